@@ -9,6 +9,10 @@ impl Weather {
     #[on("a.c")]
     async fn get(&self, _event: Event) {}
 
+    #[on_stop]
+    #[on_stop]
+    async fn stop(&self) {}
+
     #[on]
     #[on_start]
     async fn start(&self, _ask: GetWeather) {}

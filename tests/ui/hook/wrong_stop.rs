@@ -4,7 +4,7 @@ struct Watch;
 
 #[driver("watch")]
 impl Watch {
-    #[on_stop]
+    #[on_stop("late")]
     async fn stop(&self, _emitter: Emitter) -> vextir::Result<()> {
         Ok(())
     }
