@@ -65,7 +65,8 @@ impl<R: Rows> Write<'_, R> {
         };
         lease.state = LeaseState::Cancelled;
         let snapshot = lease.clone();
-        let dropped = self.rows.drop_tree(&snapshot)? + self.rows.drop_parked(user, root)?;
+        // An operator may know the root alone: the ledger knows whose tree it is.
+        let dropped = self.rows.drop_tree(&snapshot)? + self.rows.drop_parked(&snapshot.user, root)?;
         if let Some(lease) = self.rows.lease(user, root)? {
             (lease.open, lease.parked) = (0, 0);
         }
