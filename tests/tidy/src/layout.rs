@@ -50,7 +50,7 @@ pub fn check(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// The source files past [`LONG`] and the median, for the reader of the log.
+/// The source files past 400 lines and the median, for the reader of the log.
 pub fn report(tree: &Tree) -> Vec<String> {
     let mut sizes: Vec<(usize, &str)> =
         tree.sources().map(|(path, text)| (text.lines().count(), path)).collect();

@@ -1,9 +1,7 @@
 //! Collects the foreign crates that public items name.
 
 use syn::visit::{self, Visit};
-use syn::{
-    Attribute, Fields, ImplItem, Item, ItemImpl, ItemTrait, Meta, TraitItem, Type,
-};
+use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, ItemTrait, Meta, TraitItem, Type};
 
 use super::Named;
 use super::modules::{Crate, Meaning, is_hidden, is_public};
