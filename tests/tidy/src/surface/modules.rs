@@ -111,8 +111,8 @@ impl Crate {
         let imported = here.uses.iter().find(|leaf| leaf.name.as_ref() == Some(first));
         if let Some(leaf) = imported {
             let full: Vec<String> = leaf.path.iter().chain(rest).cloned().collect();
-            // `use serde;` names the crate, not itself.
-            return if leaf.path.len() == 1 && leaf.path[0] == *first {
+            // `use serde;` and `use tracing::tracing;` begin at the crate, not at themselves.
+            return if leaf.path.first() == Some(first) {
                 self.foreign(&full)
             } else {
                 self.follow(module, &full, left)

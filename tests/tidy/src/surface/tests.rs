@@ -48,6 +48,7 @@ fn each_way_of_being_public_is_seen() -> Result<(), String> {
         "pub const A: serde::X = 1;",
         "pub use serde::X;",
         "pub use serde;",
+        "pub use serde::serde;",
         "pub struct A; impl A { pub fn f(&self, x: &serde::X) {} }",
         "pub struct A; impl From<serde::X> for A {}",
         "pub struct A; impl serde::X for A {}",
