@@ -80,10 +80,13 @@ impl Tree {
             .unwrap_or_default()
     }
 
-    /// Whether a file holds tests or benches only: `tests/` and `benches/` of a package, and any `tests.rs`.
+    /// Whether a file holds tests or benches only: `tests/` and `benches/` of a package, any `tests.rs`, and programs
+    /// that must not compile, which have their error text beside them.
     pub fn is_test(&self, path: &str) -> bool {
+        let has_error_text =
+            path.strip_suffix("rs").is_some_and(|stem| self.text(&format!("{stem}stderr")).is_some());
         let inside = path.get(self.package_of(path).len()..).unwrap_or(path);
-        inside.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
+        has_error_text || inside.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
     }
 }
 
@@ -101,5 +104,6 @@ mod tests {
         assert!(tree.is_test("tests/end_to_end.rs"));
         assert!(tree.is_test("src/bus/tests.rs"));
         assert!(!tree.is_test("src/testkit.rs"));
+        assert!(tree.is_test("tests/ui/a.rs"));
     }
 }
