@@ -51,6 +51,15 @@ impl MemoryBus {
         }))
     }
 
+    /// Makes the ids that the bus gives, and its cursors, repeatable: the same commands at the same times then
+    /// lead to the same state. For simulations, and for a journal that is replayed. Call it before the first
+    /// commit.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        self.table().seed(seed);
+        self
+    }
+
     /// Forgets the processor as if its process had died: what was running is running no more, and the next
     /// processor finds an unclean stop. For tests.
     pub fn crash(&self) {
