@@ -27,6 +27,8 @@ pub(crate) use stream::first_left;
 pub use stream::{Cursor, EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
+pub use crate::event::IdSource;
+
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
 use std::fmt;
