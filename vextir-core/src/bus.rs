@@ -106,6 +106,10 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn detach(&self) -> Result<()>;
 
+    /// Gives up the processor's place without an orderly stop, as the death of its process does: the next
+    /// `attach` finds an unclean stop.
+    fn abandon(&self);
+
     /// Deliveries made since `attach`; waits for at least one.
     ///
     /// # Errors
