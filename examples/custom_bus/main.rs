@@ -81,7 +81,9 @@ async fn main() -> Result<()> {
     let count = AtomicUsize::new(0);
     let fresh = async || {
         let number = count.fetch_add(1, Ordering::Relaxed);
-        Subject::open(folder.path().join(format!("{number}.json"))).await.expect("the folder can be written")
+        Subject::open(folder.path().join(format!("{number}.json")))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
     };
     match conformance::run(fresh).await {
         Ok(()) => println!("{} properties of the contract hold", conformance::PROPERTIES.len()),
