@@ -17,13 +17,12 @@ impl BusUnderTest for Memory {
     }
 
     async fn reopen(self) -> Option<Self> {
-        self.0.crash();
+        self.0.abandon();
         Some(self)
     }
 
     async fn with_backlog(&self, backlog: usize) -> Option<Self> {
-        let mut limits = BusLimits::default();
-        limits.backlog = backlog;
+        let limits = BusLimits::default().with_backlog(backlog);
         Some(Self(MemoryBus::with_limits(limits, 1_000, Arc::new(SystemClock))))
     }
 

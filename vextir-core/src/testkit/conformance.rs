@@ -121,6 +121,7 @@ properties! {
         deliveries_are_received_once_and_in_order
         what_was_made_before_attach_is_pending
         unrouted_events_are_routed_once
+        a_logged_event_that_is_held_keeps_its_place
         a_delivery_keeps_its_failed_attempts
         a_reclaim_is_counted
         drivers_are_known;
@@ -150,11 +151,13 @@ properties! {
     life:
         one_processor_at_a_time
         an_orderly_stop_is_told_from_a_crash
+        an_abandoned_bus_is_free
         what_ran_alone_is_remembered
         everything_survives_when_the_bus_is_durable;
     load:
         a_full_backlog_is_busy
         commits_from_many_tasks_are_all_there_in_order
+        a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
         a_dropped_commit_is_whole_or_nothing;
 }
@@ -192,7 +195,7 @@ macro_rules! __bus_conformance {
             find_answers_with_the_logged_event cursors_tell_logs_apart streams_show_everything_once
             retention_is_a_gap_and_not_silence status_and_chores_follow_the_commits
             deliveries_are_received_once_and_in_order what_was_made_before_attach_is_pending
-            unrouted_events_are_routed_once a_delivery_keeps_its_failed_attempts a_reclaim_is_counted
+            unrouted_events_are_routed_once a_logged_event_that_is_held_keeps_its_place a_delivery_keeps_its_failed_attempts a_reclaim_is_counted
             drivers_are_known success_is_one_commit a_refused_settlement_leaves_nothing
             a_delivery_is_settled_once a_dead_delivery_is_a_letter an_output_known_by_its_own_id_is_not_doubled
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
@@ -202,9 +205,9 @@ macro_rules! __bus_conformance {
             discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
             events_wait_behind_a_held_one_of_their_key one_processor_at_a_time
-            an_orderly_stop_is_told_from_a_crash what_ran_alone_is_remembered
+            an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
             everything_survives_when_the_bus_is_durable a_full_backlog_is_busy
-            commits_from_many_tasks_are_all_there_in_order one_settlement_of_many_wins
+            commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }
     };

@@ -34,6 +34,24 @@ pub(super) async fn an_orderly_stop_is_told_from_a_crash<S: BusUnderTest>(subjec
     same(subject.bus().attach().await?.unclean, false, "an orderly stop ends it")
 }
 
+pub(super) async fn an_abandoned_bus_is_free<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    bus.attach().await?;
+    append(&*bus, vec![job("a")]).await?;
+    let waiting = bus.clone();
+    let waits = tokio::spawn(async move { waiting.receive(10).await.map(|_| waiting) });
+    tokio::task::yield_now().await;
+    bus.abandon();
+    same(bus.attach().await?.unclean, true, "an abandoned bus is free, and its next processor is told so")?;
+    append(&*bus, vec![job("b")]).await?;
+    let received = soon(bus.receive(10), "the next processor receives").await??;
+    same(received.len(), 1, "the next processor receives what was made since it attached")?;
+    same(bus.pending(0, 10).await?.len(), 2, "nothing is lost")?;
+    waits.abort();
+    bus.detach().await?;
+    same(bus.attach().await?.unclean, false, "an orderly stop ends it")
+}
+
 pub(super) async fn what_ran_alone_is_remembered<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     bus.attach().await?;

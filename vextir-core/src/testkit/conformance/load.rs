@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, EventBusExt};
+use crate::bus::{Command, Entry, EventBusExt, Place};
 use crate::{ErrorKind, Event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -82,6 +82,25 @@ pub(super) async fn commits_from_many_tasks_are_all_there_in_order<S: BusUnderTe
     }
     let in_order = received.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1);
     holds(in_order, "deliveries are received in commit order", received)
+}
+
+pub(super) async fn a_listing_is_short_only_at_its_end<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let promise = "a listing has as many as asked for, unless there are no more";
+    for _ in 0..25 {
+        let mut entries = vec![job("job"); 100];
+        entries.extend(vec![Entry::new(event("raw"), Place::Unrouted); 100]);
+        append(&*bus, entries).await?;
+    }
+    let pending = bus.pending(0, 2_048).await?;
+    same(pending.len(), 2_048, promise)?;
+    let after = pending.last().map_or(0, |last| last.position);
+    same(bus.pending(after, 2_048).await?.len(), 452, promise)?;
+    same(bus.unrouted(2_048).await?.len(), 2_048, promise)?;
+    for delivery in &pending[..1_200] {
+        bus.commit(dead(delivery, Vec::new())).await?;
+    }
+    same(bus.dead_letters(0, 1_100).await?.len(), 1_100, promise)
 }
 
 pub(super) async fn one_settlement_of_many_wins<S: BusUnderTest>(subject: S) -> Outcome {

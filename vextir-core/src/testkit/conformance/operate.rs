@@ -2,8 +2,8 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, EventBus, Hold, Place};
-use crate::{AuditRecord, Decision, ErrorKind, LeaseState, Limits, Timestamp};
+use crate::bus::{Command, Entry, EventBus, Hold, NewDelivery, Place};
+use crate::{AuditRecord, Data, Decision, ErrorKind, LeaseState, Limits, Name, Timestamp};
 
 fn far() -> Timestamp {
     Timestamp::from_micros(4_000_000_000_000_000)
@@ -91,11 +91,16 @@ async fn letters(bus: &dyn EventBus) -> Result<Vec<u64>, Broken> {
 pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     bus.attach().await?;
-    let positions = letters(&*bus).await?;
+    let mut positions = letters(&*bus).await?;
+    let obligations = Some(Data::from(serde_json::json!({"model": "small"})));
+    let place = Place::Routed(vec![NewDelivery { driver: Name::literal("worker"), obligations }]);
+    let limited = delivered(&*bus, Entry::new(event("ask"), place)).await?;
+    bus.commit(dead(&limited, vec![])).await?;
+    positions.push(limited.position);
     let waits = delivered(&*bus, job("waits")).await?;
     soon(bus.receive(10), "deliveries are received").await??;
     let letter = bus.dead_letters(0, 1).await?.remove(0);
-    let receipt = bus.commit(Command::Redrive(vec![positions[0], positions[2], 999])).await?;
+    let receipt = bus.commit(Command::Redrive(vec![positions[0], positions[3], 999])).await?;
     same(receipt.touched, 2, "redrive counts the letters that it finds")?;
     let pending = bus.pending(0, 10).await?;
     same(pending.len(), 3, "a redriven letter is a delivery again")?;
@@ -106,10 +111,11 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
         (&letter.event, letter.sequence, 0, "worker"),
         "a redriven delivery begins anew",
     )?;
+    same(&pending[2].obligations, &limited.obligations, "what a policy demanded is not forgotten")?;
     let received = soon(bus.receive(10), "redriven deliveries are received").await??;
     same(received, pending[1..].to_vec(), "redriven deliveries are received")?;
     let left: Vec<u64> = bus.dead_letters(0, 10).await?.iter().map(|letter| letter.position).collect();
-    same(left, vec![positions[1]], "a redriven letter is a letter no more")?;
+    same(left, positions[1..3].to_vec(), "a redriven letter is a letter no more")?;
     let lease = present(bus.lease(&user(), &again.event.id).await?, "a tree with work has a ledger")?;
     same((lease.open, lease.events), (1, 1), "redrive opens the delivery in the ledger, and draws nothing")?;
     same(bus.commit(Command::Redrive(positions[..1].to_vec())).await?.touched, 0, "redriven once")

@@ -174,9 +174,16 @@ pub(super) async fn delivered(bus: &dyn EventBus, entry: Entry) -> Result<Delive
 
 /// The whole log.
 pub(super) async fn log(bus: &dyn EventBus) -> Result<Vec<Logged>, Broken> {
-    let page = bus.read(0, &EventFilter::all(), 100_000).await?;
-    holds(page.at_head, "a page that is not full says that the end was reached", page.events.len())?;
-    Ok(page.events)
+    let (mut events, mut after) = (Vec::new(), 0);
+    loop {
+        let page = bus.read(after, &EventFilter::all(), 100_000).await?;
+        events.extend(page.events);
+        if page.at_head {
+            return Ok(events);
+        }
+        holds(page.next > after, "a page that is not the last leads on", (after, page.next))?;
+        after = page.next;
+    }
 }
 
 /// The types in the log, in order.

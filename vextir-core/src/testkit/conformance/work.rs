@@ -2,8 +2,8 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, KnownDriver, NewDelivery, Place, Route};
-use crate::{Data, ErrorKind, LeaseState, Limits, Name, Timestamp};
+use crate::bus::{Command, Entry, Hold, KnownDriver, NewDelivery, Place, Release, Route};
+use crate::{Data, Decision, ErrorKind, LeaseState, Limits, Name, Timestamp};
 
 pub(super) async fn deliveries_are_received_once_and_in_order<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
@@ -52,12 +52,11 @@ pub(super) async fn what_was_made_before_attach_is_pending<S: BusUnderTest>(subj
     same(received.len(), 1, "what an earlier processor did not fetch is not handed out to the next")
 }
 
-fn route(logged: &crate::bus::Logged, drivers: &[&'static str], waiting: bool) -> Command {
-    let deliver = |driver: &&'static str| NewDelivery { driver: Name::literal(driver), obligations: None };
+fn route(logged: &crate::bus::Logged, place: Place, waiting: bool) -> Command {
     Command::Route(Box::new(Route {
         sequence: logged.sequence,
         event: logged.event.clone(),
-        deliveries: drivers.iter().map(deliver).collect(),
+        place,
         audit: Vec::new(),
         limits: Some(Box::new(Limits { events: 7, ..Limits::default() })),
         waiting,
@@ -72,18 +71,18 @@ pub(super) async fn unrouted_events_are_routed_once<S: BusUnderTest>(subject: S)
     let waiting = bus.unrouted(2).await?;
     same(waiting.iter().map(|one| one.sequence).collect(), vec![1, 2], "unrouted events, in order")?;
     same(bus.pending(0, 10).await?, vec![], "an unrouted event has no delivery")?;
-    let receipt = bus.commit(route(&waiting[0], &["one", "two"], true)).await?;
+    let receipt = bus.commit(route(&waiting[0], to(&["one", "two"]), true)).await?;
     same(receipt.tree.map(|tree| (tree.open, tree.state)), Some((2, LeaseState::Active)), "a tree")?;
     let pending = bus.pending(0, 10).await?;
     same(pending.iter().map(|one| one.sequence).collect(), vec![1, 1], "routing makes the deliveries")?;
     same(&pending[0].event, &waiting[0].event, "with the event")?;
     let lease = present(bus.lease(&user(), &waiting[0].event.id).await?, "routing opens a ledger")?;
     same((lease.limits.events, lease.events, lease.first), (7, 1, 1), "with its limits and its first event")?;
-    refused(bus.commit(route(&waiting[0], &["one"], true)).await, ErrorKind::Stale, "routed once")?;
-    bus.commit(route(&waiting[1], &[], true)).await?;
+    refused(bus.commit(route(&waiting[0], to(&["one"]), true)).await, ErrorKind::Stale, "routed once")?;
+    bus.commit(route(&waiting[1], to(&[]), true)).await?;
     same(bus.unrouted(10).await?.len(), 1, "an event without takers is routed too")?;
     same(bus.lease(&user(), &waiting[1].event.id).await?, None, "a root without work has no ledger")?;
-    bus.commit(route(&waiting[0], &["late"], false)).await?;
+    bus.commit(route(&waiting[0], to(&["late"]), false)).await?;
     same(bus.pending(0, 10).await?.len(), 3, "a driver that comes later gets events of the log")
 }
 
@@ -135,4 +134,24 @@ pub(super) async fn drivers_are_known<S: BusUnderTest>(subject: S) -> Outcome {
     let known =
         |id: &'static str, version: &str| KnownDriver { id: Name::literal(id), version: version.into() };
     same(drivers, vec![known("alpha", "1.0.0"), known("beta", "2.0.0")], "attach tells the known drivers")
+}
+
+pub(super) async fn a_logged_event_that_is_held_keeps_its_place<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    append(&*bus, vec![Entry::new(event("raw"), Place::Unrouted), job("after")]).await?;
+    let logged = bus.unrouted(1).await?.remove(0);
+    let decision = Some(Decision::new("policy", "ask first"));
+    bus.commit(route(&logged, Place::Parked(Hold::Approval, decision), true)).await?;
+    let parked = bus.parked(Hold::Approval, 10).await?;
+    same(parked.len(), 1, "a logged event can be held when it is routed")?;
+    same(bus.pending(0, 10).await?.len(), 1, "a held event has no delivery")?;
+    let (user, id) = (user(), logged.event.id.clone());
+    let entry = Some(Entry { minted: true, ..Entry::new(logged.event.clone(), to(&["worker"])) });
+    let release = Release { user: user.clone(), id: id.clone(), entry, audit: Vec::new() };
+    bus.commit(Command::Release(Box::new(release))).await?;
+    same(log(&*bus).await?.len(), 2, "an event that was logged already is not logged again")?;
+    let pending = bus.pending(0, 10).await?;
+    same(pending[1].sequence, logged.sequence, "its deliveries name its place in the log")?;
+    let lease = present(bus.lease(&user, &id).await?, "a tree with work has a ledger")?;
+    same((lease.events, lease.open, lease.parked), (1, 1, 0), "and it draws once")
 }
