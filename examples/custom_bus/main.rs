@@ -59,7 +59,8 @@ async fn main() -> Result<()> {
     let bus: Arc<dyn EventBus> = Arc::new(JournalBus::open(&path).await?);
     let app = Processor::builder(bus).driver(Press).paused().start().await?;
     for number in 1..=3 {
-        app.emit(Event::new("page.print").with_data(json!({ "page": number }))).await?;
+        let page = Event::new("page.print").with_ordering_key("press").with_data(json!({ "page": number }));
+        app.emit(page).await?;
     }
     println!("three pages to print, and the program ends here, without a shutdown");
     drop(app);
