@@ -24,6 +24,9 @@ pub mod driver;
 
 mod processor;
 
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private;
