@@ -51,6 +51,15 @@ impl MemoryBus {
         }))
     }
 
+    /// Makes the ids that the bus gives, and its cursors, repeatable: the same commands at the same times then
+    /// lead to the same state. For simulations, and for a journal that is replayed. Call it before the first
+    /// commit.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        self.table().seed(seed);
+        self
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
