@@ -1,5 +1,6 @@
-//! The kernel of Vextir.
+//! The kernel of Vextir: events, drivers, the bus contract, and the processor that joins them.
 #![doc = include_str!("../docs/path.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate self as vextir;
 

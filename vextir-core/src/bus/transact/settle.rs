@@ -1,6 +1,7 @@
 //! The end of an attempt: outputs, changes, usage, audit and acknowledgement in one.
 
 use super::Write;
+use super::append::twins;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Error, ErrorKind, LeaseState, Result};
 
@@ -39,9 +40,10 @@ impl<R: Rows> Write<'_, R> {
         if outputs.iter().all(|entry| entry.minted) {
             return Ok(());
         }
+        let twins = twins(outputs)?;
         let mut fresh = Vec::with_capacity(outputs.len());
-        for entry in outputs.drain(..) {
-            if self.known(&entry)?.is_none() {
+        for (index, entry) in outputs.drain(..).enumerate() {
+            if !twins.contains(&index) && self.known(&entry)?.is_none() {
                 fresh.push(entry);
             }
         }
