@@ -22,7 +22,13 @@ mod security;
 mod ctx;
 mod driver;
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private;
+
 pub use async_trait::async_trait;
+#[cfg(feature = "macros")]
+pub use vextir_macros::{Payload, driver};
 
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
 pub use context::{Change, ContextStore, Document};
@@ -55,4 +61,6 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
+    #[cfg(feature = "macros")]
+    pub use vextir_macros::driver;
 }
