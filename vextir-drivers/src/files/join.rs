@@ -191,7 +191,7 @@ mod tests {
             ]
         );
         // Said once.
-        let told = Record::blocked_folder("permission denied".into());
+        let told = Record::blocked("permission denied".into());
         assert_eq!(join(vec![denied()], vec![("dir/", told), ("dir/a", record(2))]), []);
     }
 

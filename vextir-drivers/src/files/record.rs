@@ -25,11 +25,6 @@ impl Stat {
         Self { size: metadata.len(), modified, changed, inode }
     }
 
-    /// When it was modified, for the payload.
-    pub(super) fn modified_at(&self) -> Timestamp {
-        Timestamp::from_micros(self.modified.div_euclid(1_000))
-    }
-
     /// Whether a file with this record may be the other one under another name.
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
         // A rename touches `changed`, so that says nothing here.
@@ -46,8 +41,10 @@ impl Stat {
 
     /// Whether it was written so shortly before `now` that another write may leave the same times behind.
     pub(super) fn is_young(&self, now: i64) -> bool {
-        const COARSEST_CLOCK: i64 = 2_000_000_000;
-        now.saturating_sub(self.modified.max(self.changed)) < COARSEST_CLOCK
+        const SECOND: i64 = 1_000_000_000;
+        let is_coarse = self.modified % SECOND == 0 && self.changed % SECOND == 0;
+        let tick = if is_coarse { 2 * SECOND } else { SECOND / 20 };
+        now.saturating_sub(self.modified.max(self.changed)) < tick
     }
 }
 
@@ -105,9 +102,18 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Record {
-    /// A folder that cannot be listed.
-    pub(super) fn blocked_folder(reason: String) -> Self {
+    /// Something that could not be read, and was never reported as a file.
+    pub(super) fn blocked(reason: String) -> Self {
         Self { stat: None, hash: None, young: false, blocked: Some(reason), reported: false }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.stat.map_or(0, |stat| stat.size)
+    }
+
+    pub(super) fn modified_at(&self) -> Timestamp {
+        let modified = self.stat.map_or(0, |stat| stat.modified);
+        Timestamp::from_micros(modified.div_euclid(1_000))
     }
 
     pub(super) fn to_data(&self) -> Result<Data> {
@@ -147,7 +153,7 @@ mod tests {
             r#"{"size":5,"modified":-7,"changed":8,"inode":[1,18446744073709551615],"hash":"ab","young":true}"#
         );
 
-        let folder = Record::blocked_folder("permission denied".into());
+        let folder = Record::blocked("permission denied".into());
         assert_eq!(Record::from_data(Some(&folder.to_data().unwrap())), Some(folder));
         assert_eq!(Record::from_data(Some(&Data::from(serde_json::json!([1])))), None);
     }

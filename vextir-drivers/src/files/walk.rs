@@ -45,6 +45,13 @@ pub(super) struct Rules {
     pub(super) ignore: Ignore,
 }
 
+impl Rules {
+    /// Whether a walk does not look at this path, whatever is there.
+    pub(super) fn leaves_out(&self, path: &str) -> bool {
+        self.ignore.skips_below(path) || (path.contains('/') && !self.recursive)
+    }
+}
+
 /// An iterator over the files at and below a path, in byte order of their escaped paths.
 pub(super) struct Walk {
     rules: Arc<Rules>,
@@ -71,6 +78,8 @@ struct Entry {
     key: String,
     name: OsString,
     kind: Kind,
+    /// A folder to which a link leads.
+    linked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +110,7 @@ impl Walk {
         if target.is_empty() {
             return Some(Some((root.clone(), String::new(), Kind::Folder)));
         }
-        if self.rules.ignore.skips_below(target) || (target.contains('/') && !self.rules.recursive) {
+        if self.rules.leaves_out(target) {
             return Some(None);
         }
         for (end, _) in target.match_indices('/') {
@@ -184,7 +193,8 @@ impl Walk {
             if self.rules.ignore.skips(&full) {
                 continue;
             }
-            let Some(kind) = self.kind_of_item(&item) else { continue };
+            let (kind, linked) = self.kind_of_item(&item);
+            let Some(kind) = kind else { continue };
             let mut key = full[prefix.len()..].to_owned();
             if kind == Kind::Folder {
                 if !self.rules.recursive {
@@ -195,38 +205,33 @@ impl Walk {
             if entries.len() == MAX_ENTRIES {
                 return Err(format!("more than {MAX_ENTRIES} names in one folder"));
             }
-            entries.push(Entry { key, name, kind });
+            entries.push(Entry { key, name, kind, linked: linked && kind == Kind::Folder });
         }
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        // In this order, so that of two links to one folder it is always the same one that counts.
+        entries.retain(|entry| !entry.linked || self.enters(&path.join(&entry.name)));
         Ok(Some(entries))
     }
 
-    fn kind_of_item(&mut self, item: &fs::DirEntry) -> Option<Kind> {
+    /// What an entry is, and whether that is what a link leads to.
+    fn kind_of_item(&self, item: &fs::DirEntry) -> (Option<Kind>, bool) {
         // A type that cannot be told is looked at as a file, and reported as blocked if need be.
-        let Ok(listed) = item.file_type() else { return Some(Kind::File) };
+        let Ok(listed) = item.file_type() else { return (Some(Kind::File), false) };
         if listed.is_symlink() {
-            return self.rules.follow_symlinks.then(|| self.follow(&item.path())).flatten();
+            let followed = self.rules.follow_symlinks.then(|| fs::metadata(item.path()).ok()).flatten();
+            return (followed.and_then(|metadata| kind(&metadata)), true);
         }
-        if listed.is_dir() {
-            return Some(Kind::Folder);
-        }
-        listed.is_file().then_some(Kind::File)
+        let listed =
+            if listed.is_dir() { Some(Kind::Folder) } else { listed.is_file().then_some(Kind::File) };
+        (listed, false)
     }
 
-    /// What a link leads to: a folder is entered through it only when it lies outside the root (what is
-    /// inside is met at its own place) and was not entered before.
-    fn follow(&mut self, link: &Path) -> Option<Kind> {
-        let kind = kind(&fs::metadata(link).ok()?)?;
-        if kind == Kind::Folder {
-            let target = fs::canonicalize(link).ok()?;
-            let inside = self.real_root.as_ref().is_none_or(|root| target.starts_with(root));
-            // A link to a folder around the root would bring the root in again.
-            let around = self.real_root.as_ref().is_some_and(|root| root.starts_with(&target));
-            if inside || around || !self.entered.insert(target) {
-                return None;
-            }
-        }
-        Some(kind)
+    /// Whether a folder is entered through a link: when it lies outside the root (what is inside is met at
+    /// its own place), does not hold the root, and was not entered before.
+    fn enters(&mut self, link: &Path) -> bool {
+        let (Ok(target), Some(root)) = (fs::canonicalize(link), &self.real_root) else { return false };
+        let overlaps = target.starts_with(root) || root.starts_with(&target);
+        !overlaps && self.entered.insert(target)
     }
 }
 
@@ -272,3 +277,6 @@ pub(super) fn reason(error: &io::Error) -> String {
     let plain = text.rsplit_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
     plain.to_lowercase()
 }
+
+#[cfg(test)]
+mod tests;
