@@ -2,8 +2,10 @@
 
 use super::join::{Change, Join, Totals};
 use super::record::Record;
+use super::scan::Root;
 use super::sink::{Pages, Range, Sink};
-use super::walk::{Rules, Walk};
+use super::wake::Notifier;
+use super::walk::Walk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec;
@@ -12,6 +14,25 @@ use vextir::Result;
 
 /// How many differences are handed over at a time.
 const HANDFUL: usize = 256;
+
+/// What is at and below `target` (empty: the root), and comes after a path.
+pub(super) struct Stretch {
+    pub(super) target: String,
+    pub(super) after: Option<String>,
+}
+
+impl Stretch {
+    /// The checkpoints of the same stretch.
+    fn ranges(&self) -> Vec<Range> {
+        if self.target.is_empty() {
+            return vec![Range::Prefix(String::new(), self.after.clone())];
+        }
+        let below = format!("{}/", self.target);
+        let inside = self.after.clone().filter(|after| after.starts_with(&below));
+        let exact = self.after.is_none().then(|| Range::Exact(self.target.clone()));
+        exact.into_iter().chain([Range::Prefix(below, inside)]).collect()
+    }
+}
 
 /// The differences at and below one path of a root. Dropping it ends the walk.
 pub(super) struct Diff {
@@ -39,35 +60,26 @@ pub(super) enum Item {
 }
 
 impl Diff {
-    /// Compares what is at and below `target` (empty: the root), beginning after a path.
+    /// Compares a stretch of a root. The notifier watches the folders that are entered.
     pub(super) fn open(
-        rules: Arc<Rules>,
-        root: &str,
+        root: &Root,
         sink: Arc<dyn Sink>,
-        target: &str,
-        after: Option<&str>,
-        retry: bool,
+        stretch: Stretch,
+        notifier: Option<Arc<Notifier>>,
     ) -> Self {
-        let ranges = if target.is_empty() {
-            vec![Range::Prefix(String::new(), after.map(str::to_owned))]
-        } else {
-            let below = format!("{target}/");
-            let inside = after.filter(|after| after.starts_with(&below)).map(str::to_owned);
-            let exact = after.is_none().then(|| Range::Exact(target.to_owned()));
-            exact.into_iter().chain([Range::Prefix(below, inside)]).collect()
-        };
         let stop = Arc::new(AtomicBool::new(false));
         let known_ended = Arc::new(AtomicBool::new(false));
         let (pages, known) = mpsc::channel(2);
-        tokio::spawn(feed(sink, root.to_owned(), ranges, pages));
+        tokio::spawn(feed(sink, root.name.clone(), stretch.ranges(), pages));
         let (parts, receiver) = mpsc::channel(4);
         let known = Known { pages: known, page: Vec::new().into_iter(), ended: known_ended.clone() };
-        let (target, after) = (target.to_owned(), after.map(str::to_owned));
-        let stopped = stop.clone();
+        let (rules, stopped) = (root.rules.clone(), stop.clone());
         tokio::task::spawn_blocking(move || {
-            let part = match Walk::new(rules, &target, after.as_deref()) {
+            // The whole root is scanned rarely: time to try again what could not be read.
+            let retry = stretch.target.is_empty();
+            let part = match Walk::new(rules, &stretch.target, stretch.after.as_deref()) {
                 None => Part::Unclear,
-                Some(walk) => compare(walk, known, retry, &stopped, &parts),
+                Some(walk) => compare(walk.watched_by(notifier), known, retry, &stopped, &parts),
             };
             // Nobody listening is no error: the scan was given up.
             let _ = parts.blocking_send(part);

@@ -3,7 +3,7 @@
 use super::hash::Look;
 use super::join::Change;
 use super::missing::Missing;
-use super::payload::{FileChanged, FileCreated, FileMoved, FileRemoved, FileUnreadable, media_type};
+use super::payload::{FileChanged, FileCreated, FileMoved, FileRemoved, FileUnreadable};
 use super::record::{Record, Stat};
 use vextir::{Data, Event, IntoEvent, MAX_NAME_BYTES, Result};
 

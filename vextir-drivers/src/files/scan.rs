@@ -4,7 +4,7 @@
 //! that moved. When there are too many to hold, it walks twice: once for what is missing, once for the rest,
 //! a chunk at a time.
 
-use super::diff::{Diff, Item};
+use super::diff::{Diff, Item, Stretch};
 use super::dirty::Dirty;
 use super::finding::Finding;
 use super::hash::{Look, Reading};
@@ -12,6 +12,7 @@ use super::join::{Change, Totals};
 use super::missing::Missing;
 use super::record::{Record, Stat};
 use super::sink::{BATCH, Sink, commit, stopped};
+use super::wake::Notifier;
 use super::walk::{Rules, Seen, Walk};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,22 +52,31 @@ pub(super) struct Report {
     pub(super) again: Dirty,
 }
 
-/// Scans a root.
-pub(super) async fn scan(root: &Arc<Root>, sink: &Arc<dyn Sink>, scope: Scope) -> Result<Report> {
+/// Scans a root. The notifier, if there is one, watches every folder that the scan enters.
+pub(super) async fn scan(
+    root: &Arc<Root>,
+    sink: &Arc<dyn Sink>,
+    scope: Scope,
+    notifier: Option<Arc<Notifier>>,
+) -> Result<Report> {
+    if let Some(notifier) = notifier.clone() {
+        blocking(move || notifier.tidy()).await?;
+    }
     let paths = match scope {
         Scope::Whole => vec![String::new()],
         Scope::Paths(paths) => paths,
     };
-    match Scan::new(root, sink, paths).run().await? {
+    match Scan::new(root, sink, paths, notifier.clone()).run().await? {
         Some(report) => Ok(report),
         // A second answer of this kind comes from a stop alone.
-        None => Scan::new(root, sink, vec![String::new()]).run().await?.ok_or_else(stopped),
+        None => Scan::new(root, sink, vec![String::new()], notifier).run().await?.ok_or_else(stopped),
     }
 }
 
 struct Scan<'a> {
     root: &'a Arc<Root>,
     sink: &'a Arc<dyn Sink>,
+    notifier: Option<Arc<Notifier>>,
     targets: Vec<String>,
     changes: Vec<Change>,
     missing: Missing,
@@ -85,10 +95,16 @@ impl Drop for StopOnDrop {
 }
 
 impl<'a> Scan<'a> {
-    fn new(root: &'a Arc<Root>, sink: &'a Arc<dyn Sink>, targets: Vec<String>) -> Self {
+    fn new(
+        root: &'a Arc<Root>,
+        sink: &'a Arc<dyn Sink>,
+        targets: Vec<String>,
+        notifier: Option<Arc<Notifier>>,
+    ) -> Self {
         Self {
             root,
             sink,
+            notifier,
             targets,
             changes: Vec::new(),
             missing: Missing::default(),
@@ -159,9 +175,8 @@ impl<'a> Scan<'a> {
     }
 
     fn open(&self, index: usize, after: Option<&str>) -> Diff {
-        let target = &self.targets[index];
-        let (rules, sink) = (self.root.rules.clone(), self.sink.clone());
-        Diff::open(rules, &self.root.name, sink, target, after, target.is_empty())
+        let stretch = Stretch { target: self.targets[index].clone(), after: after.map(str::to_owned) };
+        Diff::open(self.root, self.sink.clone(), stretch, self.notifier.clone())
     }
 
     async fn lost(&mut self, path: String, record: Record) -> Result<()> {
@@ -298,8 +313,11 @@ impl Place {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    // It fails when the runtime shuts down.
+/// Runs blocking work.
+///
+/// # Errors
+/// The runtime shuts down.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| stopped())
 }
 

@@ -22,6 +22,8 @@ pub(super) trait Sink: Send + Sync + 'static {
     /// Checkpoints after a key, in order.
     async fn known(&self, after: &str, limit: usize) -> Result<Vec<(String, Option<Data>)>>;
     async fn sleep(&self, span: Duration);
+    /// Resolves when the processor stops.
+    async fn stopped(&self);
     fn is_stopped(&self) -> bool;
 }
 
@@ -37,10 +39,11 @@ impl Sink for Emitter {
     }
 
     async fn sleep(&self, span: Duration) {
-        tokio::select! {
-            () = self.clock().sleep(span) => {}
-            () = self.stopped() => {}
-        }
+        self.clock().sleep(span).await;
+    }
+
+    async fn stopped(&self) {
+        Self::stopped(self).await;
     }
 
     fn is_stopped(&self) -> bool {

@@ -4,6 +4,7 @@
 use super::ignore::Ignore;
 use super::name;
 use super::record::Stat;
+use super::wake::Notifier;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -62,6 +63,7 @@ pub(super) struct Walk {
     /// Targets of followed links outside the root: each is entered once, so links cannot multiply.
     entered: HashSet<PathBuf>,
     real_root: Option<PathBuf>,
+    notifier: Option<Arc<Notifier>>,
 }
 
 /// A folder that is being listed.
@@ -98,10 +100,16 @@ impl Walk {
             after: after.map(str::to_owned),
             entered: HashSet::new(),
             real_root: rules.follow_symlinks.then(|| fs::canonicalize(&rules.root).ok()).flatten(),
+            notifier: None,
             rules,
         };
         walk.start = walk.first(target)?;
         Some(walk)
+    }
+
+    /// Has every folder watched before it is listed.
+    pub(super) fn watched_by(self, notifier: Option<Arc<Notifier>>) -> Self {
+        Self { notifier, ..self }
     }
 
     /// What to begin with; nothing when there is nothing for a walk at `target`.
@@ -168,6 +176,9 @@ impl Walk {
         let listed = if self.stack.len() >= MAX_DEPTH {
             Err(format!("more than {MAX_DEPTH} folders inside each other"))
         } else {
+            if let Some(notifier) = &self.notifier {
+                notifier.enter(&path);
+            }
             self.list(&path, &prefix)
         };
         match listed {

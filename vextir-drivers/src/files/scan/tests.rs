@@ -39,7 +39,7 @@ impl Bench {
 
     async fn try_scan(&self, scope: Scope) -> Result<Report> {
         let sink: Arc<dyn Sink> = self.sink.clone();
-        scan(&self.root, &sink, scope).await
+        scan(&self.root, &sink, scope, None).await
     }
 
     async fn scan(&self) -> Vec<String> {

@@ -83,6 +83,10 @@ impl Sink for Fake {
         tokio::task::yield_now().await;
     }
 
+    async fn stopped(&self) {
+        std::future::pending().await
+    }
+
     fn is_stopped(&self) -> bool {
         false
     }
