@@ -18,9 +18,12 @@ pub use command::{
     Tree,
 };
 pub use feed::Feed;
-pub use listing::{Attachment, BusStatus, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+pub use listing::{
+    Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked,
+};
 pub use memory::MemoryBus;
 pub use rows::Rows;
+pub(crate) use stream::first_left;
 pub use stream::{Cursor, EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
@@ -55,8 +58,11 @@ pub type Position = u64;
 /// [`conformance`](crate::testkit::conformance) checks all of it.
 #[async_trait]
 pub trait EventBus: fmt::Debug + Send + Sync + 'static {
-    /// What observers and the processor wait on: log head, backlog, earliest delayed event.
+    /// What observers and emitters wait on: log head and backlog. Changes with every commit.
     fn status(&self) -> watch::Receiver<BusStatus>;
+
+    /// What the processor waits on beside deliveries. Changes only when it has to act.
+    fn chores(&self) -> watch::Receiver<Chores>;
 
     /// Whether a commit survives the process.
     fn is_durable(&self) -> bool;

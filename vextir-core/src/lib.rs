@@ -20,7 +20,9 @@ mod context;
 mod security;
 
 mod ctx;
-mod driver;
+pub mod driver;
+
+mod processor;
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
@@ -44,6 +46,9 @@ pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
+pub use processor::{
+    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Tenant,
+};
 pub use security::{
     AuditRecord, AuthorizeRequest, Authorizer, Decision, Effect, Origin, Provenance, Target, Verdict,
 };
@@ -56,7 +61,7 @@ pub const LOCAL_USER: &str = "local";
 pub mod prelude {
     pub use crate::{
         Category, Ctx, Driver, Emitter, Event, EventBusExt, EventFilter, EventId, Failure, HandlerResult,
-        IntoOutputs, Manifest, Payload, Priority, Start, Timestamp,
+        Manifest, Payload, Priority, Processor, Start, Timestamp,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -1,6 +1,25 @@
 //! What `#[derive(Payload)]` and `#[driver]` make of a declaration.
+#![cfg(feature = "macros")]
 
 extern crate vextir_core as vextir;
+extern crate vextir_core as vx;
+
+#[path = "macros/conditional.rs"]
+mod conditional;
+#[path = "macros/dispatch.rs"]
+mod dispatch;
+#[path = "macros/generics.rs"]
+mod generics;
+#[path = "macros/manifest.rs"]
+mod manifest;
+#[path = "macros/payload.rs"]
+mod payload;
+#[path = "macros/renamed.rs"]
+mod renamed;
+#[path = "macros/returns.rs"]
+mod returns;
+#[path = "macros/watch.rs"]
+mod watch;
 
 use vextir::prelude::*;
 
@@ -11,6 +30,12 @@ struct GetWeather {
     location: String,
 }
 
+impl GetWeather {
+    fn at(location: &str) -> Event {
+        event(&Self { location: location.into() })
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize, JsonSchema, Payload)]
 #[payload(type = "weather.data", category = "output")]
 struct WeatherData {
@@ -18,23 +43,17 @@ struct WeatherData {
     celsius: f64,
 }
 
-struct Weather;
-
-#[driver("weather_tool", kind = "tool", version = "1.0.0", timeout = "30s", retries = 3)]
-impl Weather {
-    /// Current weather at a location.
-    #[on]
-    async fn get(&self, ask: GetWeather) -> Result<WeatherData, std::io::Error> {
-        Ok(WeatherData { location: ask.location, celsius: 21.5 })
-    }
+fn event(payload: &impl Payload) -> Event {
+    Event::of(payload).unwrap_or_else(|error| panic!("{error}"))
 }
 
-#[tokio::test]
-async fn the_first_example() {
-    let event = Event::of(&GetWeather { location: "Oslo".into() }).unwrap();
-    let outputs = Weather.handle_event(event.clone(), &Ctx::detached(&event)).await.unwrap();
-    assert_eq!(outputs.len(), 1);
-    let data: WeatherData = outputs[0].decode().unwrap();
-    assert_eq!(data.location, "Oslo");
-    println!("{}", serde_json::to_string_pretty(&Weather.manifest()).unwrap());
+/// Calls a driver as the processor does, without one.
+async fn call(driver: &impl Driver, event: &Event) -> HandlerResult {
+    driver.handle_event(event.clone(), &Ctx::detached(event)).await
+}
+
+/// The types of what a driver makes of an event.
+async fn types(driver: &impl Driver, event: &Event) -> Vec<String> {
+    let outputs = call(driver, event).await.unwrap_or_else(|error| panic!("{error}"));
+    outputs.iter().map(|output| output.event_type.to_string()).collect()
 }

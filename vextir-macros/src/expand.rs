@@ -5,11 +5,11 @@ mod dispatch;
 mod manifest;
 
 use crate::ast;
-use crate::model::{Driver, Hook, Payload};
+use crate::model::{Driver, Handler, Hook, Payload};
 use crate::valid;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, DeriveInput, ItemImpl, Path};
+use syn::{Attribute, Data, DeriveInput, ItemImpl, Path};
 
 /// The user's block, and beside it the driver.
 pub(crate) fn driver(driver: &Driver) -> TokenStream {
@@ -27,6 +27,10 @@ pub(crate) fn driver(driver: &Driver) -> TokenStream {
 /// The user's block as it stands, the errors, and a driver in name, so that no other code fails for want of it.
 pub(crate) fn refused_driver(found: &ast::Driver, error: &syn::Error) -> TokenStream {
     let item = &found.item;
+    if item.trait_.is_some() {
+        let error = error.to_compile_error();
+        return quote!(#item #error);
+    }
     let root = valid::root(found.args.as_ref().ok());
     let body = quote! {
         fn manifest(&self) -> #root::Manifest {
@@ -61,20 +65,19 @@ fn carried(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("allow"))
 }
 
+/// What a handler returns.
+fn returned(handler: &Handler) -> TokenStream {
+    handler.returns.as_ref().map_or_else(|| quote!(()), ToTokens::to_token_stream)
+}
+
 fn start_hook(root: &Path, hook: &Hook) -> TokenStream {
     let Hook { name, cfgs, emitter, returns } = hook;
     let emitter = emitter.then(|| quote!(__emitter));
-    let body = match returns {
-        Some(_) => quote!(Self::#name(self, #emitter).await),
-        None => quote! {
-            Self::#name(self, #emitter).await;
-            ::core::result::Result::Ok(())
-        },
-    };
+    let returns = returns.as_ref().map_or_else(|| quote!(()), ToTokens::to_token_stream);
     quote! {
         #(#cfgs)*
         async fn start(&self, __emitter: #root::Emitter) -> #root::Result<()> {
-            #body
+            #root::__private::started::<#returns>(Self::#name(self, #emitter).await)
         }
     }
 }
@@ -109,15 +112,15 @@ pub(crate) fn payload(payload: &Payload) -> TokenStream {
 /// The errors, and a payload in name.
 pub(crate) fn refused_payload(found: &DeriveInput, error: &syn::Error) -> TokenStream {
     let ident = &found.ident;
-    let (impl_generics, generics, where_clause) = found.generics.split_for_impl();
     let error = error.to_compile_error();
-    let in_name = found.generics.params.is_empty().then(|| {
-        quote! {
-            #[automatically_derived]
-            impl #impl_generics ::vextir::Payload for #ident #generics #where_clause {
-                const TYPE: &'static str = "refused";
-            }
+    if !found.generics.params.is_empty() || matches!(found.data, Data::Union(_)) {
+        return error;
+    }
+    quote! {
+        #error
+        #[automatically_derived]
+        impl ::vextir::Payload for #ident {
+            const TYPE: &'static str = "refused";
         }
-    });
-    in_name.into_token_stream().into_iter().chain(error).collect()
+    }
 }

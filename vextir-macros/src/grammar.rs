@@ -47,6 +47,14 @@ pub(crate) fn check_pattern(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A name for a sentence about it: quoted, and cut when it is too long to read.
+pub(crate) fn shown(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((cut, _)) if text.len() > MAX_TYPE_BYTES => format!("{:?}..", &text[..cut]),
+        _ => format!("{text:?}"),
+    }
+}
+
 /// Sorts patterns, the most specific first: segment by segment, text before `*` before `**`.
 pub(crate) fn specificity(pattern: &str) -> Vec<u8> {
     let rank = |segment| match segment {

@@ -15,7 +15,7 @@ use proc_macro::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
-/// x
+#[doc = include_str!("../docs/payload.md")]
 #[proc_macro_derive(Payload, attributes(payload))]
 pub fn derive_payload(input: TokenStream) -> TokenStream {
     let found = parse_macro_input!(input as DeriveInput);
@@ -25,7 +25,7 @@ pub fn derive_payload(input: TokenStream) -> TokenStream {
     }
 }
 
-/// x
+#[doc = include_str!("../docs/driver.md")]
 #[proc_macro_attribute]
 pub fn driver(args: TokenStream, item: TokenStream) -> TokenStream {
     match ast::Driver::parse(args.into(), item.clone().into()) {

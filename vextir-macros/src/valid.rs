@@ -6,10 +6,12 @@ mod hook;
 mod method;
 mod options;
 mod payload;
+mod settings;
 mod twice;
 
-pub(crate) use driver::{driver, root};
+pub(crate) use driver::driver;
 pub(crate) use payload::payload;
+pub(crate) use settings::root;
 
 const EFFECTS: [(&str, &str); 3] =
     [("reads", "Reads"), ("writes_context", "WritesContext"), ("acts_outside", "ActsOutside")];

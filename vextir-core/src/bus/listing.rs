@@ -4,7 +4,7 @@ use super::{Position, Sequence};
 use crate::{Data, Decision, Event, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What observers and the processor wait on.
+/// What observers and emitters wait on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BusStatus {
@@ -14,10 +14,40 @@ pub struct BusStatus {
     pub open: usize,
     /// How many of them the bus takes before it says busy.
     pub limit: usize,
+}
+
+/// What the processor has to do beside deliveries. Apart from [`BusStatus`], because it changes rarely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Chores {
     /// Logged events that wait to be routed.
     pub unrouted: usize,
     /// When the earliest delayed event falls due.
     pub next_due: Option<Timestamp>,
+}
+
+impl BusStatus {
+    /// A status with this log head, this much open work, and this limit.
+    #[must_use]
+    pub fn new(head: Sequence, open: usize, limit: usize) -> Self {
+        Self { head, open, limit }
+    }
+}
+
+impl Chores {
+    /// This many unrouted events, and the earliest due time.
+    #[must_use]
+    pub fn new(unrouted: usize, next_due: Option<Timestamp>) -> Self {
+        Self { unrouted, next_due }
+    }
+}
+
+impl Attachment {
+    /// What was left behind.
+    #[must_use]
+    pub fn new(unclean: bool, alone: Option<Position>, drivers: Vec<KnownDriver>) -> Self {
+        Self { unclean, alone, drivers }
+    }
 }
 
 impl BusStatus {

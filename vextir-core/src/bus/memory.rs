@@ -3,8 +3,8 @@
 mod table;
 
 use super::{
-    Attachment, BusLimits, BusStatus, Checkpoint, Command, Cursor, DeadLetter, Delivery, EventBus, Feed,
-    Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
+    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus,
+    Feed, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
 };
 use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,
@@ -24,6 +24,7 @@ pub struct MemoryBus(Arc<Inner>);
 struct Inner {
     table: Mutex<Table>,
     status: watch::Sender<BusStatus>,
+    chores: watch::Sender<Chores>,
     feed: Feed,
     limits: BusLimits,
     clock: Arc<dyn Clock>,
@@ -43,6 +44,7 @@ impl MemoryBus {
         Self(Arc::new(Inner {
             table: Mutex::new(Table::new(keep, limits.backlog)),
             status: watch::Sender::new(status),
+            chores: watch::Sender::default(),
             feed: Feed::default(),
             limits,
             clock,
@@ -85,6 +87,10 @@ impl EventBus for MemoryBus {
         self.0.status.subscribe()
     }
 
+    fn chores(&self) -> watch::Receiver<Chores> {
+        self.0.chores.subscribe()
+    }
+
     fn is_durable(&self) -> bool {
         false
     }
@@ -96,8 +102,9 @@ impl EventBus for MemoryBus {
         table.trim();
         // Inside the lock, so that the feed and the head follow commit order.
         self.0.feed.push(applied.deliveries);
-        let status = table.status();
+        let (status, chores) = (table.status(), table.chores());
         self.0.status.send_if_modified(|old| std::mem::replace(old, status) != status);
+        self.0.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
         Ok(applied.receipt)
     }
 

@@ -59,7 +59,7 @@ enum Key<'a> {
 impl Key<'_> {
     fn text(&self, root: &Path) -> TokenStream {
         match self {
-            Self::Type(payload) => quote!(<#payload as #root::Payload>::TYPE),
+            Self::Type(payload) => quote!(#root::__private::input::<#payload>().event_type()),
             Self::Name(name) => quote!(#name),
         }
     }

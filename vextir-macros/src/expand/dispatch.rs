@@ -17,8 +17,8 @@ pub(super) fn check(driver: &Driver) -> Option<TokenStream> {
             let cfgs = &handler.cfgs;
             Some(quote! {
                 #(#cfgs)*
-                if __event.event_type == <#payload as #root::Payload>::TYPE {
-                    return __event.decode::<#payload>().map(::core::mem::drop);
+                if #root::__private::input::<#payload>().is_of(__event) {
+                    return #root::__private::input::<#payload>().check(__event);
                 }
             })
         })
@@ -43,7 +43,7 @@ pub(super) fn handle_event(driver: &Driver) -> TokenStream {
         match &handler.input {
             Input::Payload(payload) => payloads.push(arm(
                 handler,
-                &quote!(__event.event_type == <#payload as #root::Payload>::TYPE),
+                &quote!(#root::__private::input::<#payload>().is_of(&__event)),
                 &typed_call(root, handler, &quote!(#payload)),
             )),
             Input::Raw(patterns) => names.extend(patterns.iter().map(|pattern| (pattern, handler))),
@@ -59,7 +59,7 @@ pub(super) fn handle_event(driver: &Driver) -> TokenStream {
         } else {
             quote!(__event.event_type == #pattern)
         };
-        arm(handler, &condition, &raw_call(root, handler))
+        arm(handler, &condition, &call(root, handler, &quote!(__event)))
     });
     quote! {
         async fn handle_event(&self, __event: #root::Event, __cx: &#root::Ctx) -> #root::HandlerResult {
@@ -81,23 +81,21 @@ fn arm(handler: &Handler, condition: &TokenStream, call: &TokenStream) -> TokenS
 }
 
 fn typed_call(root: &Path, handler: &Handler, payload: &TokenStream) -> TokenStream {
-    let call = call(handler, &quote!(__payload));
+    let call = call(root, handler, &quote!(__payload));
     quote! {
-        let __payload = #root::__private::decode::<#payload>(&__event)?;
-        return #root::__private::outputs(#call.await);
+        let __payload = #root::__private::input::<#payload>().decode(&__event)?;
+        #call
     }
 }
 
-fn raw_call(root: &Path, handler: &Handler) -> TokenStream {
-    let call = call(handler, &quote!(__event));
-    quote!(return #root::__private::outputs(#call.await);)
-}
-
-fn call(handler: &Handler, input: &TokenStream) -> TokenStream {
+fn call(root: &Path, handler: &Handler, input: &TokenStream) -> TokenStream {
     let name = &handler.name;
     let arguments = handler.parameters.iter().map(|parameter| match parameter {
         Parameter::Input => input.clone(),
         Parameter::Context => quote!(__cx),
     });
-    quote!(Self::#name(self, #(#arguments),*))
+    let returned = super::returned(handler);
+    quote! {
+        return #root::__private::output::<#returned>().events(Self::#name(self, #(#arguments),*).await);
+    }
 }

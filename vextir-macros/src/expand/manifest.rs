@@ -58,21 +58,22 @@ fn settings(root: &Path, settings: &Settings) -> TokenStream {
 
 /// The capabilities of one handler: one for its payload, or one for each of its names.
 fn can(root: &Path, handler: &Handler) -> TokenStream {
-    let returns = handler.returns.iter().map(|returned| quote!(.returns::<#returned>()));
+    let returned = super::returned(handler);
     let effect = handler.effect.iter().map(|effect| quote!(.effect(#root::Effect::#effect)));
-    let said = quote!(#(#returns)* #(#effect)*);
+    let effect = quote!(#(#effect)*);
+    let can = |capability: TokenStream| quote!(.can(#root::__private::output::<#returned>().describe(#capability #effect)));
     let docs = handler.docs.as_ref();
     match &handler.input {
         Input::Payload(payload) => {
-            let docs = docs.cloned().unwrap_or_else(|| quote!(<#payload as #root::Payload>::DESCRIPTION));
-            quote!(.can(#root::Capability::of::<#payload>().describe(#docs) #said))
+            let docs = docs.iter().map(|docs| quote!(.describe(#docs)));
+            can(quote!(#root::__private::input::<#payload>().capability() #(#docs)*))
         }
         Input::Raw(patterns) => {
             let docs: Vec<TokenStream> = docs.iter().map(|docs| quote!(.describe(#docs))).collect();
-            let can = patterns.iter().map(|pattern| {
-                quote!(.can(#root::Capability::new(#root::Name::literal(#pattern)) #(#docs)* #said))
-            });
-            quote!(#(#can)*)
+            let all = patterns
+                .iter()
+                .map(|pattern| can(quote!(#root::Capability::new(#root::Name::literal(#pattern)) #(#docs)*)));
+            quote!(#(#all)*)
         }
     }
 }

@@ -5,9 +5,10 @@ use super::{EFFECTS, method};
 use crate::ast::Method;
 use crate::attr::Args;
 use crate::docs;
-use crate::grammar::check_pattern;
+use crate::grammar::{check_pattern, shown};
 use crate::mistakes::Mistakes;
 use crate::model::{Handler, Input, Parameter};
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Signature, Type};
 
@@ -15,15 +16,13 @@ const OPTIONS: &[Known] = &[Known { name: "effect", form: "effect = \"reads\"" }
 
 /// A method with `#[on]`; `None` if it is so wrong that nothing can be said about it.
 pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -> Option<Handler> {
-    let args = Args::of(on).unwrap_or_else(|error| {
-        mistakes.note(error);
-        Args::default()
-    });
-    let patterns = patterns(&args, mistakes);
-    let effect = Options::new("#[on]", OPTIONS, &args, mistakes).choice("effect", &EFFECTS);
+    let args = Args::of(on).map_err(|error| mistakes.note(error)).ok();
+    let named = args.as_ref().map(|args| named(args, mistakes));
+    let options = args.as_ref().map_or(&[][..], |args| &args.options);
+    let effect = Options::new("#[on]", OPTIONS, options, mistakes).choice("effect", &EFFECTS);
     method::check(&found.signature, mistakes);
     let (input, parameters) = parameters(&found.signature, mistakes)?;
-    let input = input_of(&found.signature.ident, input, args.values.is_empty(), patterns, on, mistakes)?;
+    let input = input_of(&found.signature.ident, input, named?, on, mistakes)?;
     Some(Handler {
         name: found.signature.ident.clone(),
         cfgs: method::cfgs(found),
@@ -35,7 +34,8 @@ pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -
     })
 }
 
-fn patterns(args: &Args, mistakes: &mut Mistakes) -> Vec<LitStr> {
+/// What the attribute names; `None` if it names nothing.
+fn named(args: &Args, mistakes: &mut Mistakes) -> Option<Vec<LitStr>> {
     let mut patterns = Vec::new();
     for value in &args.values {
         let Some(text) = string(value) else {
@@ -46,11 +46,11 @@ fn patterns(args: &Args, mistakes: &mut Mistakes) -> Vec<LitStr> {
             Ok(()) => patterns.push(text.clone()),
             Err(why) => {
                 let kind = if text.value().contains('*') { "pattern" } else { "event type" };
-                mistakes.at(text, format!("bad {kind} {:?}: {why}", text.value()));
+                mistakes.at(text, format!("bad {kind} {}: {why}", shown(&text.value())));
             }
         }
     }
-    patterns
+    (!args.values.is_empty()).then_some(patterns)
 }
 
 /// What stands after `&self`: one input, and optionally the context.
@@ -107,8 +107,7 @@ fn is_ctx(found: &Type) -> bool {
 fn input_of(
     name: &Ident,
     found: &Type,
-    bare_on: bool,
-    patterns: Vec<LitStr>,
+    named: Option<Vec<LitStr>>,
     on: &Attribute,
     mistakes: &mut Mistakes,
 ) -> Option<Input> {
@@ -118,22 +117,22 @@ fn input_of(
         mistakes.at_span(reference.and_token.span(), sentence);
         return None;
     }
-    if method::mentions_impl(quote::ToTokens::to_token_stream(found)) {
+    if method::mentions_impl(found.to_token_stream()) {
         mistakes.at(found, format!("`{name}` is generic: name the payload that it takes"));
         return None;
     }
     let raw = method::last_name(found).is_some_and(|name| name == "Event");
-    match (raw, bare_on) {
-        (true, true) => {
+    match (raw, named) {
+        (true, None) => {
             let sentence = format!(
                 "`{name}` takes the raw `Event`, and nothing says which: write `#[on(\"github.**\")]`, or take a payload"
             );
             mistakes.at(on, sentence);
             None
         }
-        (true, false) => Some(Input::Raw(patterns)),
-        (false, true) => Some(Input::Payload(Box::new(found.clone()))),
-        (false, false) => {
+        (true, Some(patterns)) => Some(Input::Raw(patterns)),
+        (false, None) => Some(Input::Payload(Box::new(found.clone()))),
+        (false, Some(patterns)) => {
             let sentence = format!(
                 "`{name}` takes a payload, whose type names the event: write `#[on]`, or take the raw `Event`"
             );

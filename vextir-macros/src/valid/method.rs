@@ -35,7 +35,7 @@ pub(super) fn check(signature: &Signature, mistakes: &mut Mistakes) {
 
 fn check_receiver(signature: &Signature, mistakes: &mut Mistakes) {
     let sentence = format!(
-        "`{}` runs beside other calls and takes `&self`: keep what changes in an atomic or behind a mutex",
+        "`{}` takes `&self`, because calls run side by side: keep what changes in an atomic or behind a mutex",
         signature.ident
     );
     match signature.receiver() {

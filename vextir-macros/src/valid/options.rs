@@ -1,6 +1,6 @@
 //! Reads the named options of one attribute, each with its type.
 
-use crate::attr::{Args, Opt, Value, bare};
+use crate::attr::{Opt, Value, bare};
 use crate::grammar::parse_memory;
 use crate::mistakes::Mistakes;
 use proc_macro2::Span;
@@ -26,11 +26,11 @@ impl<'a> Options<'a> {
     pub(crate) fn new(
         attribute: &str,
         known: &'static [Known],
-        args: &'a Args,
+        options: &'a [Opt],
         mistakes: &'a mut Mistakes,
     ) -> Self {
         let mut given: Vec<&Opt> = Vec::new();
-        for option in &args.options {
+        for option in options {
             if !known.iter().any(|one| option.name == one.name) {
                 mistakes.at(&option.name, unknown(attribute, known, &option.name));
             } else if given.iter().any(|earlier| earlier.name == option.name) {
@@ -136,11 +136,6 @@ impl<'a> Options<'a> {
                 None
             }
         }
-    }
-
-    /// Notes a mistake about what the options say together.
-    pub(crate) fn mistake(&mut self, place: Span, sentence: &str) {
-        self.mistakes.at_span(place, sentence);
     }
 
     fn take(&mut self, name: &str) -> Option<&'a Opt> {

@@ -3,7 +3,7 @@
 use super::options::{Known, Options};
 use crate::attr::Args;
 use crate::docs;
-use crate::grammar::check_type;
+use crate::grammar::{check_type, shown};
 use crate::mistakes::Mistakes;
 use crate::model::Payload;
 use syn::{Data, DeriveInput, GenericParam, LitStr, parse_quote};
@@ -21,7 +21,7 @@ pub(crate) fn payload(found: &DeriveInput) -> syn::Result<Payload> {
     let mut mistakes = Mistakes::default();
     check_shape(found, &mut mistakes);
     let (args, readable) = arguments(found, &mut mistakes);
-    let mut options = Options::new("#[payload]", OPTIONS, &args, &mut mistakes);
+    let mut options = Options::new("#[payload]", OPTIONS, &args.options, &mut mistakes);
     let root = options.path("crate").unwrap_or_else(|| parse_quote!(::vextir));
     let category = options.choice("category", &CATEGORIES);
     let given = options.place("type").is_some();
@@ -79,7 +79,7 @@ fn checked(event_type: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
     match check_type(&event_type.value()) {
         Ok(()) => Some(event_type),
         Err(why) => {
-            mistakes.at(&event_type, format!("bad event type {:?}: {why}", event_type.value()));
+            mistakes.at(&event_type, format!("bad event type {}: {why}", shown(&event_type.value())));
             None
         }
     }

@@ -1,13 +1,13 @@
 //! The rows of [`MemoryBus`](super::MemoryBus): ordered maps under one lock.
 
 use crate::bus::{
-    BusStatus, Checkpoint, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows, Sequence,
+    BusStatus, Checkpoint, Chores, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows, Sequence,
 };
 use crate::event::IdSource;
 use crate::{
     AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result, Timestamp,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Foreign ids are unique for each user, ours everywhere.
 type Key = (EventId, Name);
@@ -27,6 +27,7 @@ pub(super) struct Table {
     pub(super) deliveries: BTreeMap<Position, Delivery>,
     pub(super) unrouted: BTreeMap<Sequence, Logged>,
     pub(super) parked: BTreeMap<u64, Parked>,
+    pub(super) delayed: BTreeSet<(Timestamp, u64)>,
     pub(super) dead: BTreeMap<Position, DeadLetter>,
     pub(super) audit: VecDeque<(u64, AuditRecord)>,
     pub(super) checkpoints: HashMap<Name, BTreeMap<String, Data>>,
@@ -57,6 +58,7 @@ impl Table {
             deliveries: BTreeMap::new(),
             unrouted: BTreeMap::new(),
             parked: BTreeMap::new(),
+            delayed: BTreeSet::new(),
             dead: BTreeMap::new(),
             audit: VecDeque::new(),
             checkpoints: HashMap::new(),
@@ -81,14 +83,12 @@ impl Table {
     }
 
     pub(super) fn status(&self) -> BusStatus {
-        let due = |parked: &Parked| parked.event.deliver_at.filter(|_| parked.hold == Hold::Delayed);
-        BusStatus {
-            head: self.head,
-            open: self.deliveries.len() + self.unrouted.len(),
-            limit: self.backlog,
-            unrouted: self.unrouted.len(),
-            next_due: self.parked.values().filter_map(due).min(),
-        }
+        let (open, limit) = self.backlog();
+        BusStatus::new(self.head, open, limit)
+    }
+
+    pub(super) fn chores(&self) -> Chores {
+        Chores::new(self.unrouted.len(), self.delayed.first().map(|(due, _)| *due))
     }
 
     /// The first sequence that is still there (or the next to come).
@@ -165,6 +165,12 @@ impl Table {
             }
         }
     }
+}
+
+/// The place of a delayed event in the order of due times.
+fn due(parked: &Parked) -> Option<(Timestamp, u64)> {
+    let due = parked.event.deliver_at.filter(|_| parked.hold == Hold::Delayed)?;
+    Some((due, parked.number))
 }
 
 fn gap(after: Sequence, first: Sequence) -> Error {
@@ -257,6 +263,7 @@ impl Rows for Table {
         self.number += 1;
         parked.number = self.number;
         self.parked.insert(self.number, parked.clone());
+        self.delayed.extend(due(parked));
         Ok(())
     }
 
@@ -268,12 +275,17 @@ impl Rows for Table {
     }
 
     fn take_parked(&mut self, number: u64) -> Result<bool> {
-        Ok(self.parked.remove(&number).is_some())
+        let Some(parked) = self.parked.remove(&number) else { return Ok(false) };
+        if let Some(due) = due(&parked) {
+            self.delayed.remove(&due);
+        }
+        Ok(true)
     }
 
     fn drop_parked(&mut self, user: &Name, root: &EventId) -> Result<usize> {
         let before = self.parked.len();
         self.parked.retain(|_, parked| parked.event.user_id != *user || parked.event.root() != root);
+        self.delayed = self.parked.values().filter_map(due).collect();
         Ok(before - self.parked.len())
     }
 
@@ -287,6 +299,9 @@ impl Rows for Table {
 
     fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
         if let Some(parked) = self.parked.get_mut(&number) {
+            if let Some(due) = due(parked) {
+                self.delayed.remove(&due);
+            }
             parked.hold = hold;
         }
         Ok(())

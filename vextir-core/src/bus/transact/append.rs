@@ -57,7 +57,7 @@ impl<R: Rows> Write<'_, R> {
     }
 
     /// The event that is there already under this key or id.
-    fn known(&mut self, entry: &Entry) -> Result<Option<Appended>> {
+    pub(super) fn known(&mut self, entry: &Entry) -> Result<Option<Appended>> {
         let event = &entry.event;
         let by_key = match &entry.key {
             Some(key) => self.rows.find_key(&event.user_id, key)?,

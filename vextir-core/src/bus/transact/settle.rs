@@ -5,7 +5,7 @@ use crate::bus::{DeadLetter, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Error, ErrorKind, LeaseState, Result};
 
 impl<R: Rows> Write<'_, R> {
-    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<()> {
+    pub(super) fn settle(&mut self, mut settlement: Settlement) -> Result<()> {
         let event = &settlement.event;
         let cancelled = self
             .rows
@@ -13,6 +13,9 @@ impl<R: Rows> Write<'_, R> {
             .is_some_and(|lease| lease.state == LeaseState::Cancelled);
         if cancelled {
             return self.settle_late(&settlement);
+        }
+        if let Outcome::Done { outputs, .. } = &mut settlement.outcome {
+            self.forget_known(outputs)?;
         }
         match &settlement.outcome {
             Outcome::Retry { at, error } => {
@@ -27,6 +30,21 @@ impl<R: Rows> Write<'_, R> {
             }
         }
         self.conclude(settlement)
+    }
+
+    /// Drops outputs under ids of their own that are stored already.
+    fn forget_known(&mut self, outputs: &mut Vec<Entry>) -> Result<()> {
+        if outputs.iter().all(|entry| entry.minted) {
+            return Ok(());
+        }
+        let mut fresh = Vec::with_capacity(outputs.len());
+        for entry in outputs.drain(..) {
+            if self.known(&entry)?.is_none() {
+                fresh.push(entry);
+            }
+        }
+        *outputs = fresh;
+        Ok(())
     }
 
     /// Everything of a settlement but its fence.
