@@ -122,7 +122,7 @@ fn compare(walk: Walk, known: Known, retry: bool, stop: &AtomicBool, parts: &mps
     let walk = walk.take_while(|_| !stop.load(Ordering::Relaxed));
     let mut join = Join::new(walk, known, retry);
     let mut handful = Vec::new();
-    while let Some(change) = join.next() {
+    for change in join.by_ref() {
         match change {
             Ok(change) => handful.push(change),
             Err(error) => return Part::Failed(error),

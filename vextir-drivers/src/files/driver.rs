@@ -174,7 +174,7 @@ impl Files {
 
     /// Checks a folder and makes the root of it.
     async fn root(&self, folder: &Path, sink: &dyn Sink) -> Result<Root> {
-        let place = |error: Error| error.context(format!("driver {:?}", self.id.as_str()));
+        let place = |error: Error| error.context(format!("driver {:?}", self.id));
         let bad =
             |what: &str| place(Error::new(ErrorKind::NotFound, format!("{}: {what}", folder.display())));
         let path = std::path::absolute(folder).map_err(|error| bad(&error.to_string()))?;
@@ -234,7 +234,11 @@ impl Driver for Files {
         let sink: Arc<dyn Sink> = Arc::new(emitter);
         let mut roots = Vec::with_capacity(self.roots.len());
         for folder in &self.roots {
-            roots.push(Arc::new(self.root(folder, &*sink).await?));
+            let root = self.root(folder, &*sink).await?;
+            if roots.iter().any(|other: &Arc<Root>| other.name == root.name) {
+                return Err(Error::invalid(format!("driver {:?}: {} is watched twice", self.id, root.name)));
+            }
+            roots.push(Arc::new(root));
         }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         for root in roots {

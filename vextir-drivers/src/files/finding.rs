@@ -94,7 +94,8 @@ impl Finding {
 
     /// The event, if there is one, and the checkpoints that have to be written with it.
     pub(super) fn settle(self, root: &str) -> Result<Settled> {
-        let note = |path: &str, record: &Record| Ok((key(root, path), Some(record.to_data()?)));
+        let note =
+            |path: &str, record: &Record| -> Result<Note> { Ok((key(root, path), Some(record.to_data()?))) };
         let forget = |path: &str| (key(root, path), None);
         Ok(match self {
             Self::Created(path, record) => {
@@ -123,7 +124,10 @@ impl Finding {
 }
 
 /// An event, and the checkpoints that are written with it.
-pub(super) type Settled = (Option<Event>, Vec<(String, Option<Data>)>);
+pub(super) type Settled = (Option<Event>, Vec<Note>);
+
+/// A checkpoint's key, and what is written there; `None` forgets it.
+pub(super) type Note = (String, Option<Data>);
 
 /// The checkpoint's key of a path below a root. A root's name has no two slashes in a row, so that no root's
 /// keys lie among those of another.

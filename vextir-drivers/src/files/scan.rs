@@ -195,12 +195,11 @@ impl<'a> Scan<'a> {
             let (mut findings, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
             while findings.len() + batch.len() < BATCH && bytes < BATCH_BYTES {
                 let Some(change) = changes.next() else { break };
-                match self.renamed(change) {
-                    Ok(finding) => findings.push(finding),
-                    Err(change) => {
-                        bytes += self.bytes_to_read(&change);
-                        batch.push(change);
-                    }
+                if let Some(finding) = self.renamed(&change) {
+                    findings.push(finding);
+                } else {
+                    bytes += self.bytes_to_read(&change);
+                    batch.push(change);
                 }
             }
             for (change, look) in self.look(batch).await? {
@@ -212,12 +211,10 @@ impl<'a> Scan<'a> {
     }
 
     /// A new path that is a missing file by its inode.
-    fn renamed(&mut self, change: Change) -> Result<Finding, Change> {
-        let Change::New(path, stat) = change else { return Err(change) };
-        match self.missing.take_same_file(&stat) {
-            Some((from, record)) => Ok(Finding::renamed(from, path, stat, record)),
-            None => Err(Change::New(path, stat)),
-        }
+    fn renamed(&mut self, change: &Change) -> Option<Finding> {
+        let Change::New(path, stat) = change else { return None };
+        let (from, record) = self.missing.take_same_file(stat)?;
+        Some(Finding::renamed(from, path.clone(), *stat, record))
     }
 
     fn bytes_to_read(&self, change: &Change) -> u64 {

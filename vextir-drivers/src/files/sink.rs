@@ -1,10 +1,10 @@
 //! Where findings go, and where checkpoints come from: the processor, or a stand-in for tests.
 
-use super::finding::{Settled, key};
+use super::finding::{Note, Settled, key};
 use super::record::Record;
 use async_trait::async_trait;
 use std::time::Duration;
-use vextir::{Data, Emitter, Error, ErrorKind, Event, Result};
+use vextir::{Emitter, Error, ErrorKind, Event, Result};
 
 /// How many checkpoints are read at a time.
 const PAGE: usize = 1_024;
@@ -18,9 +18,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[async_trait]
 pub(super) trait Sink: Send + Sync + 'static {
     /// Emits events and writes checkpoints, all or none.
-    async fn commit(&self, events: Vec<Event>, notes: Vec<(String, Option<Data>)>) -> Result<()>;
+    async fn commit(&self, events: Vec<Event>, notes: Vec<Note>) -> Result<()>;
     /// Checkpoints after a key, in order.
-    async fn known(&self, after: &str, limit: usize) -> Result<Vec<(String, Option<Data>)>>;
+    async fn known(&self, after: &str, limit: usize) -> Result<Vec<Note>>;
     async fn sleep(&self, span: Duration);
     /// Resolves when the processor stops.
     async fn stopped(&self);
@@ -29,11 +29,11 @@ pub(super) trait Sink: Send + Sync + 'static {
 
 #[async_trait]
 impl Sink for Emitter {
-    async fn commit(&self, events: Vec<Event>, notes: Vec<(String, Option<Data>)>) -> Result<()> {
+    async fn commit(&self, events: Vec<Event>, notes: Vec<Note>) -> Result<()> {
         self.emit_all(events, notes).await.map(drop)
     }
 
-    async fn known(&self, after: &str, limit: usize) -> Result<Vec<(String, Option<Data>)>> {
+    async fn known(&self, after: &str, limit: usize) -> Result<Vec<Note>> {
         let checkpoints = self.checkpoints(after, limit).await?;
         Ok(checkpoints.into_iter().map(|checkpoint| (checkpoint.key, checkpoint.value)).collect())
     }
@@ -83,7 +83,7 @@ pub(super) async fn commit(sink: &dyn Sink, batch: Vec<Settled>) -> Result<u64> 
 }
 
 /// Commits, and tries again with growing pauses while it fails for now.
-async fn insist(sink: &dyn Sink, events: Vec<Event>, notes: Vec<(String, Option<Data>)>) -> Result<()> {
+async fn insist(sink: &dyn Sink, events: Vec<Event>, notes: Vec<Note>) -> Result<()> {
     let mut pause = FIRST_PAUSE;
     loop {
         if sink.is_stopped() {
@@ -157,9 +157,8 @@ impl<'a> Pages<'a> {
             Range::Prefix(..) => key.starts_with(&self.prefix),
         });
         // One that does not fit, from another version, counts as never written: rather twice than never.
-        let read = |(key, value): (String, Option<Data>)| {
-            Some((key[self.own..].to_owned(), Record::from_data(value.as_ref())?))
-        };
+        let read =
+            |(key, value): Note| Some((key[self.own..].to_owned(), Record::from_data(value.as_ref())?));
         Ok(Some(wanted.filter_map(read).collect()))
     }
 }
@@ -178,37 +177,4 @@ fn just_before(key: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod fake;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use fake::Fake;
-
-    async fn paths(sink: &Fake, range: Range) -> Vec<String> {
-        let mut paths = Vec::new();
-        let mut pages = Pages::new(sink, "/r", &range);
-        while let Some(page) = pages.next().await.unwrap() {
-            paths.extend(page.into_iter().map(|(path, _)| path));
-        }
-        paths
-    }
-
-    #[tokio::test]
-    async fn ranges_of_checkpoints_hold_what_belongs_to_them() {
-        let sink = Fake::default();
-        for path in ["", "a", "a!", "a/", "a/b", "a/c", "a0", "\u{e000}"] {
-            sink.remember(&key("/r", path), &Record::blocked("x".into()));
-        }
-        sink.remember("/r/x//a", &Record::blocked("x".into()));
-        sink.remember("/q//a", &Record::blocked("x".into()));
-        sink.remember("/r/.//a", &Record::blocked("x".into()));
-        let all = ["", "a", "a!", "a/", "a/b", "a/c", "a0", "\u{e000}"];
-        assert_eq!(paths(&sink, Range::Prefix(String::new(), None)).await, all);
-        assert_eq!(paths(&sink, Range::Prefix(String::new(), Some("a/b".into()))).await, all[5..]);
-        assert_eq!(paths(&sink, Range::Prefix("a/".into(), None)).await, all[3..6]);
-        assert_eq!(paths(&sink, Range::Exact("a".into())).await, ["a"]);
-        assert_eq!(paths(&sink, Range::Exact("\u{e000}".into())).await, ["\u{e000}"]);
-        assert_eq!(paths(&sink, Range::Exact("b".into())).await, [""; 0]);
-    }
-}
+pub(super) mod tests;

@@ -1,7 +1,8 @@
 //! A stand-in for the processor: keeps events and checkpoints, and fails when told to.
 
-use super::Sink;
+use crate::files::finding::Note;
 use crate::files::record::Record;
+use crate::files::sink::{BATCH, Sink};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -48,7 +49,7 @@ impl Fake {
 
 #[async_trait]
 impl Sink for Fake {
-    async fn commit(&self, events: Vec<Event>, notes: Vec<(String, Option<Data>)>) -> Result<()> {
+    async fn commit(&self, events: Vec<Event>, notes: Vec<Note>) -> Result<()> {
         let mut state = self.state();
         if let Some(kind) = state.failures.pop_front() {
             return Err(Error::new(kind, "as told"));
@@ -61,7 +62,7 @@ impl Sink for Fake {
         {
             return Err(Error::new(ErrorKind::Denied, "as told"));
         }
-        assert!(events.len() <= super::BATCH, "{} events in one commit", events.len());
+        assert!(events.len() <= BATCH, "{} events in one commit", events.len());
         state.events.extend(events);
         for (key, value) in notes {
             match value {
@@ -72,7 +73,7 @@ impl Sink for Fake {
         Ok(())
     }
 
-    async fn known(&self, after: &str, limit: usize) -> Result<Vec<(String, Option<Data>)>> {
+    async fn known(&self, after: &str, limit: usize) -> Result<Vec<Note>> {
         let range = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
         let state = self.state();
         let found = state.checkpoints.range(range).take(limit);
