@@ -58,7 +58,6 @@ pub(crate) struct Progress {
     pub(crate) described: u64,
     pub(crate) moves: u64,
     pub(crate) moved: u64,
-    pub(crate) scans: u64,
 }
 
 /// All that the log says.
@@ -69,8 +68,10 @@ pub(crate) struct Catalog {
     pub(crate) files: BTreeMap<String, Entry>,
     pub(crate) unreadable: BTreeSet<String>,
     pub(crate) runs: Vec<Run>,
-    /// What was not moved, by the event that asked for it.
-    pub(crate) skipped: Vec<(EventId, Skipped)>,
+    /// What was moved to where, by the order at the root.
+    done: Vec<(EventId, String)>,
+    /// What was not moved, by the order at the root.
+    skipped: Vec<(EventId, Skipped)>,
     pub(crate) news: News,
     pub(crate) summary: Option<(Timestamp, Summary)>,
     /// The last event that changed what a summary would say.
@@ -83,47 +84,49 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// Takes in one event of the log.
     pub(crate) fn apply(&mut self, sequence: u64, event: &Event) -> Result<()> {
-        match event.event_type.as_str() {
+        let is_change = match event.event_type.as_str() {
             FileCreated::TYPE => self.created(event.decode()?),
             FileChanged::TYPE => self.changed(event.decode()?),
             FileMoved::TYPE => self.renamed(event.decode()?),
             FileRemoved::TYPE => self.removed(&event.decode()?),
-            FileUnreadable::TYPE => {
-                self.unreadable.insert(event.decode::<FileUnreadable>()?.path);
-            }
-            FileScanned::TYPE => {
-                self.progress.scans += 1;
-                self.root = Some(event.decode::<FileScanned>()?.root);
-                return Ok(());
-            }
+            FileUnreadable::TYPE => self.unreadable.insert(event.decode::<FileUnreadable>()?.path),
             Described::TYPE => self.described(event.decode()?),
-            Apply::TYPE => {
-                self.applies.insert(event.id.clone(), event.decode::<Apply>()?.run);
-                return Ok(());
-            }
-            Move::TYPE => {
-                self.progress.moves += 1;
-                return Ok(());
-            }
             Moved::TYPE => self.moved(event, event.decode::<Moved>()?.step),
-            Skipped::TYPE => {
-                self.progress.moved += 1;
-                self.skipped.push((event.root().clone(), event.decode()?));
-                return Ok(());
-            }
-            Undone::TYPE => {
-                let names = event.decode::<Undone>()?.runs;
-                self.runs.iter_mut().filter(|run| names.contains(&run.name)).for_each(|run| run.undone = true);
-                return Ok(());
-            }
             Summarized::TYPE => {
                 self.summary = Some((event.timestamp, event.decode::<Summarized>()?.summary));
                 self.news = News::default();
-                return Ok(());
+                false
             }
-            _ => return Ok(()),
+            _ => {
+                self.order(event)?;
+                false
+            }
+        };
+        if is_change {
+            self.changed_at = sequence;
         }
-        self.changed_at = sequence;
+        Ok(())
+    }
+
+    /// What says nothing about the folder itself.
+    fn order(&mut self, event: &Event) -> Result<()> {
+        match event.event_type.as_str() {
+            FileScanned::TYPE => self.root = Some(event.decode::<FileScanned>()?.root),
+            Apply::TYPE => drop(self.applies.insert(event.id.clone(), event.decode::<Apply>()?.run)),
+            Move::TYPE => self.progress.moves += 1,
+            Skipped::TYPE => {
+                self.progress.moved += 1;
+                self.skipped.push((event.root().clone(), event.decode()?));
+            }
+            Undone::TYPE => {
+                let names = event.decode::<Undone>()?.runs;
+                self.runs
+                    .iter_mut()
+                    .filter(|run| names.contains(&run.name))
+                    .for_each(|run| run.undone = true);
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -132,7 +135,17 @@ impl Catalog {
         self.files.get(path).map_or(Class::Other, |entry| entry.class(path))
     }
 
-    fn created(&mut self, file: FileCreated) {
+    /// Where the files went that this order moved.
+    pub(crate) fn moved_by(&self, order: &EventId) -> impl Iterator<Item = &String> {
+        self.done.iter().filter(move |(root, _)| root == order).map(|(_, to)| to)
+    }
+
+    /// What this order could not move.
+    pub(crate) fn skipped_by(&self, order: &EventId) -> impl Iterator<Item = &Skipped> {
+        self.skipped.iter().filter(move |(root, _)| root == order).map(|(_, skipped)| skipped)
+    }
+
+    fn created(&mut self, file: FileCreated) -> bool {
         let FileCreated { root, path, size, media_type, hash, modified } = file;
         self.root = Some(root);
         self.unreadable.remove(&path);
@@ -140,29 +153,34 @@ impl Catalog {
         self.progress.bytes += size;
         match self.files.get_mut(&path) {
             // What this program put there itself, met by the scan.
-            Some(entry) if entry.hash == hash => entry.modified = modified,
+            Some(entry) if entry.hash == hash => {
+                entry.modified = modified;
+                false
+            }
             _ => {
                 self.news.created += 1;
                 let entry = Entry { size, modified, media_type, hash, described: None, title: None };
                 self.files.insert(path, entry);
+                true
             }
         }
     }
 
-    fn changed(&mut self, file: FileChanged) {
+    fn changed(&mut self, file: FileChanged) -> bool {
         let FileChanged { path, size, media_type, hash, modified, .. } = file;
         self.unreadable.remove(&path);
         self.news.changed += 1;
         let entry = Entry { size, modified, media_type, hash, described: None, title: None };
         self.files.insert(path, entry);
+        true
     }
 
-    fn renamed(&mut self, file: FileMoved) {
+    fn renamed(&mut self, file: FileMoved) -> bool {
         let FileMoved { from, path, size, media_type, hash, modified, .. } = file;
-        let is_known = !self.files.contains_key(&from)
-            && self.files.get(&path).is_some_and(|entry| entry.hash == hash);
+        let is_known =
+            !self.files.contains_key(&from) && self.files.get(&path).is_some_and(|entry| entry.hash == hash);
         if is_known {
-            return;
+            return false;
         }
         self.news.moved += 1;
         self.rekey(&from, &path);
@@ -170,40 +188,45 @@ impl Catalog {
         let described = old.as_ref().and_then(|old| old.described);
         let title = old.and_then(|old| old.title);
         self.files.insert(path, Entry { size, modified, media_type, hash, described, title });
+        true
     }
 
-    fn removed(&mut self, file: &FileRemoved) {
-        if self.files.remove(&file.path).is_some() {
-            self.news.removed += 1;
-            for filed in self.runs.iter_mut().flat_map(|run| &mut run.moved) {
-                if filed.now.as_ref() == Some(&file.path) {
-                    filed.now = None;
-                }
-            }
+    fn removed(&mut self, file: &FileRemoved) -> bool {
+        self.unreadable.remove(&file.path);
+        if self.files.remove(&file.path).is_none() {
+            return false;
         }
+        self.news.removed += 1;
+        for filed in self.runs.iter_mut().flat_map(|run| &mut run.moved) {
+            filed.now.take_if(|now| *now == file.path);
+        }
+        true
     }
 
-    fn described(&mut self, found: Described) {
+    fn described(&mut self, found: Described) -> bool {
         self.progress.described += 1;
         if let Some(entry) = self.files.get_mut(&found.path) {
             (entry.described, entry.title) = (Some(found.class), found.title);
         }
+        true
     }
 
     /// This program moved a file itself: no news.
-    fn moved(&mut self, event: &Event, step: Move) {
+    fn moved(&mut self, event: &Event, step: Move) -> bool {
         self.progress.moved += 1;
         self.rekey(&step.from, &step.to);
+        self.done.push((event.root().clone(), step.to.clone()));
         if let Some(entry) = self.files.remove(&step.from) {
             self.files.insert(step.to.clone(), entry);
         }
         // A move without an `apply` at its root is one back.
-        let Some(name) = self.applies.get(event.root()) else { return };
+        let Some(name) = self.applies.get(event.root()) else { return true };
         let filed = Filed { now: Some(step.to.clone()), step };
         match self.runs.iter_mut().find(|run| run.name == *name) {
             Some(run) => run.moved.push(filed),
             None => self.runs.push(Run { name: name.clone(), moved: vec![filed], undone: false }),
         }
+        true
     }
 
     fn rekey(&mut self, from: &str, to: &str) {

@@ -4,9 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A class of files, and the folder that they go to.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Class {
     Documents,
@@ -56,7 +54,10 @@ const EXTENSIONS: [(Class, &[&str]); 6] = [
             "html", "xhtml", "eml", "djvu", "ps",
         ],
     ),
-    (Class::Images, &["psd", "ai", "xcf", "cr2", "cr3", "nef", "arw", "dng", "raf", "heic", "heif", "sketch"]),
+    (
+        Class::Images,
+        &["psd", "ai", "xcf", "cr2", "cr3", "nef", "arw", "dng", "raf", "heic", "heif", "sketch"],
+    ),
     (
         Class::Code,
         &[
@@ -76,9 +77,9 @@ const EXTENSIONS: [(Class, &[&str]); 6] = [
     (
         Class::Data,
         &[
-            "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "ini", "cfg", "conf", "log",
-            "sqlite", "sqlite3", "db", "parquet", "avro", "npy", "npz", "mat", "h5", "hdf5", "geojson", "gpx",
-            "kml", "ics", "vcf", "dat",
+            "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "ini", "cfg", "conf",
+            "log", "sqlite", "sqlite3", "db", "parquet", "avro", "npy", "npz", "mat", "h5", "hdf5",
+            "geojson", "gpx", "kml", "ics", "vcf", "dat",
         ],
     ),
     (Class::Other, &["exe", "msi", "dll", "so", "ttf", "otf", "woff", "woff2"]),

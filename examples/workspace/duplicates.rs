@@ -48,8 +48,13 @@ mod tests {
 
     #[test]
     fn the_copy_in_its_place_is_kept_then_the_one_with_the_shortest_way() {
-        let files =
-            [("b/x.txt", "1"), ("Documents/x.txt", "1"), ("a.txt", "1"), ("Duplicates/x.txt", "1"), ("c", "2")];
+        let files = [
+            ("b/x.txt", "1"),
+            ("Documents/x.txt", "1"),
+            ("a.txt", "1"),
+            ("Duplicates/x.txt", "1"),
+            ("c", "2"),
+        ];
         let groups = groups(&catalog(&files));
         let paths = ["Documents/x.txt", "a.txt", "b/x.txt", "Duplicates/x.txt"].map(String::from).to_vec();
         assert_eq!(groups, [Group { size: 1, paths }]);

@@ -59,6 +59,19 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `Sunday, 15 June 2025`, of a date such as `2025-06-15`.
+pub(crate) fn day(date: &str) -> String {
+    date.parse::<jiff::civil::Date>()
+        .map_or_else(|_| date.to_owned(), |date| date.strftime("%A, %-d %B %Y").to_string())
+}
+
+/// `2025-06-15 14:02`, where the reader is.
+pub(crate) fn clock(time: Timestamp) -> String {
+    let here = jiff::tz::TimeZone::system();
+    jiff::Timestamp::from_microsecond(time.as_micros())
+        .map_or_else(|_| time.to_string(), |time| time.to_zoned(here).strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 /// A path that fits, its middle left out if need be: the name matters most, then where it begins.
 pub(crate) fn shorten(path: &str, width: usize) -> String {
     let length = path.chars().count();
@@ -92,6 +105,8 @@ mod tests {
             ["just now", "1 minute ago", "2 hours ago", "2 days ago", "1 year ago"]
         );
         assert_eq!(age(now.after(Duration::from_secs(7_200)), now), "in the future");
+        assert_eq!(day("2025-06-15"), "Sunday, 15 June 2025");
+        assert!(clock(now).starts_with("2025-06-1"), "{}", clock(now));
     }
 
     #[test]

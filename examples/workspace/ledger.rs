@@ -42,14 +42,15 @@ impl Ledger {
         let mut state = self.state.lock().await;
         loop {
             let after = state.read;
-            let page = self.bus.read(after, &self.filter, PAGE).await.map_err(|error| match error.kind() {
-                ErrorKind::Gap => Error::new(
-                    ErrorKind::Gap,
-                    "the beginning of the log is gone, and with it what is known of the folder: \
+            let page =
+                self.bus.read(after, &self.filter, PAGE).await.map_err(|error| match error.kind() {
+                    ErrorKind::Gap => Error::new(
+                        ErrorKind::Gap,
+                        "the beginning of the log is gone, and with it what is known of the folder: \
                      remove the state file, and begin anew",
-                ),
-                _ => error,
-            })?;
+                    ),
+                    _ => error,
+                })?;
             for logged in &page.events {
                 state.catalog.apply(logged.sequence, &logged.event)?;
                 state.read = logged.sequence;

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use vextir::Error;
 use vextir::drivers::files::unescape;
 use vextir::prelude::*;
-use vextir::Error;
 
 /// How often folders that vanish under a move are made again.
-const TRIES: usize = 16;
+const TRIES: usize = 100;
 
 pub(crate) struct Mover {
     pub(crate) root: PathBuf,
@@ -79,11 +79,15 @@ fn hash(path: &Path) -> io::Result<String> {
 }
 
 fn rename(root: &Path, from: &Path, to: &Path, step: &Move) -> Result<(), String> {
+    let mut failure = String::new();
     for _ in 0..TRIES {
-        make(root, to, &step.make).map_err(|error| format!("its folder: {}", explain(&error)))?;
+        // Another move may empty a folder, and remove it, at any moment: between two of the calls in here too.
+        if let Err(error) = make(root, to, &step.make) {
+            failure = format!("its new folder: {}", explain(&error));
+            continue;
+        }
         match rename_without_overwriting(from, to) {
-            // Another move emptied the folder, and removed it, a moment ago.
-            Err(error) if is_gone(&error) && fs::symlink_metadata(from).is_ok() => {}
+            Err(error) if is_gone(&error) && fs::symlink_metadata(from).is_ok() => failure = explain(&error),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err("another file has taken its place".to_owned());
             }
@@ -93,7 +97,7 @@ fn rename(root: &Path, from: &Path, to: &Path, step: &Move) -> Result<(), String
             answer => return answer.map_err(|error| explain(&error)),
         }
     }
-    Err("its folder vanishes again and again".to_owned())
+    Err(failure)
 }
 
 /// Makes the folders for `to`; those that are listed get the permissions that they had.
@@ -111,7 +115,8 @@ fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
 
 /// Removes the folders that are empty now, from the inside out, up to the first that is not.
 fn remove_empty(root: &Path, folders: &[Folder], is_innermost_first: bool) {
-    let remove = |folder: &Folder| unescape(&folder.path).is_ok_and(|path| fs::remove_dir(root.join(path)).is_ok());
+    let remove =
+        |folder: &Folder| unescape(&folder.path).is_ok_and(|path| fs::remove_dir(root.join(path)).is_ok());
     if is_innermost_first {
         folders.iter().all(remove);
     } else {

@@ -5,7 +5,7 @@
 
 use crate::catalog::Catalog;
 use crate::duplicates::groups;
-use crate::layout::{Project, aside, folders, place, projects};
+use crate::layout::{aside, folders, place, projects};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One file and its new path.
@@ -19,7 +19,6 @@ pub(crate) struct Step {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    pub(crate) projects: Vec<Project>,
     /// Files that stay because a file stands where a folder is needed.
     pub(crate) blocked: Vec<String>,
 }
@@ -60,7 +59,7 @@ pub(crate) fn plan(catalog: &Catalog, probe: Probe<'_>) -> Plan {
             None => blocked.push(path.clone()),
         }
     }
-    Plan { steps, projects, blocked }
+    Plan { steps, blocked }
 }
 
 /// Which of a run's files go back, and where: to the path that they had, or to a free name beside it.

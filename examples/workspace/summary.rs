@@ -150,7 +150,8 @@ fn project_totals(catalog: &Catalog, exists: &dyn Fn(&str) -> bool) -> Vec<Proje
     let mut totals: Vec<ProjectTotal> = Vec::new();
     for project in projects(catalog.files.keys(), exists) {
         let inside = catalog.files.iter().filter(|(path, _)| project.holds(path));
-        let (files, bytes) = inside.fold((0, 0), |(files, bytes), (_, entry)| (files + 1, bytes + entry.size));
+        let (files, bytes) =
+            inside.fold((0, 0), |(files, bytes), (_, entry)| (files + 1, bytes + entry.size));
         totals.push(ProjectTotal { kind: project.kind.to_owned(), path: project.path, files, bytes });
     }
     totals.sort_by_key(|total| Reverse(total.bytes));
@@ -173,13 +174,15 @@ fn duplicates(catalog: &Catalog) -> Duplicates {
     }
 }
 
-/// The titles of the newest documents.
+/// The titles of the newest documents; of several copies, one.
 fn titles(catalog: &Catalog) -> Vec<Title> {
+    let copies: BTreeSet<String> =
+        groups(catalog).into_iter().flat_map(|group| group.paths.into_iter().skip(1)).collect();
     let mut titled: Vec<_> =
-        catalog.files.iter().filter_map(|(path, entry)| Some((entry, entry.title.as_ref()?, path))).collect();
-    titled.sort_by_key(|(entry, _, path)| (Reverse(entry.modified), path.as_str()));
-    let line = |(_, title, path): (_, &String, &String)| Title { title: title.clone(), path: path.clone() };
-    titled.into_iter().take(TITLES).map(|(entry, title, path)| line((entry, title, path))).collect()
+        catalog.files.iter().filter_map(|(path, entry)| Some((path, entry, entry.title.clone()?))).collect();
+    titled.retain(|(path, ..)| !copies.contains(*path));
+    titled.sort_by_key(|(path, entry, _)| (Reverse(entry.modified), path.as_str()));
+    titled.into_iter().take(TITLES).map(|(path, _, title)| Title { title, path: path.clone() }).collect()
 }
 
 #[cfg(test)]
@@ -190,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_summary_counts_what_is_there() {
-        let mut catalog = catalog(&[("a.txt", "12345"), ("b/c.png", "1"), ("b/d.png", "1"), ("p/go.mod", "")]);
+        let mut catalog =
+            catalog(&[("a.txt", "12345"), ("b/c.png", "1"), ("b/d.png", "1"), ("p/go.mod", "")]);
         let title = Some("A title".to_owned());
         tell(&mut catalog, Described { path: "a.txt".into(), class: Class::Documents, title });
         let summary = summarize(&catalog, "2025-06-15".into(), &|_| false);

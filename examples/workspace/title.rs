@@ -130,7 +130,26 @@ fn plain(line: &str) -> String {
         }
     }
     out.push_str(rest);
-    out.replace("**", "").replace("__", "").replace('`', "")
+    without_emphasis(&out.replace('`', ""))
+}
+
+/// Without the stars and underscores around words; those between spaces, and inside words, stay.
+fn without_emphasis(line: &str) -> String {
+    let is_mark = |c: char| c == '*' || c == '_';
+    let chars: Vec<char> = line.chars().collect();
+    let is_word = |index: Option<usize>| {
+        index.and_then(|index| chars.get(index)).is_some_and(|c| !c.is_whitespace() && !is_mark(*c))
+    };
+    let mut out = String::with_capacity(line.len());
+    for (index, c) in chars.iter().enumerate() {
+        let before = chars[..index].iter().rposition(|c| !is_mark(*c));
+        let after = chars[index..].iter().position(|c| !is_mark(*c)).map(|after| index + after);
+        let around = is_word(before) != is_word(after);
+        if !(is_mark(*c) && around) {
+            out.push(*c);
+        }
+    }
+    out
 }
 
 fn html(text: &str) -> Option<String> {
@@ -228,6 +247,7 @@ mod tests {
             ("[![badge](x)](y)\n\n- an item", "an item"),
             ("#hashtag and more", "#hashtag and more"),
             ("a [bracket and `code`", "a [bracket and code"),
+            ("## Soup *without* __any__ milk, 2 * 3, snake_case", "Soup without any milk, 2 * 3, snake_case"),
         ] {
             assert_eq!(of("a.md", text).as_deref(), Some(expected), "{text:?}");
         }
@@ -256,7 +276,10 @@ mod tests {
     fn other_encodings_and_other_classes() {
         let wide: Vec<u8> = "\u{feff}Größe\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(title("a.txt", Class::Documents, &wide).as_deref(), Some("Größe"));
-        assert_eq!(title("a.txt", Class::Documents, b"caf\xe9 au lait").as_deref(), Some("caf\u{fffd} au lait"));
+        assert_eq!(
+            title("a.txt", Class::Documents, b"caf\xe9 au lait").as_deref(),
+            Some("caf\u{fffd} au lait")
+        );
         assert_eq!(title("a.pdf", Class::Documents, b"%PDF-1.7"), None);
         assert_eq!(title("a.rs", Class::Code, b"fn main() {}"), None);
         assert_eq!(title("a", Class::Documents, b"text\0binary"), None);

@@ -16,7 +16,7 @@ pub(crate) fn created(path: &str, content: &str) -> FileCreated {
         root: "/w".into(),
         path: path.into(),
         size: content.len() as u64,
-        media_type: "application/octet-stream".into(),
+        media_type: if path.ends_with(".png") { "image/png" } else { "application/octet-stream" }.into(),
         hash: Some(format!("{:x}", Sha256::digest(content))),
         modified: Timestamp::UNSET,
     }

@@ -33,7 +33,12 @@ fn files_go_to_their_class_and_second_copies_aside() {
 #[test]
 fn a_clash_gets_a_number_and_nothing_is_overwritten() {
     assert_eq!(
-        steps(&[("Documents/a.txt", "1"), ("Documents/a (2).txt", "2"), ("Images/a.txt", "3"), ("a.txt", "4")]),
+        steps(&[
+            ("Documents/a.txt", "1"),
+            ("Documents/a (2).txt", "2"),
+            ("Images/a.txt", "3"),
+            ("a.txt", "4")
+        ]),
         ["Images/a.txt -> Documents/a (3).txt", "a.txt -> Documents/a (4).txt"]
     );
     // What the catalog cannot see counts too.
@@ -48,7 +53,8 @@ fn the_path_of_a_file_that_leaves_is_not_given_to_another_one() {
     // Both could be `Documents/x`, were the first one gone already: the moves would depend on each other.
     let files = [("Documents/x", "\u{1}"), ("Documents/y.txt", "1"), ("x", "text")];
     let mut catalog = catalog(&files);
-    let text = crate::events::Described { path: "x".into(), class: crate::class::Class::Documents, title: None };
+    let text =
+        crate::events::Described { path: "x".into(), class: crate::class::Class::Documents, title: None };
     crate::catalog::tests::tell(&mut catalog, text);
     let plan = plan(&catalog, &nothing);
     let steps: Vec<(&str, &str)> =
@@ -58,7 +64,8 @@ fn the_path_of_a_file_that_leaves_is_not_given_to_another_one() {
 
 #[test]
 fn projects_stay_whole() {
-    let files = [("app/package.json", "1"), ("app/logo.png", "2"), ("app/src/x/readme.md", "3"), ("b.md", "4")];
+    let files =
+        [("app/package.json", "1"), ("app/logo.png", "2"), ("app/src/x/readme.md", "3"), ("b.md", "4")];
     assert_eq!(steps(&files), ["b.md -> Documents/b.md"]);
     let git = |path: &str| (path == ".git").then_some(Found::Folder);
     assert_eq!(plan(&catalog(&files), &git).steps, []);
@@ -87,11 +94,16 @@ fn moves_do_not_depend_on_each_other_and_a_second_plan_is_empty() {
         let mut state = seed;
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for _ in 0..dice(&mut state, 30) {
-            let path = format!("{}{}", folders[dice(&mut state, folders.len())], names[dice(&mut state, names.len())]);
+            let path = format!(
+                "{}{}",
+                folders[dice(&mut state, folders.len())],
+                names[dice(&mut state, names.len())]
+            );
             files.insert(path, dice(&mut state, 8).to_string());
         }
         let of = |files: &BTreeMap<String, String>| {
-            let list: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+            let list: Vec<(&str, &str)> =
+                files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
             plan(&catalog(&list), &nothing)
         };
         let before = files.clone();
