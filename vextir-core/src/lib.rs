@@ -1,1 +1,58 @@
-//! x
+//! The kernel of Vextir.
+#![doc = include_str!("../docs/path.md")]
+
+extern crate self as vextir;
+
+mod error;
+mod name;
+mod time;
+
+mod event;
+mod payload;
+
+mod filter;
+mod pattern;
+
+pub mod bus;
+mod lease;
+
+mod context;
+mod security;
+
+mod ctx;
+mod driver;
+
+pub use async_trait::async_trait;
+
+pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
+pub use context::{Change, ContextStore, Document};
+pub use ctx::{Ctx, Signal};
+pub use driver::{
+    BoxError, Capability, Driver, DriverKind, Emitter, Failure, FailureClass, HandlerResult, IntoOutputs,
+    Manifest, OutputSpec, ResourceRequirements,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Category, Data, Envelope, Event, EventId, Priority};
+pub use filter::EventFilter;
+pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
+pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
+pub use pattern::Pattern;
+pub use payload::{IntoEvent, Payload};
+pub use security::{
+    AuditRecord, AuthorizeRequest, Authorizer, Decision, Effect, Origin, Provenance, Target, Verdict,
+};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+
+/// The user for whom the application itself acts, unless it says otherwise.
+pub const LOCAL_USER: &str = "local";
+
+/// Everything that a program with drivers needs.
+pub mod prelude {
+    pub use crate::{
+        Category, Ctx, Driver, Emitter, Event, EventBusExt, EventFilter, EventId, Failure, HandlerResult,
+        IntoOutputs, Manifest, Payload, Priority, Start, Timestamp,
+    };
+    pub use schemars::JsonSchema;
+    pub use serde::{Deserialize, Serialize};
+    pub use serde_json::json;
+}

@@ -1,0 +1,281 @@
+//! What can be asked of a bus: commands, and what they answer.
+
+use super::{Delivery, Hold, Position, Sequence};
+use crate::{
+    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// One atomic change of a bus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Command {
+    /// Stores events from outside; each is the root of a new causal tree. Subject to the backlog limit.
+    Append {
+        /// The events.
+        entries: Vec<Entry>,
+        /// How far the emitting watcher has come.
+        checkpoints: Vec<Checkpoint>,
+        /// Notes for the audit.
+        audit: Vec<AuditRecord>,
+    },
+    /// Ends one attempt at one delivery.
+    Settle(Box<Settlement>),
+    /// Gives a logged, unrouted event its deliveries.
+    Route(Box<Route>),
+    /// Ends the wait of a delayed or held event.
+    Release(Box<Release>),
+    /// Stops everything queued, delayed or held in a causal tree, and refuses what is emitted into it.
+    Cancel {
+        /// Whose tree it is.
+        user: Name,
+        /// Its root.
+        root: EventId,
+    },
+    /// Sets new limits on a causal tree and makes it active again.
+    Extend {
+        /// Whose tree it is.
+        user: Name,
+        /// Its root.
+        root: EventId,
+        /// The new limits.
+        limits: Limits,
+    },
+    /// Makes new deliveries, at the tail, of dead letters.
+    Redrive(Vec<Position>),
+    /// Forgets dead letters.
+    Discard(Vec<Position>),
+    /// Makes a driver known (or changes its version).
+    Know(Name, String),
+    /// Counts a reclaim on deliveries that may have been running when the process died, and notes which
+    /// one runs alone next.
+    Reclaim {
+        /// The deliveries.
+        positions: Vec<Position>,
+        /// The one that runs alone.
+        alone: Option<Position>,
+    },
+    /// Writes to the audit.
+    Audit(Vec<AuditRecord>),
+}
+
+impl Command {
+    /// An [`Command::Append`] of entries alone.
+    #[must_use]
+    pub fn append(entries: Vec<Entry>) -> Self {
+        Self::Append { entries, checkpoints: Vec::new(), audit: Vec::new() }
+    }
+}
+
+/// An event on its way into the log, with what was decided about it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// The event. Without id or time, the bus gives them.
+    pub event: Event,
+    /// Where it goes.
+    pub place: Place,
+    /// The policy that decided, where one did.
+    pub policy: Option<Name>,
+    /// The kernel's own events draw nothing and are never held.
+    pub exempt: bool,
+    /// The id was made by the kernel: nobody else has it.
+    pub minted: bool,
+    /// The emitter's own key: one event for each (user, key).
+    pub key: Option<Name>,
+    /// Limits for the tree, on its root; the default limits otherwise.
+    pub limits: Option<Box<Limits>>,
+    /// Handled before its own commit: how each of its deliveries ended.
+    pub eager: Vec<Settlement>,
+}
+
+impl Entry {
+    /// An entry with nothing special about it.
+    #[must_use]
+    pub fn new(event: Event, place: Place) -> Self {
+        Self {
+            event,
+            place,
+            policy: None,
+            exempt: false,
+            minted: false,
+            key: None,
+            limits: None,
+            eager: Vec::new(),
+        }
+    }
+}
+
+/// Where an accepted event goes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Place {
+    /// Into the log, with these deliveries.
+    Routed(Vec<NewDelivery>),
+    /// Into the log; a processor routes it.
+    Unrouted,
+    /// Beside the log, until it is released.
+    Parked(Hold, Option<Decision>),
+}
+
+/// A delivery to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewDelivery {
+    /// The driver.
+    pub driver: Name,
+    /// What a policy demands of the handler.
+    pub obligations: Option<Data>,
+}
+
+/// The end of one attempt at one delivery.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The delivery.
+    pub position: Position,
+    /// The driver.
+    pub driver: Name,
+    /// The event that was handled.
+    pub event: Event,
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// Which attempt this was, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was used of further units.
+    pub usage: Vec<(Name, u64)>,
+    /// What the audit must know.
+    pub audit: Vec<AuditRecord>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It succeeded: outputs, context changes and acknowledgement are one.
+    Done {
+        /// The outputs, in the order in which the handler gave them.
+        outputs: Vec<Entry>,
+        /// What it changes in the context.
+        changes: Vec<Change>,
+    },
+    /// It failed and is tried again.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// Why it failed.
+        error: String,
+    },
+    /// It failed for good.
+    Dead {
+        /// Why.
+        reason: String,
+        /// The `error` events that say so.
+        outputs: Vec<Entry>,
+    },
+}
+
+/// Routing of a logged event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Route {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// The event.
+    pub event: Event,
+    /// The deliveries; none when it was refused.
+    pub deliveries: Vec<NewDelivery>,
+    /// What the audit must know.
+    pub audit: Vec<AuditRecord>,
+    /// The tree's limits, where they are not the default.
+    pub limits: Option<Box<Limits>>,
+    /// Whether the event was waiting to be routed. False for a driver that is added `from_start`.
+    pub waiting: bool,
+}
+
+/// The end of an event's wait.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Release {
+    /// Whose event it is.
+    pub user: Name,
+    /// The event.
+    pub id: EventId,
+    /// Where it goes now; `None` drops it.
+    pub entry: Option<Entry>,
+    /// What the audit must know.
+    pub audit: Vec<AuditRecord>,
+}
+
+/// How far a watching driver has come: committed together with the events that it emits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The driver.
+    pub driver: Name,
+    /// The driver's key, a path for example.
+    pub key: String,
+    /// What it remembers there; `None` forgets.
+    pub value: Option<Data>,
+}
+
+/// Where one event of a command went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The event.
+    pub id: EventId,
+    /// Its place in the log; 0 when it is parked.
+    pub sequence: Sequence,
+    /// False when it was there already.
+    pub fresh: bool,
+    /// True when it waits: delayed or held.
+    pub parked: bool,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// For each entry: where it went. Outputs of eager handlers follow their event.
+    pub appended: Vec<Appended>,
+    /// The causal tree after the command, when the command was about one.
+    pub tree: Option<Tree>,
+    /// The kernel's own events that the command caused, such as `lease.held`.
+    pub notices: Vec<Event>,
+    /// How many deliveries and parked events a cancel, redrive or discard touched.
+    pub touched: usize,
+    /// The settlement came after a cancel: outputs and changes were dropped.
+    pub dropped: bool,
+}
+
+/// A summary of a [`Lease`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tree {
+    /// Deliveries that are not settled.
+    pub open: u64,
+    /// Events that wait.
+    pub parked: u64,
+    /// Active, held or cancelled.
+    pub state: LeaseState,
+    /// Log sequence of its last event.
+    pub last: Sequence,
+}
+
+impl From<&Lease> for Tree {
+    fn from(lease: &Lease) -> Self {
+        Self { open: lease.open, parked: lease.parked, state: lease.state, last: lease.last }
+    }
+}
+
+impl Settlement {
+    /// A settlement of a delivery.
+    #[must_use]
+    pub fn of(delivery: &Delivery, outcome: Outcome) -> Self {
+        Self {
+            position: delivery.position,
+            driver: delivery.driver.clone(),
+            event: delivery.event.clone(),
+            sequence: delivery.sequence,
+            attempt: delivery.attempt + 1,
+            outcome,
+            usage: Vec::new(),
+            audit: Vec::new(),
+        }
+    }
+}

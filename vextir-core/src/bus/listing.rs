@@ -1,0 +1,182 @@
+//! What a bus shows of itself.
+
+use super::{Position, Sequence};
+use crate::{Data, Decision, Event, Name, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What observers and emitters wait on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct BusStatus {
+    /// The last sequence of the log.
+    pub head: Sequence,
+    /// Deliveries and unrouted events that are not settled.
+    pub open: usize,
+    /// How many of them the bus takes before it says busy.
+    pub limit: usize,
+}
+
+/// What the processor has to do beside deliveries. Apart from [`BusStatus`], because it changes rarely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Chores {
+    /// Logged events that wait to be routed.
+    pub unrouted: usize,
+    /// When the earliest delayed event falls due.
+    pub next_due: Option<Timestamp>,
+}
+
+impl BusStatus {
+    /// A status with this log head, this much open work, and this limit.
+    #[must_use]
+    pub fn new(head: Sequence, open: usize, limit: usize) -> Self {
+        Self { head, open, limit }
+    }
+}
+
+impl Chores {
+    /// This many unrouted events, and the earliest due time.
+    #[must_use]
+    pub fn new(unrouted: usize, next_due: Option<Timestamp>) -> Self {
+        Self { unrouted, next_due }
+    }
+}
+
+impl Attachment {
+    /// What was left behind.
+    #[must_use]
+    pub fn new(unclean: bool, alone: Option<Position>, drivers: Vec<KnownDriver>) -> Self {
+        Self { unclean, alone, drivers }
+    }
+}
+
+impl BusStatus {
+    /// Whether an append is taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.open < self.limit
+    }
+
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.open >= self.limit - self.limit / 8
+    }
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Its place.
+    pub sequence: Sequence,
+    /// When it was logged; never earlier than the one before it.
+    pub logged_at: Timestamp,
+    /// The event.
+    pub event: Event,
+}
+
+/// A stretch of the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// The events that matched.
+    pub events: Vec<Logged>,
+    /// Where to read on.
+    pub next: Sequence,
+    /// Whether the end of the log was reached.
+    pub at_head: bool,
+}
+
+/// One event on its way to one driver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its identity, and its place in the order of work.
+    pub position: Position,
+    /// The driver.
+    pub driver: Name,
+    /// The event.
+    pub event: Event,
+    /// The event's place in the log.
+    pub sequence: Sequence,
+    /// When the event was logged.
+    pub logged_at: Timestamp,
+    /// Attempts that failed so far.
+    pub attempt: u32,
+    /// Not before this moment: the next attempt.
+    pub due: Option<Timestamp>,
+    /// How often it may have been running when the process died.
+    pub reclaims: u32,
+    /// What a policy demands of the handler.
+    pub obligations: Option<Data>,
+    /// The last failure.
+    pub error: Option<String>,
+}
+
+/// Why an event waits beside the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Hold {
+    /// For its time.
+    Delayed,
+    /// For a person's decision.
+    Approval,
+    /// For an extension of its tree's lease.
+    Lease,
+    /// For an earlier event of its ordering key that is held.
+    Key,
+}
+
+/// An event that waits beside the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parked {
+    /// The event.
+    pub event: Event,
+    /// Why it waits.
+    pub hold: Hold,
+    /// Who decided that, and why.
+    pub decision: Option<Decision>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Order of arrival.
+    pub number: u64,
+}
+
+/// A delivery that failed for good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The delivery that failed.
+    pub position: Position,
+    /// The driver.
+    pub driver: Name,
+    /// The event, whole: it outlives retention.
+    pub event: Event,
+    /// The event's place in the log.
+    pub sequence: Sequence,
+    /// When it was logged.
+    pub logged_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it failed.
+    pub reason: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// A driver that the log knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownDriver {
+    /// Its id.
+    pub id: Name,
+    /// The version last registered.
+    pub version: String,
+}
+
+/// What `attach` found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Attachment {
+    /// The last processor did not stop in order.
+    pub unclean: bool,
+    /// The delivery that ran alone when it died.
+    pub alone: Option<Position>,
+    /// The drivers that this log has seen.
+    pub drivers: Vec<KnownDriver>,
+}

@@ -1,0 +1,366 @@
+//! The rows of [`MemoryBus`](super::MemoryBus): ordered maps under one lock.
+
+use crate::bus::{
+    BusStatus, Checkpoint, Chores, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows, Sequence,
+};
+use crate::event::IdSource;
+use crate::{
+    AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result, Timestamp,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// Foreign ids are unique for each user, ours everywhere.
+type Key = (EventId, Name);
+
+fn key(user: &Name, id: &EventId) -> Key {
+    let scope = if id.foreign().is_some() { user.clone() } else { Name::default() };
+    (id.clone(), scope)
+}
+
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) attached: bool,
+    pub(super) unclean: bool,
+    pub(super) alone: Option<Position>,
+    pub(super) incarnation: u64,
+    pub(super) drivers: BTreeMap<Name, String>,
+    pub(super) deliveries: BTreeMap<Position, Delivery>,
+    pub(super) unrouted: BTreeMap<Sequence, Logged>,
+    pub(super) parked: BTreeMap<u64, Parked>,
+    pub(super) delayed: BTreeSet<(Timestamp, u64)>,
+    pub(super) dead: BTreeMap<Position, DeadLetter>,
+    pub(super) audit: VecDeque<(u64, AuditRecord)>,
+    pub(super) checkpoints: HashMap<Name, BTreeMap<String, Data>>,
+    log: VecDeque<Logged>,
+    ids: HashMap<Key, Sequence>,
+    leases: HashMap<Key, Lease>,
+    /// Ledgers of trees whose events are gone but whose work is not.
+    lingering: VecDeque<Key>,
+    keys: HashMap<(Name, Name), EventId>,
+    keys_in_order: VecDeque<(Sequence, (Name, Name))>,
+    keep: usize,
+    backlog: usize,
+    now: Timestamp,
+    head: Sequence,
+    position: Position,
+    number: u64,
+    source: IdSource,
+}
+
+impl Table {
+    pub(super) fn new(keep: usize, backlog: usize) -> Self {
+        Self {
+            attached: false,
+            unclean: false,
+            alone: None,
+            incarnation: fastrand::u64(..),
+            drivers: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            unrouted: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            delayed: BTreeSet::new(),
+            dead: BTreeMap::new(),
+            audit: VecDeque::new(),
+            checkpoints: HashMap::new(),
+            log: VecDeque::new(),
+            ids: HashMap::new(),
+            leases: HashMap::new(),
+            lingering: VecDeque::new(),
+            keys: HashMap::new(),
+            keys_in_order: VecDeque::new(),
+            keep: keep.max(1),
+            backlog,
+            now: Timestamp::UNSET,
+            head: 0,
+            position: 0,
+            number: 0,
+            source: IdSource::new(None),
+        }
+    }
+
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn status(&self) -> BusStatus {
+        let (open, limit) = self.backlog();
+        BusStatus::new(self.head, open, limit)
+    }
+
+    pub(super) fn chores(&self) -> Chores {
+        Chores::new(self.unrouted.len(), self.delayed.first().map(|(due, _)| *due))
+    }
+
+    /// The first sequence that is still there (or the next to come).
+    fn first(&self) -> Sequence {
+        self.log.front().map_or(self.head + 1, |logged| logged.sequence)
+    }
+
+    fn at(&self, sequence: Sequence) -> Option<&Logged> {
+        let index = usize::try_from(sequence.checked_sub(self.first())?).ok()?;
+        self.log.get(index)
+    }
+
+    pub(super) fn logged(&self, user: &Name, id: &EventId) -> Option<Logged> {
+        self.at(*self.ids.get(&key(user, id))?).cloned()
+    }
+
+    pub(super) fn ledger(&self, user: &Name, root: &EventId) -> Option<Lease> {
+        self.leases.get(&key(user, root)).cloned()
+    }
+
+    pub(super) fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
+        let first = self.first();
+        if after + 1 < first {
+            return Err(gap(after, first));
+        }
+        let mut page = Page { events: Vec::new(), next: after, at_head: true };
+        let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
+        for logged in self.log.iter().skip(skip) {
+            if page.events.len() == limit {
+                page.at_head = false;
+                break;
+            }
+            page.next = logged.sequence;
+            if filter.matches(&logged.event) {
+                page.events.push(logged.clone());
+            }
+        }
+        Ok(page)
+    }
+
+    /// Removes what is more than the bus keeps, from the front.
+    pub(super) fn trim(&mut self) {
+        while self.log.len() > self.keep {
+            let Some(gone) = self.log.pop_front() else { break };
+            let event = &gone.event;
+            self.ids.remove(&key(&event.user_id, &event.id));
+            let root = key(&event.user_id, event.root());
+            match self.leases.get(&root) {
+                Some(lease) if lease.last > gone.sequence => {}
+                Some(lease) if lease.open > 0 || lease.parked > 0 => self.lingering.push_back(root),
+                _ => drop(self.leases.remove(&root)),
+            }
+        }
+        let first = self.first();
+        while self.keys_in_order.front().is_some_and(|(sequence, _)| *sequence < first) {
+            if let Some((_, pair)) = self.keys_in_order.pop_front() {
+                self.keys.remove(&pair);
+            }
+        }
+        for _ in 0..self.lingering.len().min(4) {
+            let Some(root) = self.lingering.pop_front() else { break };
+            match self.leases.get(&root) {
+                Some(lease) if lease.open > 0 || lease.parked > 0 => self.lingering.push_back(root),
+                Some(lease) if lease.last >= first => {}
+                _ => drop(self.leases.remove(&root)),
+            }
+        }
+        while self.audit.len() > self.keep {
+            self.audit.pop_front();
+        }
+        while self.dead.len() > self.keep {
+            if let Some((_, letter)) = self.dead.pop_first() {
+                tracing::warn!(event = %letter.event.id, driver = %letter.driver, "oldest dead letter removed");
+            }
+        }
+    }
+}
+
+/// The place of a delayed event in the order of due times.
+fn due(parked: &Parked) -> Option<(Timestamp, u64)> {
+    let due = parked.event.deliver_at.filter(|_| parked.hold == Hold::Delayed)?;
+    Some((due, parked.number))
+}
+
+fn gap(after: Sequence, first: Sequence) -> Error {
+    Error::new(
+        ErrorKind::Gap,
+        format!("retention removed the events {} to {}; the log begins at {first}", after + 1, first - 1),
+    )
+}
+
+impl Rows for Table {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn new_id(&mut self) -> EventId {
+        self.source.next(self.now)
+    }
+
+    fn backlog(&self) -> (usize, usize) {
+        (self.deliveries.len() + self.unrouted.len(), self.backlog)
+    }
+
+    fn add_event(&mut self, event: &Event, _policy: Option<&Name>) -> Result<Sequence> {
+        self.head += 1;
+        self.ids.insert(key(&event.user_id, &event.id), self.head);
+        self.log.push_back(Logged { sequence: self.head, logged_at: self.now, event: event.clone() });
+        Ok(self.head)
+    }
+
+    fn find_event(&mut self, user: &Name, id: &EventId) -> Result<Option<Logged>> {
+        Ok(self.logged(user, id))
+    }
+
+    fn add_unrouted(&mut self, sequence: Sequence) -> Result<()> {
+        if let Some(logged) = self.at(sequence).cloned() {
+            self.unrouted.insert(sequence, logged);
+        }
+        Ok(())
+    }
+
+    fn take_unrouted(&mut self, sequence: Sequence) -> Result<bool> {
+        Ok(self.unrouted.remove(&sequence).is_some())
+    }
+
+    fn add_delivery(&mut self, delivery: &mut Delivery) -> Result<()> {
+        self.position += 1;
+        delivery.position = self.position;
+        self.deliveries.insert(self.position, delivery.clone());
+        Ok(())
+    }
+
+    fn take_delivery(&mut self, position: Position) -> Result<bool> {
+        Ok(self.deliveries.remove(&position).is_some())
+    }
+
+    fn retry_delivery(
+        &mut self,
+        position: Position,
+        attempt: u32,
+        due: Timestamp,
+        error: &str,
+    ) -> Result<bool> {
+        let Some(delivery) = self.deliveries.get_mut(&position) else { return Ok(false) };
+        delivery.attempt = attempt;
+        delivery.due = Some(due);
+        delivery.error = Some(error.to_owned());
+        Ok(true)
+    }
+
+    fn reclaim_delivery(&mut self, position: Position) -> Result<bool> {
+        let Some(delivery) = self.deliveries.get_mut(&position) else { return Ok(false) };
+        delivery.reclaims += 1;
+        Ok(true)
+    }
+
+    fn set_alone(&mut self, position: Option<Position>) -> Result<()> {
+        self.alone = position;
+        Ok(())
+    }
+
+    fn drop_tree(&mut self, lease: &Lease) -> Result<usize> {
+        let belongs = |event: &Event| event.user_id == lease.user && *event.root() == lease.root;
+        let before = self.deliveries.len() + self.unrouted.len();
+        self.deliveries.retain(|_, delivery| !belongs(&delivery.event));
+        self.unrouted.retain(|_, logged| !belongs(&logged.event));
+        Ok(before - self.deliveries.len() - self.unrouted.len())
+    }
+
+    fn add_parked(&mut self, parked: &mut Parked) -> Result<()> {
+        self.number += 1;
+        parked.number = self.number;
+        self.parked.insert(self.number, parked.clone());
+        self.delayed.extend(due(parked));
+        Ok(())
+    }
+
+    fn find_parked(&mut self, user: &Name, id: &EventId) -> Result<Option<Parked>> {
+        let fits = |parked: &&Parked| {
+            parked.event.id == *id && (id.foreign().is_none() || parked.event.user_id == *user)
+        };
+        Ok(self.parked.values().find(fits).cloned())
+    }
+
+    fn take_parked(&mut self, number: u64) -> Result<bool> {
+        let Some(parked) = self.parked.remove(&number) else { return Ok(false) };
+        if let Some(due) = due(&parked) {
+            self.delayed.remove(&due);
+        }
+        Ok(true)
+    }
+
+    fn drop_parked(&mut self, user: &Name, root: &EventId) -> Result<usize> {
+        let before = self.parked.len();
+        self.parked.retain(|_, parked| parked.event.user_id != *user || parked.event.root() != root);
+        self.delayed = self.parked.values().filter_map(due).collect();
+        Ok(before - self.parked.len())
+    }
+
+    fn is_key_held(&mut self, user: &Name, key: &Name) -> Result<bool> {
+        Ok(self.parked.values().any(|parked| {
+            parked.hold != Hold::Delayed
+                && parked.event.user_id == *user
+                && parked.event.ordering_key.as_ref() == Some(key)
+        }))
+    }
+
+    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
+        if let Some(parked) = self.parked.get_mut(&number) {
+            if let Some(due) = due(parked) {
+                self.delayed.remove(&due);
+            }
+            parked.hold = hold;
+        }
+        Ok(())
+    }
+
+    fn add_dead(&mut self, letter: &DeadLetter) -> Result<()> {
+        self.dead.insert(letter.position, letter.clone());
+        Ok(())
+    }
+
+    fn take_dead(&mut self, position: Position) -> Result<Option<DeadLetter>> {
+        Ok(self.dead.remove(&position))
+    }
+
+    fn lease(&mut self, user: &Name, root: &EventId) -> Result<Option<&mut Lease>> {
+        Ok(self.leases.get_mut(&key(user, root)))
+    }
+
+    fn add_lease(&mut self, lease: Lease) -> Result<()> {
+        self.leases.insert(key(&lease.user, &lease.root), lease);
+        Ok(())
+    }
+
+    fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>> {
+        Ok(self.keys.get(&(user.clone(), key.clone())).cloned())
+    }
+
+    fn add_key(&mut self, user: &Name, key: &Name, id: &EventId) -> Result<()> {
+        let pair = (user.clone(), key.clone());
+        self.keys_in_order.push_back((self.head + 1, pair.clone()));
+        self.keys.insert(pair, id.clone());
+        Ok(())
+    }
+
+    fn add_audit(&mut self, record: &AuditRecord) -> Result<()> {
+        self.number += 1;
+        let record = AuditRecord { at: self.now, ..record.clone() };
+        self.audit.push_back((self.number, record));
+        Ok(())
+    }
+
+    fn set_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let own = self.checkpoints.entry(checkpoint.driver.clone()).or_default();
+        match &checkpoint.value {
+            Some(value) => drop(own.insert(checkpoint.key.clone(), value.clone())),
+            None => drop(own.remove(&checkpoint.key)),
+        }
+        Ok(())
+    }
+
+    fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()> {
+        self.drivers.insert(driver.clone(), version.to_owned());
+        Ok(())
+    }
+
+    fn apply_changes(&mut self, _cause: &Event, driver: &Name, _changes: &[Change]) -> Result<()> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("driver {driver} changes the context, and the memory bus holds no documents; use a Hub"),
+        ))
+    }
+}

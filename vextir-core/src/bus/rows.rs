@@ -1,0 +1,163 @@
+//! The row operations from which every back end with transactions is made.
+
+use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
+use crate::{AuditRecord, Change, Event, EventId, Lease, Name, Result, Timestamp};
+
+/// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
+///
+/// Every method works inside the transaction of the command at hand. If one of them fails, the back end
+/// rolls the whole command back, whatever it cached included.
+pub trait Rows {
+    /// The time of this transaction; never earlier than that of the one before.
+    fn now(&self) -> Timestamp;
+    /// A new id that grows.
+    fn new_id(&mut self) -> EventId;
+    /// Deliveries and unrouted events that are not settled, and how many are allowed.
+    fn backlog(&self) -> (usize, usize);
+
+    /// Adds an event to the log and returns its sequence.
+    ///
+    /// # Errors
+    /// Storage failed, or the id is taken.
+    fn add_event(&mut self, event: &Event, policy: Option<&Name>) -> Result<Sequence>;
+    /// An event of the log by id; a foreign id among those of `user`.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn find_event(&mut self, user: &Name, id: &EventId) -> Result<Option<Logged>>;
+
+    /// Notes that a logged event waits to be routed.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_unrouted(&mut self, sequence: Sequence) -> Result<()>;
+    /// Removes that note; false if there was none.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn take_unrouted(&mut self, sequence: Sequence) -> Result<bool>;
+
+    /// Makes a delivery; `position` is given here.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_delivery(&mut self, delivery: &mut Delivery) -> Result<()>;
+    /// Removes a delivery; false unless exactly one row went.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn take_delivery(&mut self, position: Position) -> Result<bool>;
+    /// Notes a failed attempt; false if the delivery is gone.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn retry_delivery(
+        &mut self,
+        position: Position,
+        attempt: u32,
+        due: Timestamp,
+        error: &str,
+    ) -> Result<bool>;
+    /// Counts a reclaim; false if the delivery is gone.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn reclaim_delivery(&mut self, position: Position) -> Result<bool>;
+    /// Notes which delivery runs alone.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn set_alone(&mut self, position: Option<Position>) -> Result<()>;
+    /// Removes all deliveries of a tree, unrouted notes included; says how many.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn drop_tree(&mut self, lease: &Lease) -> Result<usize>;
+
+    /// Parks an event; `number` is given here.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_parked(&mut self, parked: &mut Parked) -> Result<()>;
+    /// A parked event by id; a foreign id among those of `user`.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn find_parked(&mut self, user: &Name, id: &EventId) -> Result<Option<Parked>>;
+    /// Removes a parked event.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn take_parked(&mut self, number: u64) -> Result<bool>;
+    /// Removes all parked events of a tree; says how many.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn drop_parked(&mut self, user: &Name, root: &EventId) -> Result<usize>;
+    /// Whether an event of this user and ordering key is held ([`Hold::Approval`], [`Hold::Lease`] or
+    /// [`Hold::Key`]).
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn is_key_held(&mut self, user: &Name, key: &Name) -> Result<bool>;
+    /// Changes why an event waits.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()>;
+
+    /// Keeps a dead letter.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_dead(&mut self, letter: &DeadLetter) -> Result<()>;
+    /// Takes a dead letter out.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn take_dead(&mut self, position: Position) -> Result<Option<DeadLetter>>;
+
+    /// The ledger of a tree, to be changed in place; what is changed is stored with the transaction.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn lease(&mut self, user: &Name, root: &EventId) -> Result<Option<&mut Lease>>;
+    /// Opens a ledger.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_lease(&mut self, lease: Lease) -> Result<()>;
+
+    /// The event of an emitter's own key.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>>;
+    /// Keeps an emitter's own key.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_key(&mut self, user: &Name, key: &Name, id: &EventId) -> Result<()>;
+
+    /// Keeps an audit record; the time is that of the transaction.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn add_audit(&mut self, record: &AuditRecord) -> Result<()>;
+    /// Keeps or forgets a checkpoint.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn set_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    /// Makes a driver known.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()>;
+
+    /// Applies a handler's context changes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless the back end holds documents.
+    fn apply_changes(&mut self, cause: &Event, driver: &Name, changes: &[Change]) -> Result<()>;
+}

@@ -1,0 +1,242 @@
+//! Subscriptions: a cursor over the log, woken by the bus.
+
+use super::{BusStatus, EventBus, Logged, Sequence};
+use crate::{Error, ErrorKind, Event, EventFilter, EventId, Name, Result};
+use futures::Stream;
+use futures::future::BoxFuture;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::watch;
+
+/// How many events one read asks for.
+const PAGE: usize = 256;
+
+/// A place in one log: opaque, prints as text, outlives the process. A log that was begun anew refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    incarnation: u64,
+    sequence: Sequence,
+}
+
+impl Cursor {
+    /// For back ends: the place of `sequence` in the log with this incarnation.
+    #[must_use]
+    pub fn new(incarnation: u64, sequence: Sequence) -> Self {
+        Self { incarnation, sequence }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}.{:x}", self.incarnation, self.sequence)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let parse = |(incarnation, sequence): (&str, &str)| {
+            let incarnation = u64::from_str_radix(incarnation, 16).ok()?;
+            Some(Self { incarnation, sequence: u64::from_str_radix(sequence, 16).ok()? })
+        };
+        text.split_once('.').and_then(parse).ok_or_else(|| {
+            Error::invalid(format!("{text:?} is no cursor; keep what EventStream::cursor gave"))
+        })
+    }
+}
+
+/// Where a subscription begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// With what comes after the call.
+    #[default]
+    Now,
+    /// With the first event that the log still has.
+    Beginning,
+    /// After an event of the log. Foreign ids are looked up among the events of the filter's user.
+    After(EventId),
+    /// Where an earlier stream stood.
+    At(Cursor),
+}
+
+/// Events of the log that pass a filter, in log order; waits for more at the end.
+///
+/// An item is an error when events were removed by retention before they could be read
+/// ([`ErrorKind::Gap`]); the stream then goes on with the first event that is left. A back end's failure is
+/// an item too, and the next call tries again. Nothing is skipped silently.
+pub struct EventStream {
+    bus: Arc<dyn EventBus>,
+    filter: Arc<EventFilter>,
+    status: watch::Receiver<BusStatus>,
+    ready: VecDeque<Logged>,
+    /// What was handed out last.
+    seen: Sequence,
+    /// Where the next read begins.
+    next: Sequence,
+    read: Option<BoxFuture<'static, Fetched>>,
+    ended: bool,
+}
+
+/// What one read brought: the events, and where to go on; `None` when the bus was closed.
+type Fetched = Option<Result<(Vec<Logged>, Sequence), (Error, Sequence)>>;
+
+impl EventStream {
+    /// Opens a stream over any bus.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an event that is not in the log, [`ErrorKind::Invalid`] for the cursor of
+    /// another log.
+    pub async fn open(bus: Arc<dyn EventBus>, filter: EventFilter, start: Start) -> Result<Self> {
+        let status = bus.status();
+        let from = match start {
+            Start::Now => status.borrow().head,
+            Start::Beginning => match bus.read(0, &filter, 1).await {
+                Err(error) if error.kind() == ErrorKind::Gap => first_left(&*bus).await?,
+                _ => 0,
+            },
+            Start::After(id) => {
+                let user = filter.bound_user().cloned().unwrap_or(Name::literal(crate::LOCAL_USER));
+                let found = bus
+                    .find(&user, &id)
+                    .await?
+                    .filter(|logged| filter.bound_user().is_none_or(|user| *user == logged.event.user_id));
+                let missing = || Error::new(ErrorKind::NotFound, format!("no event {id} in the log"));
+                found.ok_or_else(missing)?.sequence
+            }
+            Start::At(cursor) => {
+                if bus.cursor(cursor.sequence).await? != cursor {
+                    return Err(Error::invalid("the cursor is of another log; begin anew"));
+                }
+                cursor.sequence
+            }
+        };
+        let filter = Arc::new(filter);
+        Ok(Self {
+            bus,
+            filter,
+            status,
+            ready: VecDeque::new(),
+            seen: from,
+            next: from,
+            read: None,
+            ended: false,
+        })
+    }
+
+    /// The next event. `None` when the bus was closed.
+    #[allow(clippy::should_implement_trait, reason = "it is async; the Stream implementation is beside it")]
+    pub async fn next(&mut self) -> Option<Result<Event>> {
+        std::future::poll_fn(|cx| self.poll_logged(cx)).await.map(|item| item.map(|logged| logged.event))
+    }
+
+    /// The next event with its place in the log.
+    pub async fn next_logged(&mut self) -> Option<Result<Logged>> {
+        std::future::poll_fn(|cx| self.poll_logged(cx)).await
+    }
+
+    /// The place after the last event that this stream handed out: keep it, and start there later.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn cursor(&self) -> Result<Cursor> {
+        self.bus.cursor(self.seen).await
+    }
+
+    fn poll_logged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Logged>>> {
+        loop {
+            if let Some(logged) = self.ready.pop_front() {
+                self.seen = logged.sequence;
+                return Poll::Ready(Some(Ok(logged)));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let (bus, filter, status, next) = (&self.bus, &self.filter, &self.status, self.next);
+            let read = self
+                .read
+                .get_or_insert_with(|| Box::pin(fetch(bus.clone(), filter.clone(), status.clone(), next)));
+            let fetched = match read.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(fetched) => fetched,
+            };
+            self.read = None;
+            match fetched {
+                None => self.ended = true,
+                Some(Ok((events, next))) => {
+                    self.next = next;
+                    self.ready.extend(events);
+                    if self.ready.is_empty() {
+                        self.seen = next;
+                    }
+                }
+                Some(Err((error, next))) => {
+                    self.next = next;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+/// Reads on, and waits at the end of the log.
+async fn fetch(
+    bus: Arc<dyn EventBus>,
+    filter: Arc<EventFilter>,
+    mut status: watch::Receiver<BusStatus>,
+    mut next: Sequence,
+) -> Fetched {
+    loop {
+        match bus.read(next, &filter, PAGE).await {
+            Ok(page) => {
+                next = page.next.max(next);
+                if !page.events.is_empty() {
+                    return Some(Ok((page.events, next)));
+                }
+                if page.at_head {
+                    status.wait_for(|status| status.head > next).await.ok()?;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Gap => {
+                let left = first_left(&*bus).await.unwrap_or(next);
+                return Some(Err((error, left)));
+            }
+            Err(error) if error.kind() == ErrorKind::Closed => return None,
+            Err(error) => return Some(Err((error, next))),
+        }
+    }
+}
+
+/// The sequence after which everything is still there: found by halving, since only reads tell.
+async fn first_left(bus: &dyn EventBus) -> Result<Sequence> {
+    let (mut gone, mut there) = (0, bus.status().borrow().head);
+    while there - gone > 1 {
+        let middle = gone + (there - gone) / 2;
+        match bus.read(middle, &EventFilter::all(), 1).await {
+            Ok(_) => there = middle,
+            Err(error) if error.kind() == ErrorKind::Gap => gone = middle,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(there)
+}
+
+impl Stream for EventStream {
+    type Item = Result<Event>;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_logged(cx).map(|item| item.map(|item| item.map(|logged| logged.event)))
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("filter", &self.filter)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
+    }
+}

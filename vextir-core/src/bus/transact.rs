@@ -1,0 +1,74 @@
+//! What each command means, written once for every back end: pure decisions over [`Rows`].
+//!
+//! A command checks everything that can refuse it before it writes its first row, so that a refusal
+//! leaves nothing behind.
+
+mod append;
+mod operate;
+mod settle;
+
+use super::{Command, Delivery, Place, Receipt, Rows};
+use crate::{Limits, Result};
+
+/// The limits of a bus.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BusLimits {
+    /// Open deliveries and unrouted events before an append is refused as busy. 100,000 by default.
+    pub backlog: usize,
+    /// What a causal tree may use when nobody says otherwise.
+    pub lease: Limits,
+}
+
+impl Default for BusLimits {
+    fn default() -> Self {
+        Self { backlog: 100_000, lease: Limits::default() }
+    }
+}
+
+/// What a command did to the rows.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The answer to the caller.
+    pub receipt: Receipt,
+    /// The deliveries that it made, to be handed to the processor after the commit.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Applies one command to the rows of an open transaction.
+///
+/// # Errors
+/// A refusal (nothing was written), or a failure of the rows (roll back).
+pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: Command) -> Result<Applied> {
+    let mut write = Write { rows, defaults: limits, applied: Applied::default() };
+    match command {
+        Command::Append { entries, checkpoints, audit } => write.append(entries, &checkpoints, &audit)?,
+        Command::Settle(settlement) => write.settle(*settlement)?,
+        Command::Route(route) => write.route(*route)?,
+        Command::Release(release) => write.release(*release)?,
+        Command::Cancel { user, root } => write.cancel(&user, &root)?,
+        Command::Extend { user, root, limits } => write.extend(&user, &root, limits)?,
+        Command::Redrive(positions) => write.redrive(&positions)?,
+        Command::Discard(positions) => write.discard(&positions)?,
+        Command::Know(driver, version) => write.rows.know_driver(&driver, &version)?,
+        Command::Reclaim { positions, alone } => write.reclaim(&positions, alone)?,
+        Command::Audit(records) => write.audit(&records)?,
+    }
+    Ok(write.applied)
+}
+
+/// One command at work.
+struct Write<'a, R> {
+    rows: &'a mut R,
+    defaults: &'a Limits,
+    applied: Applied,
+}
+
+/// Whether an entry leaves work behind, so that its tree needs a ledger.
+fn leaves_work(place: &Place) -> bool {
+    match place {
+        Place::Routed(deliveries) => !deliveries.is_empty(),
+        Place::Unrouted => false,
+        Place::Parked(..) => true,
+    }
+}

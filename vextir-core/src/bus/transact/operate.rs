@@ -1,0 +1,126 @@
+//! The operator's and the processor's own commands.
+
+use super::{Write, leaves_work};
+use crate::bus::{Hold, Position, Release, Route, Rows, Tree};
+use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
+
+impl<R: Rows> Write<'_, R> {
+    /// Gives an event of the log its deliveries.
+    pub(super) fn route(&mut self, route: Route) -> Result<()> {
+        let Route { sequence, event, deliveries, audit, limits, waiting } = route;
+        if waiting && !self.rows.take_unrouted(sequence)? {
+            return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
+        }
+        self.audit(&audit)?;
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        match self.rows.lease(&event.user_id, event.root())? {
+            Some(lease) if lease.state == LeaseState::Cancelled => return Ok(()),
+            Some(_) => {}
+            None => {
+                let limits = limits.map_or_else(|| self.defaults.clone(), |limits| *limits);
+                let mut lease = Lease::new(event.root().clone(), event.user_id.clone(), limits);
+                (lease.first, lease.last, lease.events) = (sequence, sequence, 1);
+                self.rows.add_lease(lease)?;
+            }
+        }
+        self.deliver(&event, sequence, deliveries)
+    }
+
+    /// Takes a parked event out of its wait: into the log, into another wait, or away.
+    pub(super) fn release(&mut self, release: Release) -> Result<()> {
+        let Release { user, id, entry, audit } = release;
+        let Some(parked) = self.rows.find_parked(&user, &id)? else {
+            return Err(Error::new(ErrorKind::NotFound, format!("no event {id} waits")));
+        };
+        let root = parked.event.root().clone();
+        self.audit(&audit)?;
+        if let Some(entry) = &entry
+            && let crate::bus::Place::Parked(hold, _) = entry.place
+        {
+            return self.rows.set_hold(parked.number, hold);
+        }
+        self.rows.take_parked(parked.number)?;
+        let mut dead = false;
+        if let Some(lease) = self.rows.lease(&user, &root)? {
+            lease.parked = lease.parked.saturating_sub(1);
+            dead = lease.state == LeaseState::Cancelled;
+        } else if let Some(entry) = entry.as_ref().filter(|entry| leaves_work(&entry.place)) {
+            let limits = entry.limits.clone().map_or_else(|| self.defaults.clone(), |limits| *limits);
+            self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
+        }
+        if let Some(mut entry) = entry.filter(|_| !dead) {
+            if parked.hold != Hold::Key && parked.hold != Hold::Approval {
+                self.hold_behind_key(&mut entry)?;
+            }
+            self.admit(entry)?;
+        }
+        self.report(&user, &root)
+    }
+
+    pub(super) fn cancel(&mut self, user: &Name, root: &EventId) -> Result<()> {
+        let Some(lease) = self.rows.lease(user, root)? else {
+            return Err(unknown_tree(root));
+        };
+        lease.state = LeaseState::Cancelled;
+        let snapshot = lease.clone();
+        // An operator may know the root alone: the ledger knows whose tree it is.
+        let dropped = self.rows.drop_tree(&snapshot)? + self.rows.drop_parked(&snapshot.user, root)?;
+        if let Some(lease) = self.rows.lease(user, root)? {
+            (lease.open, lease.parked) = (0, 0);
+        }
+        self.applied.receipt.touched = dropped;
+        self.report(user, root)
+    }
+
+    pub(super) fn extend(&mut self, user: &Name, root: &EventId, limits: Limits) -> Result<()> {
+        let Some(lease) = self.rows.lease(user, root)? else {
+            return Err(unknown_tree(root));
+        };
+        if lease.state == LeaseState::Cancelled {
+            return Err(Error::new(ErrorKind::Cancelled, format!("the tree of {root} was cancelled")));
+        }
+        lease.limits = limits;
+        lease.state = LeaseState::Active;
+        self.report(user, root)
+    }
+
+    pub(super) fn redrive(&mut self, positions: &[Position]) -> Result<()> {
+        for position in positions {
+            let Some(letter) = self.rows.take_dead(*position)? else { continue };
+            let event = letter.event;
+            if self.rows.lease(&event.user_id, event.root())?.is_none() {
+                let lease = Lease::new(event.root().clone(), event.user_id.clone(), self.defaults.clone());
+                self.rows.add_lease(lease)?;
+            }
+            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: None };
+            self.deliver(&event, letter.sequence, vec![delivery])?;
+            self.applied.receipt.touched += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn discard(&mut self, positions: &[Position]) -> Result<()> {
+        for position in positions {
+            self.applied.receipt.touched += usize::from(self.rows.take_dead(*position)?.is_some());
+        }
+        Ok(())
+    }
+
+    pub(super) fn reclaim(&mut self, positions: &[Position], alone: Option<Position>) -> Result<()> {
+        for position in positions {
+            self.applied.receipt.touched += usize::from(self.rows.reclaim_delivery(*position)?);
+        }
+        self.rows.set_alone(alone)
+    }
+
+    fn report(&mut self, user: &Name, root: &EventId) -> Result<()> {
+        self.applied.receipt.tree = self.rows.lease(user, root)?.map(|lease| Tree::from(&*lease));
+        Ok(())
+    }
+}
+
+fn unknown_tree(root: &EventId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("no causal tree with work has the root {root}"))
+}

@@ -1,0 +1,197 @@
+//! What a handler gets beside its event.
+
+use crate::bus::Delivery;
+use crate::{Clock, Data, Event, EventId, IntoEvent, Name, Result, SystemClock, Timestamp};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+/// Ephemeral output of a running handler: streamed tokens, progress. Not logged, not guaranteed; who listens
+/// too slowly misses some. The durable result is what the handler returns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Signal {
+    /// The user for whom the handler runs.
+    pub user: Name,
+    /// The driver that sends.
+    pub driver: Name,
+    /// The event that is handled.
+    pub event: EventId,
+    /// The root of its causal tree.
+    pub root: EventId,
+    /// What kind of signal, `token` or `progress` for example.
+    pub name: Name,
+    /// The content.
+    pub data: Data,
+}
+
+/// A handler's context: who it works for, what it may emit and use, and when it has to stop.
+///
+/// Outputs and usage take effect when the delivery is settled, all together or not at all.
+pub struct Ctx {
+    event: Event,
+    driver: Name,
+    attempt: u32,
+    obligations: Option<Data>,
+    clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
+    signals: Option<broadcast::Sender<Signal>>,
+    effects: Mutex<Effects>,
+}
+
+/// What a handler asked for while it ran.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) outputs: Vec<Event>,
+    pub(crate) usage: Vec<(Name, u64)>,
+}
+
+impl Ctx {
+    pub(crate) fn new(
+        delivery: &Delivery,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        signals: broadcast::Sender<Signal>,
+    ) -> Self {
+        Self {
+            event: delivery.event.clone(),
+            driver: delivery.driver.clone(),
+            attempt: delivery.attempt + 1,
+            obligations: delivery.obligations.clone(),
+            clock,
+            cancel,
+            signals: Some(signals),
+            effects: Mutex::default(),
+        }
+    }
+
+    /// A context without a processor, to unit-test a handler.
+    #[must_use]
+    pub fn detached(event: &Event) -> Self {
+        Self {
+            event: event.clone(),
+            driver: Name::literal("detached"),
+            attempt: 1,
+            obligations: None,
+            clock: Arc::new(SystemClock),
+            cancel: CancellationToken::new(),
+            signals: None,
+            effects: Mutex::default(),
+        }
+    }
+
+    /// The event that is handled.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The user for whom the handler works.
+    #[must_use]
+    pub fn user(&self) -> &Name {
+        &self.event.user_id
+    }
+
+    /// The driver's id.
+    #[must_use]
+    pub fn driver(&self) -> &Name {
+        &self.driver
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Emits an event when the delivery is settled, before those that the handler returns. Its cause is the
+    /// handled event, unless it names another one of the same causal tree
+    /// ([`Event::with_cause`]).
+    ///
+    /// # Errors
+    /// The payload has no JSON form.
+    pub fn emit<E: IntoEvent>(&self, event: E) -> Result<()> {
+        let event = event.into_event()?;
+        self.effects().outputs.push(event);
+        Ok(())
+    }
+
+    /// Draws on the lease of the causal tree: tokens, cents, whatever unit it limits.
+    pub fn draw(&self, unit: impl Into<Name>, amount: u64) {
+        self.effects().usage.push((unit.into(), amount));
+    }
+
+    /// Sends ephemeral output to who listens right now ([`Processor::signals`](crate::Processor::signals)).
+    pub fn signal(&self, name: impl Into<Name>, data: impl Into<Data>) {
+        let Some(signals) = &self.signals else { return };
+        // Nobody listening is no error.
+        let _ = signals.send(Signal {
+            user: self.event.user_id.clone(),
+            driver: self.driver.clone(),
+            event: self.event.id.clone(),
+            root: self.event.root().clone(),
+            name: name.into(),
+            data: data.into(),
+        });
+    }
+
+    /// The same in every attempt at this delivery: hand it to external calls that can deduplicate.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.event.id, self.driver)
+    }
+
+    /// What a policy demands of the handler, such as a cheaper model.
+    #[must_use]
+    pub fn obligations(&self) -> Option<&Data> {
+        self.obligations.as_ref()
+    }
+
+    /// Resolves when the work is cancelled or the processor has no time left.
+    pub async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// Whether the work is cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// The kernel's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The kernel's clock; sleep on it.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What the handler emitted through the context so far; for unit tests.
+    #[must_use]
+    pub fn emitted(&self) -> Vec<Event> {
+        self.effects().outputs.clone()
+    }
+
+    pub(crate) fn take_effects(&self) -> Effects {
+        std::mem::take(&mut *self.effects())
+    }
+
+    fn effects(&self) -> std::sync::MutexGuard<'_, Effects> {
+        self.effects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx")
+            .field("event", &self.event.id)
+            .field("driver", &self.driver)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+use proptest::prelude::*;
+
+const SPEC: &str = r#"{
+    "id": "evt_123",
+    "type": "email.received",
+    "category": "input",
+    "timestamp": "2025-06-15T12:00:00Z",
+    "user_id": "user_456",
+    "source": "email_driver",
+    "data": {
+        "from": "client@example.com",
+        "subject": "Project Update",
+        "body": "..."
+    }
+}"#;
+
+#[test]
+fn the_specs_example_comes_back_identical() {
+    let event = Event::from_json(SPEC).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(SPEC).unwrap();
+    let actual: serde_json::Value = serde_json::from_str(&event.to_json()).unwrap();
+    assert_eq!(actual, expected);
+    assert_eq!(event.id.to_string(), "evt_123");
+}
+
+#[test]
+fn a_misfit_names_its_path_and_what_was_expected() {
+    #[derive(Debug, Deserialize)]
+    struct Ask {
+        #[expect(dead_code)]
+        places: Vec<u32>,
+    }
+    let data = Data::from(serde_json::json!({"places": [1, "two"]}));
+    let error = data.decode::<Ask>().unwrap_err().to_string();
+    assert!(error.contains("data.places[1]"), "{error}");
+    assert!(error.contains("expected u32"), "{error}");
+}
+
+#[test]
+fn deep_json_is_refused_or_left_alone_but_never_overflows() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = format!(r#"{{"type":"a.b","data":{deep}}}"#);
+    if let Ok(event) = Event::from_json(&text) {
+        assert_eq!(event.data.value(), serde_json::Value::Null);
+        assert!(event.data.decode::<Vec<u32>>().is_err());
+    }
+}
+
+#[test]
+fn ids_grow_even_when_the_clock_jumps_back() {
+    let ids = IdSource::new(Some(7));
+    let now: Timestamp = "2025-06-15T12:00:00Z".parse().unwrap();
+    let mut last = ids.next(now);
+    for step in 0..10_000u64 {
+        let next = ids.next(now.before(std::time::Duration::from_millis(step)));
+        assert!(next > last, "{next} after {last}");
+        assert_eq!(next.to_string().as_bytes()[14], b'7');
+        last = next;
+    }
+}
+
+#[test]
+fn foreign_ids_are_kept_as_they_came() {
+    for text in ["evt_123", "550E8400-E29B-41D4-A716-446655440000", "00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(text.parse::<EventId>().unwrap().to_string(), text);
+        assert!(text.parse::<EventId>().unwrap().foreign().is_some());
+    }
+}
+
+fn id() -> impl Strategy<Value = EventId> {
+    prop_oneof![
+        any::<u128>()
+            .prop_filter("nil means unset", |bits| *bits != 0)
+            .prop_map(|bits| EventId::from_uuid_bytes(bits.to_be_bytes())),
+        "[a-zA-Z0-9_:/.-]{1,40}".prop_map(|text| text.parse().unwrap()),
+    ]
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (1..253_402_207_200_999_999i64).prop_map(Timestamp::from_micros)
+}
+
+prop_compose! {
+    fn event()(
+        (id, cause, root) in (id(), proptest::option::of(id()), proptest::option::of(id())),
+        event_type in "[a-z_][a-z0-9_-]{0,9}(\\.[a-z0-9_]{1,9}){0,4}",
+        category in prop_oneof![Just(Category::Input), Just(Category::Internal), Just(Category::Output)],
+        (at, due) in (time(), proptest::option::of(time())),
+        (user, source) in ("\\PC{0,20}", "\\PC{1,20}"),
+        json in "[a-z\"\\\\ ü]{0,20}",
+        number in any::<f64>().prop_filter("finite", |number| number.is_finite()),
+        labels in proptest::collection::btree_set("[a-z, ]{1,8}", 0..4),
+        key in proptest::option::of("\\PC{1,10}"),
+        priority in prop_oneof![Just(Priority::High), Just(Priority::Normal), Just(Priority::Low)],
+        metadata in proptest::collection::btree_map("(ce-[a-z0-9]{1,8}|[a-zA-Z-]{1,10})", "\\PC{0,10}", 0..4),
+        depth in 0..100u32,
+    ) -> Event {
+        let mut event = Event::new(event_type)
+            .with_id(id)
+            .with_category(category)
+            .with_timestamp(at)
+            .with_user(user)
+            .with_source(source)
+            .with_data(serde_json::json!({"text": json, "number": number}))
+            .with_priority(priority);
+        let envelope = event.edit();
+        envelope.correlation_id = cause;
+        envelope.root_id = root;
+        envelope.deliver_at = due;
+        envelope.depth = depth;
+        envelope.labels = labels.into_iter().map(Name::from).collect();
+        envelope.ordering_key = key.map(Name::from);
+        envelope.metadata = metadata;
+        event
+    }
+}
+
+proptest! {
+    #[test]
+    fn json_round_trip(event in event()) {
+        prop_assert_eq!(Event::from_json(&event.to_json()).unwrap(), event);
+    }
+
+    #[test]
+    fn cloudevents_round_trip(event in event()) {
+        let text = event.to_cloudevent().unwrap();
+        prop_assert_eq!(Event::from_cloudevent(&text).unwrap(), event, "{}", text);
+    }
+
+    #[test]
+    fn no_text_makes_the_readers_panic(text in "\\PC{0,200}") {
+        let _ = Event::from_json(&text);
+        let _ = Event::from_cloudevent(&text);
+        let _ = text.parse::<EventId>();
+        let _ = text.parse::<Timestamp>();
+        let _ = check_type(&text);
+    }
+}

@@ -1,0 +1,136 @@
+//! The causal lease: what one root and all that it causes may use up.
+
+use crate::{EventId, Name, Sequence};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The unit of events, in [`Lease::draw_event`] and in `lease.held` events.
+pub const EVENTS: &str = "events";
+/// The unit of causal depth.
+pub const DEPTH: &str = "depth";
+
+/// What a causal tree may use. At a limit the tree is held, not killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Longest chain of causes. 64 by default.
+    pub depth: u32,
+    /// Events in the tree, its root included. 10,000 by default.
+    pub events: u64,
+    /// Further units (tokens, cents, seconds), by name. No limit for a unit that is not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub units: BTreeMap<Name, u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 64, events: 10_000, units: BTreeMap::new() }
+    }
+}
+
+/// Where a causal tree stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeaseState {
+    /// Within its limits.
+    #[default]
+    Active,
+    /// At a limit: its further outputs wait for an extension or a cancel.
+    Held,
+    /// Cancelled: nothing of it runs any more.
+    Cancelled,
+}
+
+/// The ledger of one causal tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The root event.
+    pub root: EventId,
+    /// Whose tree it is.
+    pub user: Name,
+    /// What it may use.
+    pub limits: Limits,
+    /// Events used.
+    pub events: u64,
+    /// Other units used.
+    pub units: BTreeMap<Name, u64>,
+    /// Log sequence of its first event; 0 while that one waits.
+    pub first: Sequence,
+    /// Log sequence of its last event so far.
+    pub last: Sequence,
+    /// Deliveries that are not settled.
+    pub open: u64,
+    /// Events that wait: delayed or held.
+    pub parked: u64,
+    /// Active, held or cancelled.
+    pub state: LeaseState,
+}
+
+/// The unit whose limit is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exceeded {
+    /// `events`, `depth`, or a further unit.
+    pub unit: Name,
+    /// Its limit.
+    pub limit: u64,
+}
+
+impl Lease {
+    /// A new ledger.
+    #[must_use]
+    pub fn new(root: EventId, user: Name, limits: Limits) -> Self {
+        Self {
+            root,
+            user,
+            limits,
+            events: 0,
+            units: BTreeMap::new(),
+            first: 0,
+            last: 0,
+            open: 0,
+            parked: 0,
+            state: LeaseState::Active,
+        }
+    }
+
+    /// Draws one event at `depth`.
+    ///
+    /// # Errors
+    /// The unit at whose limit the tree stands; nothing was drawn.
+    pub fn draw_event(&mut self, depth: u32) -> Result<(), Exceeded> {
+        if let Some(exceeded) = self.exceeded() {
+            return Err(exceeded);
+        }
+        if depth > self.limits.depth {
+            return Err(Exceeded { unit: Name::literal(DEPTH), limit: self.limits.depth.into() });
+        }
+        if self.events >= self.limits.events {
+            return Err(Exceeded { unit: Name::literal(EVENTS), limit: self.limits.events });
+        }
+        self.events += 1;
+        Ok(())
+    }
+
+    /// Records what was used of another unit. It was used already, so it is recorded beyond the limit too;
+    /// the next event is then refused.
+    pub fn draw(&mut self, unit: &Name, amount: u64) {
+        let used = self.units.entry(unit.clone()).or_default();
+        *used = used.saturating_add(amount);
+    }
+
+    /// The further unit of which more was used than allowed, if there is one.
+    #[must_use]
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        self.units
+            .iter()
+            .filter_map(|(unit, used)| Some((unit, used, *self.limits.units.get(unit)?)))
+            .find(|(_, used, limit)| *used >= limit)
+            .map(|(unit, _, limit)| Exceeded { unit: unit.clone(), limit })
+    }
+
+    /// Nothing runs and nothing waits: whatever the root caused has happened.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.open == 0
+    }
+}
