@@ -18,9 +18,12 @@ pub use command::{
     Tree,
 };
 pub use feed::Feed;
-pub use listing::{Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+pub use listing::{
+    Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked,
+};
 pub use memory::MemoryBus;
 pub use rows::Rows;
+pub(crate) use stream::first_left;
 pub use stream::{Cursor, EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 

@@ -189,6 +189,8 @@ pub struct Route {
     pub limits: Option<Box<Limits>>,
     /// Whether the event was waiting to be routed. False for a driver that is added `from_start`.
     pub waiting: bool,
+    /// How far such a driver has come.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The end of an event's wait.

@@ -3,8 +3,8 @@
 mod table;
 
 use super::{
-    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Feed,
-    Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
+    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus,
+    Feed, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
 };
 use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,

@@ -7,11 +7,14 @@ use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 impl<R: Rows> Write<'_, R> {
     /// Gives an event of the log its deliveries.
     pub(super) fn route(&mut self, route: Route) -> Result<()> {
-        let Route { sequence, event, deliveries, audit, limits, waiting } = route;
+        let Route { sequence, event, deliveries, audit, limits, waiting, checkpoint } = route;
         if waiting && !self.rows.take_unrouted(sequence)? {
             return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
         }
         self.audit(&audit)?;
+        if let Some(checkpoint) = &checkpoint {
+            self.rows.set_checkpoint(checkpoint)?;
+        }
         if deliveries.is_empty() {
             return Ok(());
         }
@@ -51,7 +54,8 @@ impl<R: Rows> Write<'_, R> {
             self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
         }
         if let Some(mut entry) = entry.filter(|_| !dead) {
-            if parked.hold != Hold::Key && parked.hold != Hold::Approval {
+            // Held ones are released in their order; a delayed one joins its key now.
+            if parked.hold == Hold::Delayed {
                 self.hold_behind_key(&mut entry)?;
             }
             self.admit(entry)?;
