@@ -45,8 +45,9 @@ fn print_table(options: &Options) -> Result<ExitCode> {
     if rows.is_empty() {
         return Err("no row has that name".into());
     }
-    let started = programs::Starter::new(options)?;
-    let outcome = rounds::run(&rows, &started, options)?;
-    print!("{}", report::render(&rows, &outcome, options));
+    let starter = programs::Starter::new(options)?;
+    let schema = starter.schema()?;
+    let outcome = rounds::run(&rows, &starter, options)?;
+    print!("{}", report::render(&rows, &outcome, options, &schema));
     Ok(if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

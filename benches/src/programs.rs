@@ -6,6 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::limits::rows;
 use crate::measurement::Measurement;
 use crate::options::Options;
 use crate::sync_delay::SyncDelay;
@@ -102,6 +103,11 @@ impl Starter {
             return Err("it printed no figure".into());
         }
         Ok(measurements)
+    }
+
+    /// The tables that the raw limits write to.
+    pub(crate) fn schema(&self) -> Result<String> {
+        rows::schema(TempDir::new_in(&self.data)?.path())
     }
 
     fn command(&self, program: Program, folder: &Path) -> Result<Command> {

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::iter::zip;
 
-use crate::limits::rows::SCHEMA;
 use crate::options::Options;
 use crate::rounds::{Outcome, median};
 use crate::table::{Figure, Row, Wants};
@@ -11,7 +10,7 @@ use crate::table::{Figure, Row, Wants};
 const HEADINGS: [&str; 8] = ["workload", "ours", "against", "its figure", "ratio", "rounds", "floor", "goal"];
 
 /// Everything that the command prints.
-pub(crate) fn render(rows: &[Row], outcome: &Outcome, options: &Options) -> String {
+pub(crate) fn render(rows: &[Row], outcome: &Outcome, options: &Options, schema: &str) -> String {
     let mut text = title(options);
     let mut cells = vec![HEADINGS.map(String::from).to_vec()];
     cells[0].push("verdict".into());
@@ -23,7 +22,7 @@ pub(crate) fn render(rows: &[Row], outcome: &Outcome, options: &Options) -> Stri
             let _ = write!(text, "\n{kind}: {}: {reason}", program.name());
         }
     }
-    let _ = write!(text, "\n\nThe rows of the raw limits (benches/src/limits/rows.rs):\n{SCHEMA}");
+    let _ = write!(text, "\n\nWhat the raw limits write to, as the hub has made it:\n{schema}");
     text
 }
 
