@@ -1,1 +1,47 @@
-//! x
+//! The Context Hub of Vextir: all durable state of an application in one SQLite file.
+//!
+//! A [`Hub`] is an [`EventBus`](vextir_core::EventBus): the log of events, the work that follows from them,
+//! and one commit for both. Documents follow.
+//!
+//! # How a commit goes
+//!
+//! ```text
+//! commit(command) ─▶ queue ─▶ the writer thread ──────────────────────────▶ answer
+//!   any task,         bounded   gathers what is there, one BEGIN .. COMMIT    after the sync:
+//!   any runtime                 for all of it; `transact` decides, `rows`     it is durable
+//!                               store; then the feed, the status
+//! read, find, ..  ─▶ queue ─▶ two reader threads, each with a connection ─▶ answer
+//! ```
+//!
+//! * One thread writes; each command of a batch is applied whole or refused whole, and a command that fails
+//!   takes nobody with it.
+//! * Readers never hold a transaction across an await: the write-ahead log stays short.
+//! * One process opens a file. A second one is told who has it.
+//!
+//! # What is kept
+//!
+//! Events for 7 days and up to 1 GiB ([`HubBuilder::keep_for`], [`HubBuilder::keep_bytes`]); open work,
+//! events that wait and dead letters for as long as they are needed. A cursor that asks for what is gone is
+//! told so.
+//!
+//! # Beside the file
+//!
+//! `<path>-wal` and `<path>-shm` belong to SQLite while the hub is open; `<path>.lock` says who has it open,
+//! and stays. Copy a hub's file while it is closed, or with SQLite's backup tools.
+
+mod decode;
+mod documents;
+mod encode;
+mod fault;
+mod file;
+mod hub;
+mod key;
+mod queries;
+mod readers;
+mod rows;
+mod schema;
+mod space;
+mod writer;
+
+pub use hub::{Hub, HubBuilder, Synchronous};
+pub use space::HubSize;

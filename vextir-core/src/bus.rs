@@ -27,6 +27,8 @@ pub(crate) use stream::first_left;
 pub use stream::{Cursor, EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
+pub use crate::event::IdSource;
+
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
 use std::fmt;
@@ -103,6 +105,10 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn detach(&self) -> Result<()>;
+
+    /// Gives up the processor's place without an orderly stop, as the death of its process does: the next
+    /// `attach` finds an unclean stop.
+    fn abandon(&self);
 
     /// Deliveries made since `attach`; waits for at least one.
     ///

@@ -6,7 +6,7 @@ mod id;
 
 pub use data::Data;
 pub use id::EventId;
-pub(crate) use id::IdSource;
+pub use id::IdSource;
 
 use crate::name::{MAX_NAME_BYTES, Name, check_name, check_type};
 use crate::{Error, Payload, Result, Timestamp};

@@ -112,11 +112,16 @@ pub struct Processor {
     _alive: Arc<Alive>,
 }
 
-struct Alive(CancellationToken);
+struct Alive(Arc<Kernel>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.cancel();
+        let kernel = &self.0;
+        if !kernel.stop.is_cancelled() {
+            kernel.stop.cancel();
+            kernel.cancellation.cancel_all();
+            kernel.bus.abandon();
+        }
     }
 }
 

@@ -181,8 +181,8 @@ pub struct Route {
     pub sequence: Sequence,
     /// The event.
     pub event: Event,
-    /// The deliveries; none when it was refused.
-    pub deliveries: Vec<NewDelivery>,
+    /// Its deliveries (none when it was refused), or the hold under which it waits for an approval.
+    pub place: Place,
     /// What the audit must know.
     pub audit: Vec<AuditRecord>,
     /// The tree's limits, where they are not the default.

@@ -51,13 +51,6 @@ impl MemoryBus {
         }))
     }
 
-    /// Forgets the processor as if its process had died: what was running is running no more, and the next
-    /// processor finds an unclean stop. For tests.
-    pub fn crash(&self) {
-        self.table().attached = false;
-        self.0.feed.close();
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,6 +140,11 @@ impl EventBus for MemoryBus {
         (table.attached, table.unclean, table.alone) = (false, false, None);
         self.0.feed.close();
         Ok(())
+    }
+
+    fn abandon(&self) {
+        self.table().attached = false;
+        self.0.feed.close();
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {

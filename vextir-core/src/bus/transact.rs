@@ -26,6 +26,20 @@ impl Default for BusLimits {
     }
 }
 
+impl BusLimits {
+    /// Sets how much open work is taken before an append is refused as busy; at least 1.
+    #[must_use]
+    pub fn with_backlog(self, backlog: usize) -> Self {
+        Self { backlog: backlog.max(1), ..self }
+    }
+
+    /// Sets what a causal tree may use when nobody says otherwise.
+    #[must_use]
+    pub fn with_lease(self, lease: Limits) -> Self {
+        Self { lease, ..self }
+    }
+}
+
 /// What a command did to the rows.
 #[derive(Debug, Default)]
 pub struct Applied {

@@ -93,17 +93,21 @@ fn version_7(time: Timestamp, random: u128) -> u128 {
     millis << 80 | 0x7 << 76 | 0x8000_0000_0000_0000 | low
 }
 
-/// Makes new UUIDv7 ids that grow, also within a millisecond and when the clock jumps back.
+/// For back ends: makes new UUIDv7 ids that grow, also within a millisecond and when the clock jumps back.
 #[derive(Debug)]
-pub(crate) struct IdSource(Mutex<(u128, fastrand::Rng)>);
+pub struct IdSource(Mutex<(u128, fastrand::Rng)>);
 
 impl IdSource {
-    pub(crate) fn new(seed: Option<u64>) -> Self {
+    /// A source; with a seed, the same ids for the same times.
+    #[must_use]
+    pub fn new(seed: Option<u64>) -> Self {
         let random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         Self(Mutex::new((0, random)))
     }
 
-    pub(crate) fn next(&self, now: Timestamp) -> EventId {
+    /// The next id, greater than those before it.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> EventId {
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let fresh = version_7(now, state.1.u128(..));
         let same_or_past = fresh >> 80 <= state.0 >> 80;

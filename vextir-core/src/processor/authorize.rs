@@ -7,6 +7,7 @@ use crate::{
 };
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
+use tracing::Instrument;
 
 impl Kernel {
     /// The kernel's own rules, then every policy; the strictest verdict holds.
@@ -17,6 +18,31 @@ impl Kernel {
         if self.authorizers.is_empty() {
             return Verdict::Allow;
         }
+        let step = tracing::debug_span!("authorize", event = %event.id, root = %event.root());
+        self.ask_policies(event, origin, targets, false).instrument(step).await
+    }
+
+    /// As [`Kernel::authorize`], after a person has approved: who would hold it allows it now, but a denial
+    /// is a denial, and a limit a limit.
+    pub(super) async fn authorize_approved(
+        &self,
+        event: &Event,
+        origin: &Origin,
+        targets: &Targets,
+    ) -> Verdict {
+        match own_rules(event, origin, targets) {
+            Some(verdict) => verdict,
+            None => self.ask_policies(event, origin, targets, true).await,
+        }
+    }
+
+    async fn ask_policies(
+        &self,
+        event: &Event,
+        origin: &Origin,
+        targets: &Targets,
+        approved: bool,
+    ) -> Verdict {
         let shown: Vec<Target> = targets
             .iter()
             .map(|target| Target {
@@ -37,7 +63,8 @@ impl Kernel {
                 }
                 Err(_) => fail_closed("a policy panicked"),
             };
-            if strictness(&verdict) > strictness(&strictest) {
+            let waived = approved && matches!(verdict, Verdict::Hold(_));
+            if !waived && strictness(&verdict) > strictness(&strictest) {
                 strictest = verdict;
             }
         }

@@ -144,7 +144,6 @@ impl ProcessorBuilder {
             let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
             drivers = with_driver(&drivers, new)?;
         }
-        let stop = CancellationToken::new();
         let kernel = Arc::new(Kernel {
             bus: self.bus,
             store: self.store,
@@ -167,18 +166,17 @@ impl ProcessorBuilder {
             paused: AtomicBool::new(self.paused),
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),
-            stop: stop.clone(),
+            stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         let attachment = kernel.bus.attach().await?;
-        let alive = Arc::new(Alive(stop));
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
             // Nothing has run: the next start finds an orderly stop.
             kernel.stop.cancel();
             kernel.bus.detach().await?;
             return Err(error);
         }
-        Ok(Processor { kernel, _alive: alive })
+        Ok(Processor { _alive: Arc::new(Alive(kernel.clone())), kernel })
     }
 }
 

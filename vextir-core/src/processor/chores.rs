@@ -2,6 +2,7 @@
 
 use super::Kernel;
 use super::authorize::audit_of;
+use super::emit::{KERNEL, is_kernels_own};
 use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
@@ -71,26 +72,20 @@ impl Kernel {
             .check(self.max_event_bytes)
             .and_then(|()| targets.iter().try_for_each(|target| target.driver.driver.check(&event)));
         let verdict = match fits {
+            // What the kernel says of itself is no matter of policy.
+            Ok(()) if is_kernels_own(&event.event_type) && event.source == KERNEL => Verdict::Allow,
             Ok(()) => self.authorize(&event, &origin_of(&event), &targets).await,
             Err(error) => Verdict::Deny(Decision::new(Name::literal("accept"), error.to_string())),
         };
-        if let Verdict::Deny(decision) = &verdict {
-            tracing::warn!(event = %event.id, %decision, "an event of the log was not delivered");
-        }
-        let deliveries = match self.route(&event, &verdict, &targets) {
-            Place::Routed(deliveries) if !matches!(verdict, Verdict::Deny(_)) => deliveries,
-            _ => Vec::new(),
-        };
         let audit = audit_of(&event, &verdict).into_iter().collect();
-        Route {
-            sequence,
-            event,
-            deliveries,
-            audit,
-            limits: self.limits.clone(),
-            waiting: true,
-            checkpoint: None,
-        }
+        let place = match &verdict {
+            Verdict::Deny(decision) => {
+                tracing::warn!(event = %event.id, %decision, "an event of the log was not delivered");
+                Place::Routed(Vec::new())
+            }
+            _ => self.route(&event, &verdict, &targets),
+        };
+        Route { sequence, event, place, audit, limits: self.limits.clone(), waiting: true, checkpoint: None }
     }
 
     async fn release_due(self: &Arc<Self>) -> Result<()> {
@@ -117,7 +112,7 @@ impl Kernel {
         let event = parked.event;
         let targets = self.targets(&event.event_type);
         let verdict = match &approved {
-            Some(_) => Verdict::Allow,
+            Some(_) => self.authorize_approved(&event, &origin_of(&event), &targets).await,
             None => self.authorize(&event, &origin_of(&event), &targets).await,
         };
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();

@@ -188,6 +188,9 @@ impl Kernel {
     }
 }
 
+/// The source of the kernel's own events.
+pub(super) const KERNEL: &str = "vextir";
+
 /// Types that the kernel emits about itself: they draw on no lease and cause no error event.
 pub(super) fn is_kernels_own(event_type: &str) -> bool {
     event_type == "error" || event_type.starts_with("lease.") || event_type.starts_with("audit.")

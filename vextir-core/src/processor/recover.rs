@@ -4,7 +4,8 @@
 use super::Kernel;
 use super::registry::Registered;
 use crate::bus::{
-    Attachment, Checkpoint, Command, Delivery, NewDelivery, Outcome, Position, Route, Settlement, first_left,
+    Attachment, Checkpoint, Command, Delivery, NewDelivery, Outcome, Place, Position, Route, Settlement,
+    first_left,
 };
 use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Verdict};
 use std::collections::{HashMap, HashSet};
@@ -201,7 +202,7 @@ impl Kernel {
                 let route = Route {
                     sequence: logged.sequence,
                     event,
-                    deliveries: vec![NewDelivery { driver: driver.id.clone(), obligations: None }],
+                    place: Place::Routed(vec![NewDelivery { driver: driver.id.clone(), obligations: None }]),
                     audit: Vec::new(),
                     limits: self.limits.clone(),
                     waiting: false,

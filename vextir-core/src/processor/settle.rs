@@ -3,16 +3,18 @@
 use super::Kernel;
 use super::accept::Lineage;
 use super::authorize::audit_of;
-use super::emit::is_kernels_own;
+use super::emit::{KERNEL, is_kernels_own};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
 use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
+use crate::ctx::Effects;
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, Failure, Name, Origin, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// The longest text that is kept of a failure, in bytes.
 const MAX_REASON: usize = 4_096;
@@ -42,6 +44,19 @@ impl Kernel {
         attempt: Attempt,
     ) -> Settled {
         let Attempt { result, effects } = attempt;
+        let event = &delivery.event;
+        let step =
+            tracing::debug_span!("settle", driver = %driver.id, event = %event.id, root = %event.root());
+        self.settle_attempt(driver, delivery, result, effects).instrument(step).await
+    }
+
+    async fn settle_attempt(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        result: Result<Vec<Event>, Failure>,
+        effects: Effects,
+    ) -> Settled {
         let done = match result {
             Ok(returned) => self
                 .outputs(delivery, returned, effects.outputs)
@@ -194,7 +209,7 @@ impl Kernel {
         let mut event = Event::new(Name::literal("error"))
             .with_category(Category::Internal)
             .with_user(handled.user_id.clone())
-            .with_source(Name::literal("vextir"))
+            .with_source(Name::literal(KERNEL))
             .with_timestamp(self.clock.now())
             .with_cause(handled.id.clone())
             .with_data(data);

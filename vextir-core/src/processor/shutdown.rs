@@ -51,6 +51,7 @@ impl Processor {
             driver.driver.stop().await;
         }
         if !ended {
+            kernel.bus.abandon();
             // Not left clean: what still runs is looked at by the next start.
             return Err(Error::new(
                 ErrorKind::Timeout,

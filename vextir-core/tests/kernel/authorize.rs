@@ -141,3 +141,42 @@ async fn what_was_installed_does_not_act_outside_by_itself() {
     let error = app.emit(Event::new("a.ask")).await.unwrap_err();
     assert!(error.to_string().contains("installed"), "{error}");
 }
+
+#[tokio::test]
+async fn an_event_that_was_logged_before_it_was_held_is_delivered_once_approved() {
+    let bus = vextir::MemoryBus::new();
+    let id = bus.emit(Event::new("a.ask")).await.unwrap();
+    let hold = Policy(|request| {
+        Ok(if request.event.event_type == "a.ask" {
+            Verdict::Hold(Decision::new("ask", "first"))
+        } else {
+            Verdict::Allow
+        })
+    });
+    let app = crate::driver::on(bus).driver(echo()).authorizer(hold).start().await.unwrap();
+    app.idle().await;
+    assert_eq!(app.held(10).await.unwrap()[0].event.id, id);
+    app.approve(&id, "fine").await.unwrap();
+    app.idle().await;
+    assert_eq!(types(&log(&app).await), ["a.ask", "answer"]);
+    let lease = app.lease(&id).await.unwrap().unwrap();
+    assert_eq!((lease.events, lease.open, lease.parked), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn an_approval_waives_the_hold_and_nothing_else() {
+    let hold = Policy(|_| Ok(Verdict::Hold(Decision::new("ask", "first"))));
+    let limit = Policy(|_| Ok(Verdict::Limit(Decision::new("cheap", "save"), json!("small").into())));
+    let quiet = driver(Manifest::new("quiet").handles("a.ask"), |_, cx| {
+        Box::pin(async move {
+            assert_eq!(cx.obligations().map(vextir::Data::value), Some(json!("small")));
+            Ok(vec![])
+        })
+    });
+    let app = quick().driver(quiet).authorizer(hold).authorizer(limit).start().await.unwrap();
+    let id = app.emit(Event::new("a.ask")).await.unwrap();
+    app.approve(&id, "fine").await.unwrap();
+    app.idle().await;
+    assert!(app.dead_letters(0, 1).await.unwrap().is_empty());
+    assert_eq!(types(&log(&app).await), ["a.ask"]);
+}

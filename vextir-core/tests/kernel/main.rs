@@ -10,3 +10,4 @@ mod lease;
 mod operate;
 mod order;
 mod retry;
+mod watch;

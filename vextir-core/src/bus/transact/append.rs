@@ -174,7 +174,7 @@ impl<R: Rows> Write<'_, R> {
         Ok(Some(sequence))
     }
 
-    fn park(&mut self, event: Event, hold: Hold, decision: Option<Decision>) -> Result<()> {
+    pub(super) fn park(&mut self, event: Event, hold: Hold, decision: Option<Decision>) -> Result<()> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
         }

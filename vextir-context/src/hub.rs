@@ -1,0 +1,174 @@
+//! The handle on a hub.
+
+mod builder;
+mod bus;
+
+pub use builder::{HubBuilder, Synchronous};
+
+use crate::file::{FileLock, beside};
+use crate::space::{self, HubSize};
+use crate::writer::{Job, Reading, Shared, closed};
+use rusqlite::Connection;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+use vextir_core::bus::{BusStatus, Chores, Feed};
+use vextir_core::{Limits, Result};
+
+/// All durable state of an application in one SQLite file. A cheap handle: a clone is the same hub.
+///
+/// When the last handle is dropped, what is queued is still written and the file is closed in order; that
+/// blocks the thread for a moment. [`Hub::close`] does the same without blocking.
+///
+/// ```
+/// # extern crate vextir_core as vextir;
+/// use vextir::{Event, EventBusExt};
+/// use vextir_context::Hub;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> vextir::Result<()> {
+/// let hub = Hub::in_memory()?;
+/// let id = hub.emit(Event::new("greeting.sent")).await?;
+/// assert_eq!(hub.size().await?.wal, 0);
+/// # let _ = id;
+/// hub.close().await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    /// `None` while the last handle is being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    /// `None` in memory, where the writer reads, and after the hub was closed.
+    readers: Mutex<Option<mpsc::Sender<Reading>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    feed: Arc<Feed>,
+    status: watch::Receiver<BusStatus>,
+    chores: watch::Receiver<Chores>,
+    incarnation: u64,
+    defaults: Limits,
+    path: Option<PathBuf>,
+}
+
+impl Hub {
+    /// Opens the hub in a file, or makes it. [`Hub::builder`] has the choices.
+    ///
+    /// # Errors
+    /// [`Locked`](vextir_core::ErrorKind::Locked) while another process, or another hub of this one, has the
+    /// file open; [`Corrupt`](vextir_core::ErrorKind::Corrupt) when it is damaged or newer than this code;
+    /// [`Invalid`](vextir_core::ErrorKind::Invalid) when it belongs to another application;
+    /// [`Unavailable`](vextir_core::ErrorKind::Unavailable) when it cannot be written;
+    /// [`NotFound`](vextir_core::ErrorKind::NotFound) when its folder does not exist. What is refused is left
+    /// as it is.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// A hub that forgets everything with its last handle. For tests and for trying things out.
+    ///
+    /// # Errors
+    /// There is no memory, or no thread can be started.
+    pub fn in_memory() -> Result<Self> {
+        HubBuilder::in_memory().open()
+    }
+
+    /// Choices for a hub in a file.
+    pub fn builder(path: impl AsRef<Path>) -> HubBuilder {
+        HubBuilder::new(path.as_ref().to_owned())
+    }
+
+    /// The room that the hub takes.
+    ///
+    /// # Errors
+    /// The storage failed, or the hub was closed.
+    pub async fn size(&self) -> Result<HubSize> {
+        let space = self.read_with(space::measure).await?;
+        let wal = self.0.path.as_ref().and_then(|path| beside(path, "-wal").metadata().ok());
+        Ok(HubSize { used: space.used, free: space.free, wal: wal.map_or(0, |file| file.len()) })
+    }
+
+    /// Writes what is queued, folds the write-ahead log into the file, and lets go of it. Every handle on
+    /// the hub answers [`Closed`](vextir_core::ErrorKind::Closed) from then on. Doing it twice does nothing.
+    ///
+    /// # Errors
+    /// No thread could be started to wait for the writer.
+    pub async fn close(self) -> Result<()> {
+        let (done, finished) = oneshot::channel();
+        let inner = self.0.clone();
+        crate::readers::spawn("vextir-hub-close", move || {
+            if let Some(jobs) = &inner.jobs {
+                // If the writer has ended already, there is nothing left to do.
+                let _ = jobs.blocking_send(Job::Close);
+            }
+            inner.join();
+            drop(inner);
+            let _ = done.send(());
+        })?;
+        let _ = finished.await;
+        Ok(())
+    }
+
+    /// Runs a short reading function beside the writer.
+    pub(crate) async fn read_with<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let reading: Reading = Box::new(move |connection| drop(answer.send(read(connection))));
+        if self.0.path.is_some() {
+            let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            readers.ok_or_else(closed)?.send(reading).await.map_err(|_| closed())?;
+        } else {
+            self.send(Job::Read(reading)).await?;
+        }
+        answered.await.map_err(|_| closed())?
+    }
+
+    async fn send(&self, job: Job) -> Result<()> {
+        let jobs = self.0.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send(job).await.map_err(|_| closed())
+    }
+}
+
+impl Inner {
+    /// Waits until every thread has ended; the writer must have been told.
+    fn join(&self) {
+        drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        self.join();
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("path", &self.0.path)
+            .field("status", &*self.0.status.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the writer thread takes along and gives back when it ends.
+struct Keep {
+    _lock: Option<FileLock>,
+}
+
+fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver<Chores>) {
+    let feed = Arc::new(Feed::default());
+    let (status, status_seen) = watch::channel(BusStatus::default());
+    let (chores, chores_seen) = watch::channel(Chores::default());
+    (Shared { feed: feed.clone(), status, chores }, feed, status_seen, chores_seen)
+}

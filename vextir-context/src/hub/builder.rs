@@ -1,0 +1,182 @@
+//! The choices for a hub, and how it is started.
+
+use super::{Hub, Inner, Keep, channels};
+use crate::file::{self, FileLock, Tuning};
+use crate::readers;
+use crate::writer::{self, Retention, Settings, incarnation};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use vextir_core::bus::BusLimits;
+use vextir_core::{Clock, Error, ErrorKind, Limits, Result, SystemClock};
+
+/// How many commands may wait for the writer; who sends more waits for room.
+const QUEUE: usize = 4_096;
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// A commit that was answered survives a power cut. The default.
+    #[default]
+    Full,
+    /// Faster: a commit that was answered survives the death of the process, and a power cut may take the
+    /// last commits with it. It never tears one apart.
+    Normal,
+}
+
+/// Choices for a hub; [`HubBuilder::open`] opens it.
+///
+/// ```
+/// # extern crate vextir_core as vextir;
+/// use std::time::Duration;
+/// use vextir_context::{Hub, Synchronous};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("vextir.db");
+/// let hub = Hub::builder(path)
+///     .synchronous(Synchronous::Normal)
+///     .keep_for(Duration::from_secs(24 * 60 * 60))
+///     .keep_bytes(256 << 20)
+///     .open()?;
+/// # Ok::<(), vextir::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is opened before `open`"]
+pub struct HubBuilder {
+    path: Option<PathBuf>,
+    synchronous: Synchronous,
+    limits: BusLimits,
+    age: Duration,
+    bytes: u64,
+    max_bytes: Option<u64>,
+    dead_letters: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl HubBuilder {
+    fn with_path(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            synchronous: Synchronous::Full,
+            limits: BusLimits::default(),
+            age: Duration::from_secs(7 * 24 * 60 * 60),
+            bytes: 1 << 30,
+            max_bytes: None,
+            dead_letters: 100_000,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self::with_path(Some(path))
+    }
+
+    /// Choices for a hub in memory, where `synchronous` says nothing.
+    pub fn in_memory() -> Self {
+        Self::with_path(None)
+    }
+
+    /// Whether a commit waits for the disk. [`Synchronous::Full`] by default.
+    pub fn synchronous(self, synchronous: Synchronous) -> Self {
+        Self { synchronous, ..self }
+    }
+
+    /// How many open deliveries and unrouted events are taken before an emit is refused as
+    /// [`Busy`](ErrorKind::Busy), or waits. 100,000 by default; at least 1.
+    pub fn backlog(self, backlog: usize) -> Self {
+        Self { limits: self.limits.with_backlog(backlog), ..self }
+    }
+
+    /// What a causal tree may use when its root says nothing else. A tree whose limits were never set by
+    /// hand follows this also after the hub is opened anew with another default.
+    pub fn lease(self, limits: Limits) -> Self {
+        Self { limits: self.limits.with_lease(limits), ..self }
+    }
+
+    /// For how long events are kept. 7 days by default; `Duration::MAX` keeps them for ever. Events that
+    /// wait, dead letters and open work are kept however old they are.
+    pub fn keep_for(self, age: Duration) -> Self {
+        Self { age, ..self }
+    }
+
+    /// How large the log and everything beside it may grow before the oldest events are removed, in bytes.
+    /// 1 GiB by default; `u64::MAX` for no limit. Events that wait, dead letters and open work are kept,
+    /// and so are the last 256 events.
+    pub fn keep_bytes(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// A hard limit on the size of the file, in bytes, rounded down to pages of 4 KiB. None by default. At
+    /// the limit, what needs room is refused as [`Unavailable`](ErrorKind::Unavailable) and nothing is
+    /// lost. Retention then keeps at most seven eighths of it.
+    pub fn max_bytes(self, bytes: u64) -> Self {
+        Self { max_bytes: Some(bytes), ..self }
+    }
+
+    /// How many dead letters are kept; beyond it the oldest are removed, with a warning. 100,000 by default.
+    pub fn dead_letters(self, most: usize) -> Self {
+        Self { dead_letters: most, ..self }
+    }
+
+    /// Where the hub's time comes from. The system's clock by default.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Opens the hub.
+    ///
+    /// # Errors
+    /// See [`Hub::open`].
+    pub fn open(self) -> Result<Hub> {
+        let path = self.path.as_deref().map(file::real_path).transpose()?;
+        let tuning = Tuning {
+            synchronous: match self.synchronous {
+                Synchronous::Full => "FULL",
+                Synchronous::Normal => "NORMAL",
+            },
+            max_bytes: self.max_bytes,
+        };
+        let (lock, connection) = match &path {
+            Some(path) => {
+                let lock = FileLock::take(path, self.clock.now())?;
+                (Some(lock), file::open(path, tuning)?)
+            }
+            None => (None, file::in_memory(tuning)?),
+        };
+        let incarnation = incarnation(&connection)?;
+        let room = self.max_bytes.map_or(u64::MAX, |most| most / 8 * 7);
+        let settings = Settings {
+            limits: self.limits.clone(),
+            retention: Retention::new(self.age, self.bytes.min(room), self.dead_letters),
+            clock: self.clock,
+        };
+        let (shared, feed, status, chores) = channels();
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (begun, beginning) = std::sync::mpsc::sync_channel(1);
+        let keep = Keep { _lock: lock };
+        let thread = readers::spawn("vextir-hub-writer", move || {
+            writer::run(connection, settings, shared, queue, &begun);
+            drop(keep);
+        })?;
+        let gone = || Error::new(ErrorKind::Unavailable, "the hub's writer ended at once");
+        beginning.recv().map_err(|_| gone())??;
+        let (readers, mut threads) = match &path {
+            Some(path) => readers::start(path).map(|(sender, threads)| (Some(sender), threads))?,
+            None => (None, Vec::new()),
+        };
+        // The writer is the last to be joined: it closes the file.
+        threads.push(thread);
+        Ok(Hub(Arc::new(Inner {
+            jobs: Some(jobs),
+            readers: Mutex::new(readers),
+            threads: Mutex::new(threads),
+            feed,
+            status,
+            chores,
+            incarnation,
+            defaults: self.limits.lease,
+            path,
+        })))
+    }
+}

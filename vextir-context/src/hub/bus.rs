@@ -1,0 +1,106 @@
+//! The hub as a bus.
+
+use super::Hub;
+use crate::key::Key;
+use crate::writer::{Answer, Commit, Job, closed};
+use crate::{documents, queries};
+use std::sync::Arc;
+use tokio::sync::{oneshot, watch};
+use vextir_core::bus::{
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
+    Position, Receipt,
+};
+use vextir_core::{
+    AuditRecord, Backend, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result, Sequence, async_trait,
+};
+
+impl Backend for Hub {
+    fn bus(&self) -> Arc<dyn EventBus> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Hub {
+    /// Asks the writer and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.send(job(answer)).await?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+#[async_trait]
+impl EventBus for Hub {
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        self.0.status.clone()
+    }
+
+    fn chores(&self) -> watch::Receiver<Chores> {
+        self.0.chores.clone()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.0.path.is_some()
+    }
+
+    async fn commit(&self, command: Command) -> Result<Receipt> {
+        documents::refuse(&command)?;
+        self.ask(|answer| Job::Commit(Commit { command, answer })).await
+    }
+
+    async fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
+        let filter = filter.clone();
+        self.read_with(move |connection| queries::read(connection, after, &filter, limit)).await
+    }
+
+    async fn find(&self, user: &Name, id: &EventId) -> Result<Option<Logged>> {
+        let (user, id) = (user.clone(), id.clone());
+        self.read_with(move |connection| queries::find(connection, &user, &id)).await
+    }
+
+    async fn lease(&self, user: &Name, root: &EventId) -> Result<Option<Lease>> {
+        let (key, defaults) = (Key::new(user, root), self.0.defaults.clone());
+        self.read_with(move |connection| queries::lease(connection, &key, &defaults)).await
+    }
+
+    async fn attach(&self) -> Result<Attachment> {
+        self.ask(Job::Attach).await
+    }
+
+    async fn detach(&self) -> Result<()> {
+        self.ask(Job::Detach).await
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
+        self.0.feed.take(max).await
+    }
+
+    async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.read_with(move |connection| queries::pending(connection, after, limit)).await
+    }
+
+    async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
+        self.read_with(move |connection| queries::unrouted(connection, limit)).await
+    }
+
+    async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
+        self.read_with(move |connection| queries::parked(connection, hold, limit)).await
+    }
+
+    async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.read_with(move |connection| queries::dead(connection, after, limit)).await
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
+        self.read_with(move |connection| queries::audit(connection, after, limit)).await
+    }
+
+    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
+        Ok(Cursor::new(self.0.incarnation, sequence))
+    }
+
+    async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
+        let (driver, after) = (driver.clone(), after.to_owned());
+        self.read_with(move |connection| queries::checkpoints(connection, &driver, &after, limit)).await
+    }
+}

@@ -1,0 +1,93 @@
+//! How ids are stored: a UUID as its 16 bytes, a foreign id as text, unique for each user.
+
+use crate::fault::damaged;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use vextir_core::{EventId, Result};
+
+/// Stands between user and foreign id; neither may hold a control character.
+const SEPARATOR: char = '\u{1f}';
+
+/// An id in its scope: ours are unique everywhere, foreign ones for each user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Ours([u8; 16]),
+    Foreign(Box<str>),
+}
+
+impl Key {
+    pub(crate) fn new(user: &str, id: &EventId) -> Self {
+        match (id.uuid_bytes(), id.foreign()) {
+            (Some(bytes), _) => Self::Ours(bytes),
+            (None, foreign) => {
+                let mut text = String::with_capacity(user.len() + 1 + foreign.map_or(0, str::len));
+                text.push_str(user);
+                text.push(SEPARATOR);
+                text.push_str(foreign.unwrap_or_default());
+                Self::Foreign(text.into())
+            }
+        }
+    }
+
+    /// The key as a column holds it.
+    pub(crate) fn read(value: ValueRef<'_>) -> Result<Self> {
+        match value {
+            ValueRef::Blob(bytes) => Ok(Self::Ours(bytes.try_into().map_err(|_| damaged("an id"))?)),
+            ValueRef::Text(text) => Ok(Self::Foreign(utf8(text)?.into())),
+            _ => Err(damaged("an id")),
+        }
+    }
+
+    /// The id without its scope.
+    pub(crate) fn id(&self) -> Result<EventId> {
+        match self {
+            Self::Ours(bytes) => Ok(EventId::from_uuid_bytes(*bytes)),
+            Self::Foreign(text) => parse(text.rsplit(SEPARATOR).next().unwrap_or_default()),
+        }
+    }
+}
+
+impl ToSql for Key {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Ours(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Self::Foreign(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+/// An id outside any scope, as the cause of an event is stored.
+pub(crate) fn bare(id: &EventId) -> Key {
+    match (id.uuid_bytes(), id.foreign()) {
+        (Some(bytes), _) => Key::Ours(bytes),
+        (None, foreign) => Key::Foreign(foreign.unwrap_or_default().into()),
+    }
+}
+
+fn parse(text: &str) -> Result<EventId> {
+    text.parse().map_err(|_| damaged(format_args!("the event id {text:?}")))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| damaged("a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_ids_are_scoped_and_come_back() {
+        let id: EventId = "evt_123456".parse().unwrap();
+        let (one, other) = (Key::new("local", &id), Key::new("guest", &id));
+        assert_ne!(one, other);
+        assert_eq!(one.id().unwrap(), id);
+        assert_eq!(bare(&id).id().unwrap(), id);
+    }
+
+    #[test]
+    fn our_ids_are_the_same_for_every_user() {
+        let id: EventId = "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000".parse().unwrap();
+        assert_eq!(Key::new("a", &id), Key::new("b", &id));
+        assert_eq!(Key::new("a", &id).id().unwrap(), id);
+    }
+}

@@ -1,0 +1,226 @@
+//! What can be read from a hub's file. Each function is short, and leaves no transaction open.
+
+use crate::decode;
+use crate::fault::{OrFault, damaged};
+use crate::key::Key;
+use crate::schema::EVENT_COLUMNS;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+use vextir_core::{
+    AuditRecord, Data, Error, ErrorKind, EventFilter, EventId, Lease, Limits, Name, Result, Sequence,
+};
+
+/// How long one read of the log looks for matches before it hands over what it has.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// The columns of a logged event.
+pub(crate) static LOGGED: LazyLock<String> = LazyLock::new(|| format!("seq, logged, {EVENT_COLUMNS}"));
+
+/// Deliveries with their events.
+pub(crate) static DELIVERY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT pos, delivery.seq, driver.name, delivery.logged, attempt, reclaims, due, obligations, error, {}
+         FROM delivery JOIN driver ON driver.id = delivery.driver JOIN log ON log.seq = delivery.seq",
+        of_log()
+    )
+});
+
+/// Dead letters with their events.
+pub(crate) static DEAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, {}
+         FROM dead JOIN driver ON driver.id = dead.driver JOIN log ON log.seq = dead.seq",
+        of_log()
+    )
+});
+
+/// Parked events.
+pub(crate) static PARKED: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT number, hold, since, decision, {EVENT_COLUMNS} FROM parked"));
+
+/// Ledgers.
+pub(crate) const LEASE: &str =
+    "SELECT root, user, events, first, last, open, parked, state, limits, units FROM lease WHERE root = ?1";
+
+fn of_log() -> String {
+    EVENT_COLUMNS.split(", ").map(|column| format!("log.{}", column.trim())).collect::<Vec<_>>().join(", ")
+}
+
+/// Numbers of SQLite are signed.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn rows<T, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    params: P,
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query(params).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// One value of the `meta` table.
+pub(crate) fn meta<T: FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Option<T>>(0)).optional())
+        .or_fault()
+        .map(Option::flatten)
+}
+
+/// A single number that a query answers.
+pub(crate) fn number<P: Params>(connection: &Connection, sql: &str, params: P) -> Result<u64> {
+    let found: i64 = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(params, |row| row.get(0)))
+        .or_fault()?;
+    u64::try_from(found).map_err(|_| damaged("a number"))
+}
+
+/// A stretch of the log; see [`EventBus::read`](vextir_core::EventBus::read).
+pub(crate) fn read(
+    connection: &Connection,
+    after: Sequence,
+    filter: &EventFilter,
+    limit: usize,
+) -> Result<Page> {
+    // Mark and rows from one snapshot: what is missing below is then missing from the mark too.
+    let snapshot = connection.unchecked_transaction().or_fault()?;
+    let trimmed = signed_meta(&snapshot, "trimmed")?;
+    if after < trimmed {
+        return Err(gap(after, trimmed));
+    }
+    let page = scan(&snapshot, after, filter, limit)?;
+    snapshot.finish().or_fault()?;
+    Ok(page)
+}
+
+fn scan(connection: &Connection, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {} FROM log WHERE seq > ?1 ORDER BY seq", *LOGGED));
+    let began = Instant::now();
+    let mut page = Page { events: Vec::new(), next: after, at_head: true };
+    let mut statement = connection.prepare_cached(&SQL).or_fault()?;
+    let mut rows = statement.query([signed(after)]).or_fault()?;
+    while let Some(row) = rows.next().or_fault()? {
+        if page.events.len() >= limit || (page.next > after && began.elapsed() > PATIENCE) {
+            page.at_head = false;
+            break;
+        }
+        let logged = decode::logged(row)?;
+        page.next = logged.sequence;
+        if filter.matches(&logged.event) {
+            page.events.push(logged);
+        }
+    }
+    Ok(page)
+}
+
+/// A number of the `meta` table; 0 when it was never written.
+pub(crate) fn signed_meta(connection: &Connection, name: &str) -> Result<u64> {
+    let found = meta::<i64>(connection, name)?.unwrap_or(0);
+    u64::try_from(found).map_err(|_| damaged(name))
+}
+
+fn gap(after: Sequence, trimmed: Sequence) -> Error {
+    Error::new(
+        ErrorKind::Gap,
+        format!("retention removed the events {} to {trimmed}; the log begins at {}", after + 1, trimmed + 1),
+    )
+}
+
+/// The logged event with an id.
+pub(crate) fn find(connection: &Connection, user: &Name, id: &EventId) -> Result<Option<Logged>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM log WHERE id = ?1", *LOGGED));
+    Ok(rows(connection, &SQL, [Key::new(user, id)], decode::logged)?.pop())
+}
+
+/// The ledger of a tree.
+pub(crate) fn lease(connection: &Connection, key: &Key, defaults: &Limits) -> Result<Option<Lease>> {
+    Ok(rows(connection, LEASE, [key], |row| decode::lease(row, defaults))?.pop())
+}
+
+/// Open deliveries.
+pub(crate) fn pending(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Delivery>> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("{} WHERE pos > ?1 ORDER BY pos LIMIT ?2", *DELIVERY));
+    rows(connection, &SQL, [signed(after), at_most(limit)], decode::delivery)
+}
+
+/// Events that wait to be routed.
+pub(crate) fn unrouted(connection: &Connection, limit: usize) -> Result<Vec<Logged>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT log.seq, logged, {} FROM unrouted JOIN log ON log.seq = unrouted.seq
+             ORDER BY unrouted.seq LIMIT ?1",
+            of_log()
+        )
+    });
+    rows(connection, &SQL, [at_most(limit)], decode::logged)
+}
+
+/// Events that wait beside the log.
+pub(crate) fn parked(connection: &Connection, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
+    static DELAYED: LazyLock<String> =
+        LazyLock::new(|| format!("{} WHERE hold = 0 ORDER BY deliver_at, number LIMIT ?1", *PARKED));
+    static HELD: LazyLock<String> =
+        LazyLock::new(|| format!("{} WHERE hold <> 0 AND hold = ?2 ORDER BY number LIMIT ?1", *PARKED));
+    match crate::encode::hold(hold)? {
+        0 => rows(connection, &DELAYED, [at_most(limit)], decode::parked),
+        hold => rows(connection, &HELD, [at_most(limit), hold], decode::parked),
+    }
+}
+
+/// Dead letters.
+pub(crate) fn dead(connection: &Connection, after: u64, limit: usize) -> Result<Vec<DeadLetter>> {
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| format!("{} WHERE pos > ?1 ORDER BY pos LIMIT ?2", *DEAD));
+    rows(connection, &SQL, [signed(after), at_most(limit)], decode::dead)
+}
+
+/// Audit records with their numbers.
+pub(crate) fn audit(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
+    let sql = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
+    rows(connection, sql, [signed(after), at_most(limit)], |row| {
+        let json: String = decode::get(row, 1)?;
+        let record = serde_json::from_str(&json).map_err(|_| damaged("an audit record"))?;
+        Ok((decode::count(row, 0)?, record))
+    })
+}
+
+/// A watching driver's checkpoints.
+pub(crate) fn checkpoints(
+    connection: &Connection,
+    driver: &Name,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Checkpoint>> {
+    let sql = "SELECT key, value FROM checkpoint WHERE driver = (SELECT id FROM driver WHERE name = ?1)
+               AND key > ?2 ORDER BY key LIMIT ?3";
+    rows(connection, sql, (driver.as_str(), after, at_most(limit)), |row| {
+        let value: Option<Data> = decode::data(row, 1)?;
+        Ok(Checkpoint { driver: driver.clone(), key: decode::get(row, 0)?, value })
+    })
+}
+
+/// The drivers that registered here.
+pub(crate) fn drivers(connection: &Connection) -> Result<Vec<KnownDriver>> {
+    let sql = "SELECT name, version FROM driver WHERE version IS NOT NULL ORDER BY name";
+    rows(connection, sql, [], |row| {
+        Ok(KnownDriver { id: decode::name(row, 0)?, version: decode::get(row, 1)? })
+    })
+}
+
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,106 @@
+//! Events that wait beside the log: for their time, for a decision, for a lease, for their turn.
+
+use super::{BLOCK, SqlRows};
+use crate::decode;
+use crate::encode::{bind_event, hold as hold_number, json};
+use crate::fault::OrFault;
+use crate::key::Key;
+use crate::queries::{PARKED, signed};
+use crate::schema::EVENT_COLUMNS;
+use rusqlite::OptionalExtension;
+use std::sync::LazyLock;
+use vextir_core::bus::{Hold, Parked};
+use vextir_core::{EventId, Name, Result};
+
+impl SqlRows<'_> {
+    pub(super) fn insert_parked(&mut self, parked: &mut Parked) -> Result<()> {
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "INSERT INTO parked (number, hold, since, decision, {EVENT_COLUMNS})
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"
+            )
+        });
+        self.writes += 1;
+        parked.number = self.next_number()?;
+        let decision = parked.decision.as_ref().map(json).transpose()?;
+        let mut statement = self.cached(&SQL)?;
+        let mut bind = || {
+            statement.raw_bind_parameter(1, signed(parked.number))?;
+            statement.raw_bind_parameter(3, parked.since.as_micros())?;
+            statement.raw_bind_parameter(4, decision.as_deref())
+        };
+        bind().or_fault()?;
+        statement.raw_bind_parameter(2, hold_number(parked.hold)?).or_fault()?;
+        bind_event(&mut statement, 5, &parked.event)?;
+        statement.raw_execute().or_fault()?;
+        self.counts.parked += 1;
+        self.due_changed = true;
+        self.grown += 256 + parked.event.data.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn select_parked(&mut self, user: &Name, id: &EventId) -> Result<Option<Parked>> {
+        static SQL: LazyLock<String> = LazyLock::new(|| format!("{} WHERE id = ?1", *PARKED));
+        if self.counts.parked == 0 {
+            return Ok(None);
+        }
+        self.cached(&SQL)?
+            .query_row([Key::new(user, id)], |row| Ok(decode::parked(row)))
+            .optional()
+            .or_fault()?
+            .transpose()
+    }
+
+    pub(super) fn delete_parked(&mut self, number: u64) -> Result<bool> {
+        let gone =
+            self.cached("DELETE FROM parked WHERE number = ?1")?.execute([signed(number)]).or_fault()?;
+        self.forget_parked(gone);
+        Ok(gone == 1)
+    }
+
+    pub(super) fn delete_parked_of(&mut self, user: &Name, root: &EventId) -> Result<usize> {
+        if self.counts.parked == 0 {
+            return Ok(0);
+        }
+        let sql = "DELETE FROM parked WHERE number IN
+                   (SELECT number FROM parked WHERE root = ?1 UNION ALL SELECT number FROM parked WHERE id = ?1)";
+        let gone = self.cached(sql)?.execute([Key::new(user, root)]).or_fault()?;
+        self.forget_parked(gone);
+        Ok(gone)
+    }
+
+    fn forget_parked(&mut self, gone: usize) {
+        if gone > 0 {
+            self.writes += 1;
+            self.counts.parked = self.counts.parked.saturating_sub(gone);
+            self.due_changed = true;
+        }
+    }
+
+    pub(super) fn exists_held(&mut self, user: &Name, key: &Name) -> Result<bool> {
+        if self.counts.parked == 0 {
+            return Ok(false);
+        }
+        let sql = "SELECT 1 FROM parked WHERE user = ?1 AND ordering_key = ?2 AND hold <> 0
+                   AND ordering_key IS NOT NULL LIMIT 1";
+        self.cached(sql)?.exists([user.as_str(), key.as_str()]).or_fault()
+    }
+
+    pub(super) fn update_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
+        self.writes += 1;
+        self.due_changed = true;
+        let sql = "UPDATE parked SET hold = ?2 WHERE number = ?1";
+        self.cached(sql)?.execute((signed(number), hold_number(hold)?)).or_fault()?;
+        Ok(())
+    }
+
+    /// A number that was never given before.
+    pub(super) fn next_number(&mut self) -> Result<u64> {
+        if self.counts.number >= self.counts.numbers {
+            self.counts.numbers = self.counts.number + BLOCK;
+            self.set_meta("numbers", self.counts.numbers)?;
+        }
+        self.counts.number += 1;
+        Ok(self.counts.number)
+    }
+}

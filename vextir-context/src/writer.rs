@@ -1,0 +1,212 @@
+//! The one thread that writes: it gathers commands, commits them together, and answers.
+
+mod batch;
+mod job;
+mod retention;
+mod window;
+
+pub(crate) use job::{Answer, Commit, Job, Reading, closed};
+pub(crate) use retention::Retention;
+
+use crate::fault::OrFault;
+use crate::queries;
+use crate::rows::SqlRows;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use tokio::sync::{mpsc, watch};
+use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
+use vextir_core::{Clock, Error, ErrorKind, Result};
+use window::Window;
+
+/// The most commands in one transaction.
+const BATCH: usize = 2_048;
+
+/// What the writer shows to everybody else.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) status: watch::Sender<BusStatus>,
+    pub(crate) chores: watch::Sender<Chores>,
+}
+
+/// What a writer is made with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: BusLimits,
+    pub(crate) retention: Retention,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The state of the writer thread.
+pub(crate) struct Writer<'c> {
+    connection: &'c Connection,
+    rows: SqlRows<'c>,
+    limits: BusLimits,
+    clock: Arc<dyn Clock>,
+    shared: Shared,
+    window: Window,
+    retention: Retention,
+    attached: bool,
+}
+
+/// Runs until the hub is closed; says first whether it could begin.
+pub(crate) fn run(
+    connection: Connection,
+    settings: Settings,
+    shared: Shared,
+    jobs: mpsc::Receiver<Job>,
+    begun: &SyncSender<Result<()>>,
+) {
+    match Writer::new(&connection, settings, shared) {
+        Ok(mut writer) => {
+            let _ = begun.send(Ok(()));
+            writer.serve(jobs);
+        }
+        Err(error) => drop(begun.send(Err(error))),
+    }
+    // The last connection of a file folds the write-ahead log into it.
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the hub's file was not closed in order");
+    }
+}
+
+impl<'c> Writer<'c> {
+    fn new(connection: &'c Connection, settings: Settings, shared: Shared) -> Result<Self> {
+        let Settings { limits, retention, clock } = settings;
+        let rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
+        let mut writer = Self {
+            connection,
+            rows,
+            limits,
+            clock,
+            shared,
+            window: Window::default(),
+            retention,
+            attached: false,
+        };
+        writer.publish();
+        Ok(writer)
+    }
+
+    fn serve(&mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut gathered = Vec::with_capacity(BATCH);
+        while self.gather(&mut jobs, &mut gathered) {
+            if self.work(&mut gathered) {
+                jobs.close();
+                while let Ok(job) = jobs.try_recv() {
+                    gathered.push(job);
+                }
+                self.work(&mut gathered);
+                break;
+            }
+            self.retain();
+        }
+        if let Err(error) = self.in_transaction(|writer| writer.rows.seal()) {
+            tracing::warn!(%error, "the hub's last numbers were not written");
+        }
+        self.shared.feed.close();
+    }
+
+    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
+    fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
+        while self.retention.has_more() {
+            match jobs.try_recv() {
+                Ok(job) => {
+                    gathered.push(job);
+                    break;
+                }
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+                Err(mpsc::error::TryRecvError::Empty) => self.retain(),
+            }
+        }
+        if gathered.is_empty() && jobs.blocking_recv_many(gathered, BATCH) == 0 {
+            return false;
+        }
+        if let Some(wait) = self.window.wait(gathered.len()) {
+            std::thread::sleep(wait);
+        }
+        while gathered.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            gathered.push(job);
+        }
+        true
+    }
+
+    /// Does what was gathered, in order; true when the hub is to be closed.
+    fn work(&mut self, gathered: &mut Vec<Job>) -> bool {
+        let mut close = false;
+        let mut commits = Vec::with_capacity(gathered.len());
+        for job in gathered.drain(..) {
+            if let Job::Commit(commit) = job {
+                commits.push(commit);
+                continue;
+            }
+            if !commits.is_empty() {
+                self.commit(std::mem::take(&mut commits));
+            }
+            match job {
+                Job::Attach(answer) => drop(answer.send(self.attach())),
+                Job::Detach(answer) => drop(answer.send(self.detach())),
+                Job::Read(read) => read(self.connection),
+                Job::Close => close = true,
+                Job::Commit(_) => {}
+            }
+        }
+        if !commits.is_empty() {
+            self.commit(commits);
+        }
+        close
+    }
+
+    fn attach(&mut self) -> Result<Attachment> {
+        if self.attached {
+            return Err(Error::new(
+                ErrorKind::Locked,
+                "another processor is attached to this hub; a hub has one processor",
+            ));
+        }
+        let unclean = queries::signed_meta(self.connection, "unclean")? != 0;
+        let alone = Some(queries::signed_meta(self.connection, "alone")?).filter(|position| *position != 0);
+        let found = Attachment::new(unclean, alone, queries::drivers(self.connection)?);
+        self.in_transaction(|writer| writer.rows.set_meta("unclean", 1))?;
+        self.attached = true;
+        self.shared.feed.open();
+        Ok(found)
+    }
+
+    fn detach(&mut self) -> Result<()> {
+        self.in_transaction(|writer| {
+            writer.rows.set_meta("unclean", 0)?;
+            writer.rows.set_meta("alone", 0)
+        })?;
+        self.attached = false;
+        self.shared.feed.close();
+        Ok(())
+    }
+
+    /// Shows where the hub stands.
+    fn publish(&mut self) {
+        if let Err(error) = self.rows.refresh() {
+            tracing::warn!(%error, "the next due time could not be read");
+        }
+        let counts = &self.rows.counts;
+        let status = BusStatus::new(counts.head, counts.open(), self.limits.backlog);
+        self.shared.status.send_if_modified(|old| std::mem::replace(old, status) != status);
+        let chores = self.rows.chores();
+        self.shared.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
+    }
+}
+
+/// What the file already says about its log, before anybody writes.
+pub(crate) fn incarnation(connection: &Connection) -> Result<u64> {
+    if let Some(known) = queries::meta::<i64>(connection, "incarnation")? {
+        return Ok(known.cast_unsigned());
+    }
+    let fresh = fastrand::u64(..);
+    connection
+        .execute("INSERT INTO meta (name, value) VALUES ('incarnation', ?1)", [fresh.cast_signed()])
+        .or_fault()?;
+    Ok(fresh)
+}

@@ -1,0 +1,153 @@
+//! Group commit: many commands, one transaction, one sync.
+
+use super::Writer;
+use super::job::Commit;
+use crate::fault::OrFault;
+use std::time::Instant;
+use vextir_core::bus::{Applied, Command, Rows, transact};
+use vextir_core::{Error, ErrorKind, Result};
+
+/// What the commands of a batch came to; an error is a refusal, which wrote nothing.
+type Outcomes = Vec<Result<Applied>>;
+
+impl Writer<'_> {
+    /// Applies commands in one transaction and answers each of them.
+    pub(super) fn commit(&mut self, mut commits: Vec<Commit>) {
+        self.rows.begin(self.clock.now());
+        for commit in &mut commits {
+            self.stamp(&mut commit.command);
+        }
+        let outcomes = match self.all_at_once(&commits) {
+            Ok(outcomes) => outcomes,
+            Err(_) => self.each_apart(&commits),
+        };
+        let mut answers = Vec::with_capacity(commits.len());
+        let mut made = Vec::with_capacity(commits.len());
+        for (commit, outcome) in commits.into_iter().zip(outcomes) {
+            let keep = |applied: Applied| {
+                made.extend(applied.deliveries);
+                applied.receipt
+            };
+            answers.push((commit.answer, outcome.map(keep)));
+        }
+        self.shared.feed.push(made);
+        self.publish();
+        for (waiting, answer) in answers {
+            // Whoever dropped the future does not want to know.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// Gives ids and times before the commands are copied: an event that is shared would be copied whole.
+    fn stamp(&mut self, command: &mut Command) {
+        let Command::Append { entries, .. } = command else { return };
+        for entry in entries {
+            let (no_id, no_time) = (entry.event.id.is_unset(), entry.event.timestamp.is_unset());
+            if !no_id && !no_time {
+                continue;
+            }
+            let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
+            let envelope = entry.event.edit();
+            if no_time {
+                envelope.timestamp = now;
+            }
+            if let Some(id) = id {
+                envelope.id = id;
+                entry.minted = true;
+            }
+        }
+    }
+
+    /// The quick way. An error means that nothing of the batch was stored.
+    fn all_at_once(&mut self, commits: &[Commit]) -> Result<Outcomes> {
+        let counts = self.rows.counts;
+        let attempt = self.try_all(commits);
+        if attempt.is_err() {
+            self.abandon(counts);
+        }
+        attempt
+    }
+
+    fn try_all(&mut self, commits: &[Commit]) -> Result<Outcomes> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let writes = self.rows.writes;
+            let outcome = transact(&mut self.rows, &self.limits.lease, commit.command.clone());
+            if let Err(error) = &outcome
+                && (self.rows.writes != writes || self.connection.is_autocommit())
+            {
+                return Err(error.duplicate());
+            }
+            outcomes.push(outcome);
+        }
+        self.rows.flush()?;
+        let began = Instant::now();
+        self.connection.execute_batch("COMMIT").or_fault()?;
+        self.window.learn(began.elapsed(), commits.len());
+        Ok(outcomes)
+    }
+
+    /// The way after a failure: still one transaction, but each command can be taken back alone.
+    fn each_apart(&mut self, commits: &[Commit]) -> Outcomes {
+        let counts = self.rows.counts;
+        self.try_each(commits).unwrap_or_else(|error| {
+            self.abandon(counts);
+            tracing::warn!(%error, commands = commits.len(), "a batch could not be stored");
+            // Perhaps there is something to be removed.
+            self.retention.look_soon();
+            commits.iter().map(|_| Err(error.duplicate())).collect()
+        })
+    }
+
+    fn try_each(&mut self, commits: &[Commit]) -> Result<Outcomes> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let counts = self.rows.counts;
+            self.connection.execute_batch("SAVEPOINT command").or_fault()?;
+            let outcome = transact(&mut self.rows, &self.limits.lease, commit.command.clone())
+                .and_then(|applied| self.rows.flush().map(|()| applied));
+            if let Err(error) = &outcome {
+                if self.connection.is_autocommit() {
+                    return Err(error.duplicate());
+                }
+                self.connection.execute_batch("ROLLBACK TO command").or_fault()?;
+                self.rows.roll_back(counts);
+            }
+            self.connection.execute_batch("RELEASE command").or_fault()?;
+            outcomes.push(outcome);
+        }
+        self.connection.execute_batch("COMMIT").or_fault()?;
+        Ok(outcomes)
+    }
+
+    /// Takes everything back that was not committed.
+    pub(super) fn abandon(&mut self, counts: crate::rows::Counts) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed batch could not be rolled back");
+        }
+        self.rows.roll_back(counts);
+    }
+
+    /// Runs something small of the writer's own in a transaction.
+    pub(super) fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let counts = self.rows.counts;
+        let run = |writer: &mut Self| {
+            writer.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+            let done = work(writer)?;
+            if writer.connection.is_autocommit() {
+                return Err(Error::new(ErrorKind::Unavailable, "the transaction was rolled back"));
+            }
+            writer.connection.execute_batch("COMMIT").or_fault()?;
+            Ok(done)
+        };
+        let outcome = run(self);
+        if outcome.is_err() {
+            self.abandon(counts);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,225 @@
+//! The slices of a pass: rows of the log first, then what hangs on them.
+
+use super::{SLICE, Writer};
+use crate::decode;
+use crate::fault::OrFault;
+use crate::key::Key;
+use crate::queries::signed;
+use std::collections::HashSet;
+use std::time::Instant;
+use vextir_core::{Result, Sequence};
+
+/// How many rows are looked at before the time is.
+const STEP: usize = 64;
+
+/// The same for SQLite.
+const LIMIT: i64 = STEP as i64;
+
+/// A walk over the log up to a target.
+#[derive(Debug)]
+pub(super) struct Pass {
+    cursor: Sequence,
+    target: Sequence,
+    /// Events that open work needs.
+    needed: HashSet<Sequence>,
+}
+
+/// How many of the latest audit records stay when there is no room.
+const LATEST_RECORDS: i64 = 1_000;
+
+/// What hangs on events that are gone: one kind after the other.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    tight: bool,
+    kind: usize,
+    cursor: i64,
+}
+
+impl Sweep {
+    /// A sweep; a `tight` one lets the audit give what the log has not.
+    pub(super) fn new(tight: bool) -> Self {
+        Self { tight, ..Self::default() }
+    }
+}
+
+impl Writer<'_> {
+    /// Notes what must stay, and begins at the front: what had to stay last time may go now.
+    pub(super) fn begin_pass(&mut self, target: Sequence) -> Result<Pass> {
+        let sql = "SELECT seq FROM delivery WHERE seq <= ?1 UNION ALL SELECT seq FROM dead WHERE seq <= ?1
+                   UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1";
+        let mut statement = self.connection.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query([signed(target)]).or_fault()?;
+        let mut needed = HashSet::new();
+        while let Some(row) = rows.next().or_fault()? {
+            needed.insert(decode::count(row, 0)?);
+        }
+        self.rows.retiring = target;
+        self.rows.needed_again.clear();
+        Ok(Pass { cursor: 0, target, needed })
+    }
+
+    /// Removes for a while; the pass if it is not at its end.
+    pub(super) fn pass_slice(&mut self, mut pass: Pass) -> Result<Option<Pass>> {
+        pass.needed.extend(self.rows.needed_again.drain(..));
+        let done = self.in_transaction(|writer| {
+            let began = Instant::now();
+            while pass.cursor < pass.target && began.elapsed() < SLICE {
+                writer.remove_some(&mut pass)?;
+            }
+            let trimmed = writer.rows.counts.trimmed.max(pass.cursor);
+            writer.rows.counts.trimmed = trimmed;
+            writer.rows.set_meta("trimmed", trimmed)?;
+            writer.rows.set_meta("head", writer.rows.counts.head)?;
+            Ok(pass.cursor >= pass.target)
+        })?;
+        if done {
+            self.rows.retiring = 0;
+            return Ok(None);
+        }
+        Ok(Some(pass))
+    }
+
+    fn remove_some(&mut self, pass: &mut Pass) -> Result<()> {
+        let some = self.next_rows(pass)?;
+        if some.len() < STEP {
+            pass.cursor = pass.target;
+        }
+        let removed = self.rows.counts.trimmed;
+        for (sequence, root) in some {
+            pass.cursor = pass.cursor.max(sequence);
+            if pass.needed.contains(&sequence) {
+                continue;
+            }
+            self.connection
+                .prepare_cached("DELETE FROM log WHERE seq = ?1")
+                .and_then(|mut statement| statement.execute([signed(sequence)]))
+                .or_fault()?;
+            self.remove_ledger(&root, removed.max(sequence))?;
+        }
+        Ok(())
+    }
+
+    /// The next rows of the log, each with the root of its tree.
+    fn next_rows(&self, pass: &Pass) -> Result<Vec<(Sequence, Key)>> {
+        let sql =
+            "SELECT seq, coalesce(root, id) FROM log WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query((signed(pass.cursor), signed(pass.target), LIMIT)).or_fault()?;
+        let mut some = Vec::with_capacity(STEP);
+        while let Some(row) = rows.next().or_fault()? {
+            some.push((decode::count(row, 0)?, Key::read(row.get_ref(1).or_fault()?)?));
+        }
+        Ok(some)
+    }
+
+    /// Removes the ledger of a tree that is over and whose events are gone up to `removed`.
+    fn remove_ledger(&mut self, root: &Key, removed: Sequence) -> Result<()> {
+        let sql = "DELETE FROM lease WHERE root = ?1 AND open = 0 AND parked = 0 AND last <= ?2";
+        let gone = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute((root, signed(removed))))
+            .or_fault()?;
+        if gone > 0 {
+            self.rows.forget_lease(root);
+        }
+        Ok(())
+    }
+
+    /// Removes for a while what hangs on removed events; the sweep if it is not at its end.
+    pub(super) fn sweep_slice(&mut self, mut sweep: Sweep) -> Result<Option<Sweep>> {
+        let kinds = [Self::sweep_ledgers, Self::sweep_keys, Self::sweep_audit, Self::sweep_dead];
+        self.in_transaction(|writer| {
+            let began = Instant::now();
+            while let Some(kind) = kinds.get(sweep.kind)
+                && began.elapsed() < SLICE
+            {
+                if !kind(writer, &mut sweep)? {
+                    sweep = Sweep { kind: sweep.kind + 1, cursor: 0, ..sweep };
+                }
+            }
+            Ok(())
+        })?;
+        Ok((sweep.kind < kinds.len()).then_some(sweep))
+    }
+
+    /// Ledgers that no row of the log takes along.
+    fn sweep_ledgers(&mut self, _: &mut Sweep) -> Result<bool> {
+        let trimmed = self.rows.counts.trimmed;
+        let sql = "DELETE FROM linger WHERE (seq, root) IN
+                   (SELECT seq, root FROM linger WHERE seq <= ?1 ORDER BY seq LIMIT ?2) RETURNING root";
+        let mut roots = Vec::new();
+        {
+            let mut statement = self.connection.prepare_cached(sql).or_fault()?;
+            let mut rows = statement.query((signed(trimmed), LIMIT)).or_fault()?;
+            while let Some(row) = rows.next().or_fault()? {
+                roots.push(Key::read(row.get_ref(0).or_fault()?)?);
+            }
+        }
+        for root in &roots {
+            self.remove_ledger(root, trimmed)?;
+        }
+        Ok(roots.len() == STEP)
+    }
+
+    /// Emitters' keys, each with its event.
+    fn sweep_keys(&mut self, sweep: &mut Sweep) -> Result<bool> {
+        let sql = "SELECT number, EXISTS (SELECT 1 FROM log WHERE log.id = key.id)
+                     OR EXISTS (SELECT 1 FROM parked WHERE parked.id = key.id)
+                   FROM key WHERE number > ?1 AND seq <= ?2 ORDER BY number LIMIT ?3";
+        let mut looked = 0;
+        let mut gone = Vec::new();
+        {
+            let mut statement = self.connection.prepare_cached(sql).or_fault()?;
+            let mut rows =
+                statement.query((sweep.cursor, signed(self.rows.counts.trimmed), LIMIT)).or_fault()?;
+            while let Some(row) = rows.next().or_fault()? {
+                looked += 1;
+                sweep.cursor = decode::get(row, 0)?;
+                if !decode::get::<bool>(row, 1)? {
+                    gone.push(sweep.cursor);
+                }
+            }
+        }
+        for number in gone {
+            self.connection
+                .prepare_cached("DELETE FROM key WHERE number = ?1")
+                .and_then(|mut statement| statement.execute([number]))
+                .or_fault()?;
+        }
+        Ok(looked == STEP)
+    }
+
+    /// Audit records of removed events, and those that are too old.
+    fn sweep_audit(&mut self, sweep: &mut Sweep) -> Result<bool> {
+        let sql = "DELETE FROM audit WHERE number IN (SELECT number FROM audit ORDER BY number LIMIT ?1)
+                   AND (seq <= ?2 OR at <= ?3 OR (?4 AND number <= (SELECT max(number) FROM audit) - ?5))";
+        let oldest = self.oldest_kept().as_micros();
+        let trimmed = signed(self.rows.counts.trimmed);
+        let gone = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.execute((LIMIT, trimmed, oldest, sweep.tight, LATEST_RECORDS))
+            })
+            .or_fault()?;
+        Ok(gone == STEP)
+    }
+
+    /// Dead letters beyond the limit, the oldest first.
+    fn sweep_dead(&mut self, _: &mut Sweep) -> Result<bool> {
+        let excess = self.rows.counts.dead.saturating_sub(self.retention.dead_letters).min(STEP);
+        if excess == 0 {
+            return Ok(false);
+        }
+        let sql = "DELETE FROM dead WHERE pos IN (SELECT pos FROM dead ORDER BY pos LIMIT ?1)";
+        let gone = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([i64::try_from(excess).unwrap_or(LIMIT)]))
+            .or_fault()?;
+        self.rows.counts.dead = self.rows.counts.dead.saturating_sub(gone);
+        tracing::warn!(letters = gone, "the oldest dead letters were removed: there are too many");
+        Ok(gone > 0)
+    }
+}

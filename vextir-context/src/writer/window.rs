@@ -1,0 +1,58 @@
+//! How long a batch waits for company.
+
+use std::time::Duration;
+
+/// Below this, a commit is so quick that waiting costs more than it gains.
+const QUICK: Duration = Duration::from_millis(1);
+
+/// The longest wait.
+const LONGEST: Duration = Duration::from_micros(500);
+
+/// Learns from the last commits. On a quick disk a batch never waits: the next one gathers while this one
+/// syncs. On a slow one it waits for about a tenth of a commit, and only while there are several emitters.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    commit: Duration,
+    batch: usize,
+}
+
+impl Window {
+    /// Notes how long a commit took and how many commands it held.
+    pub(super) fn learn(&mut self, commit: Duration, batch: usize) {
+        self.commit = (self.commit * 3 + commit) / 4;
+        self.batch = batch;
+    }
+
+    /// How long to wait for more, when `gathered` commands are there.
+    pub(super) fn wait(&self, gathered: usize) -> Option<Duration> {
+        let alone = self.batch < 2 && gathered < 2;
+        if alone || self.commit < QUICK || gathered >= self.batch.saturating_mul(2) {
+            return None;
+        }
+        Some((self.commit / 10).min(LONGEST))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(commit: Duration, batch: usize) -> Window {
+        let mut window = Window::default();
+        (0..32).for_each(|_| window.learn(commit, batch));
+        window
+    }
+
+    #[test]
+    fn a_quick_disk_never_waits() {
+        assert_eq!(window(Duration::from_micros(200), 64).wait(4), None);
+    }
+
+    #[test]
+    fn a_slow_disk_waits_a_tenth_but_not_for_one_emitter() {
+        let wait = window(Duration::from_millis(3), 64).wait(4).unwrap();
+        assert!(wait > Duration::from_micros(250) && wait <= Duration::from_micros(300), "{wait:?}");
+        assert_eq!(window(Duration::from_secs(1), 64).wait(4), Some(LONGEST));
+        assert_eq!(window(Duration::from_millis(3), 1).wait(1), None);
+    }
+}
