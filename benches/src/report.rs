@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::iter::zip;
 
 use crate::options::Options;
+use crate::resources;
 use crate::rounds::{Outcome, median};
 use crate::table::{Figure, Row, Wants};
 
@@ -19,16 +20,16 @@ pub(crate) fn render(rows: &[Row], outcome: &Outcome, options: &Options, schema:
     let troubles = [("NOT MEASURED", &outcome.missing), ("FAILED", &outcome.failed)];
     for (kind, programs) in troubles {
         for (program, reason) in programs {
-            let _ = write!(text, "\n{kind}: {}: {reason}", program.name());
+            let _ = writeln!(text, "{kind}: {}: {reason}", program.name());
         }
     }
-    let _ = write!(text, "\n\nWhat the raw limits write to, as the hub has made it:\n{schema}");
+    let _ = write!(text, "\nWhat the raw limits write to, as the hub has made it:\n{schema}");
     text
 }
 
 fn title(options: &Options) -> String {
     let rounds = options.rounds;
-    let mut title = format!("Medians of {rounds} alternating rounds");
+    let mut title = format!("Medians of {rounds} alternating rounds, {}", resources::machine());
     if options.sync_delay_ms > 0 {
         let _ = write!(title, ", {} ms added to each sync", options.sync_delay_ms);
     }

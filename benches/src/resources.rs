@@ -1,10 +1,19 @@
-//! What this process uses, as the kernel of the system counts it.
+//! What this process and this machine use, as the system counts it.
 
 use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
+
+/// How large the machine is, and how busy it was in the last minutes. The rounds themselves make it about as busy as
+/// it has cores; more than that was somebody else.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<&str> = load.split_whitespace().take(3).collect();
+    format!("{cores} cores, load {}", averages.join(" "))
+}
 
 /// Memory that is in use now, in MiB.
 pub(crate) fn resident_mebibytes() -> Result<f64> {
