@@ -13,6 +13,7 @@ use crate::queries;
 use crate::rows::SqlRows;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) feed: Arc<Feed>,
     pub(crate) status: watch::Sender<BusStatus>,
     pub(crate) chores: watch::Sender<Chores>,
+    /// Whether a processor has its place on the hub.
+    pub(crate) attached: Arc<AtomicBool>,
 }
 
 /// What a writer is made with.
@@ -47,7 +50,6 @@ pub(crate) struct Writer<'c> {
     shared: Shared,
     window: Window,
     retention: Retention,
-    attached: bool,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -75,16 +77,8 @@ impl<'c> Writer<'c> {
     fn new(connection: &'c Connection, settings: Settings, shared: Shared) -> Result<Self> {
         let Settings { limits, retention, clock } = settings;
         let rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
-        let mut writer = Self {
-            connection,
-            rows,
-            limits,
-            clock,
-            shared,
-            window: Window::default(),
-            retention,
-            attached: false,
-        };
+        let mut writer =
+            Self { connection, rows, limits, clock, shared, window: Window::default(), retention };
         writer.publish();
         Ok(writer)
     }
@@ -161,7 +155,7 @@ impl<'c> Writer<'c> {
     }
 
     fn attach(&mut self) -> Result<Attachment> {
-        if self.attached {
+        if self.shared.attached.load(Ordering::Acquire) {
             return Err(Error::new(
                 ErrorKind::Locked,
                 "another processor is attached to this hub; a hub has one processor",
@@ -171,7 +165,7 @@ impl<'c> Writer<'c> {
         let alone = Some(queries::signed_meta(self.connection, "alone")?).filter(|position| *position != 0);
         let found = Attachment::new(unclean, alone, queries::drivers(self.connection)?);
         self.in_transaction(|writer| writer.rows.set_meta("unclean", 1))?;
-        self.attached = true;
+        self.shared.attached.store(true, Ordering::Release);
         self.shared.feed.open();
         Ok(found)
     }
@@ -181,7 +175,7 @@ impl<'c> Writer<'c> {
             writer.rows.set_meta("unclean", 0)?;
             writer.rows.set_meta("alone", 0)
         })?;
-        self.attached = false;
+        self.shared.attached.store(false, Ordering::Release);
         self.shared.feed.close();
         Ok(())
     }

@@ -105,6 +105,20 @@ struct Kernel {
 /// app.shutdown().await
 /// # }
 /// ```
+///
+/// # Observing
+///
+/// Each step is a [`tracing`](https://docs.rs/tracing) span: `accept`, `authorize`, `route`, `settle` at level
+/// debug, `handle` at level info, with the ids of the event and of its causal tree. Through the
+/// [`metrics`](https://docs.rs/metrics) facade (install a recorder before the processor is built):
+///
+/// | metric | kind | labels | counts |
+/// |---|---|---|---|
+/// | `vextir_events_accepted_total` | counter | | events from outside that were stored |
+/// | `vextir_events_refused_total` | counter | `step` | events that a step refused to their emitter |
+/// | `vextir_orphans_total` | counter | | events that no driver handles |
+/// | `vextir_deliveries_total` | counter | `driver`, `outcome` (done, retried, dead) | attempts, by their end |
+/// | `vextir_handle_seconds` | histogram | `driver` | how long handlers took, in seconds |
 #[derive(Clone)]
 pub struct Processor {
     kernel: Arc<Kernel>,

@@ -129,16 +129,8 @@ pub struct NewDelivery {
 /// The end of one attempt at one delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settlement {
-    /// The delivery.
-    pub position: Position,
-    /// The driver.
-    pub driver: Name,
-    /// The event that was handled.
-    pub event: Event,
-    /// Its place in the log.
-    pub sequence: Sequence,
-    /// Which attempt this was, from 1.
-    pub attempt: u32,
+    /// The delivery, as it was when the attempt began.
+    pub delivery: Delivery,
     /// How it ended.
     pub outcome: Outcome,
     /// What was used of further units.
@@ -269,15 +261,6 @@ impl Settlement {
     /// A settlement of a delivery.
     #[must_use]
     pub fn of(delivery: &Delivery, outcome: Outcome) -> Self {
-        Self {
-            position: delivery.position,
-            driver: delivery.driver.clone(),
-            event: delivery.event.clone(),
-            sequence: delivery.sequence,
-            attempt: delivery.attempt + 1,
-            outcome,
-            usage: Vec::new(),
-            audit: Vec::new(),
-        }
+        Self { delivery: delivery.clone(), outcome, usage: Vec::new(), audit: Vec::new() }
     }
 }

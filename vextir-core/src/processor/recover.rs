@@ -3,12 +3,13 @@
 
 use super::Kernel;
 use super::registry::Registered;
+use super::settle::Settled;
 use crate::bus::{
     Attachment, Checkpoint, Command, Delivery, NewDelivery, Outcome, Place, Position, Route, Settlement,
     first_left,
 };
 use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Verdict};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +25,7 @@ const MOST_ALONE: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     closed: AtomicBool,
-    suspects: Mutex<Vec<Delivery>>,
+    suspects: Mutex<VecDeque<Delivery>>,
     positions: Mutex<HashSet<Position>>,
 }
 
@@ -42,7 +43,16 @@ impl Quarantine {
     fn fill(&self, suspects: Vec<Delivery>) {
         lock(&self.positions).extend(suspects.iter().map(|suspect| suspect.position));
         self.closed.store(!suspects.is_empty(), Ordering::Release);
-        *lock(&self.suspects) = suspects;
+        *lock(&self.suspects) = suspects.into();
+    }
+
+    /// Whether a later suspect has the same driver and ordering key.
+    fn has_another(&self, suspect: &Delivery) -> bool {
+        lock(&self.suspects).iter().any(|other| {
+            other.driver == suspect.driver
+                && other.event.user_id == suspect.event.user_id
+                && other.event.ordering_key == suspect.event.ordering_key
+        })
     }
 }
 
@@ -114,6 +124,12 @@ impl Kernel {
         for delivery in poison {
             self.bury(&delivery).await?;
         }
+        for suspect in &suspects {
+            // What comes later under the same key waits behind it from the start.
+            if let Some(driver) = drivers.iter().find(|driver| driver.id == suspect.driver) {
+                driver.lane().set_aside(&suspect.event);
+            }
+        }
         self.quarantine.fill(suspects);
         Ok(())
     }
@@ -128,7 +144,8 @@ impl Kernel {
     /// Runs the suspects, one by one, each noted before it runs; then normal work begins.
     pub(super) async fn run_quarantine(self: Arc<Self>) {
         loop {
-            let Some(suspect) = lock(&self.quarantine.suspects).pop() else { break };
+            let next = lock(&self.quarantine.suspects).pop_front();
+            let Some(suspect) = next else { break };
             if let Err(error) = self.run_alone(&suspect).await {
                 tracing::error!(%error, event = %suspect.event.id, "a delivery could not run alone");
             }
@@ -147,12 +164,12 @@ impl Kernel {
         let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
         self.bus.commit(note).await?;
         tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
-        driver.lane().set_aside(&suspect.event);
         let attempt = self.attempt(driver, suspect).await;
         match self.settle(driver, suspect, attempt).await {
-            super::settle::Settled::Over(false) => driver.lane().unblock(&suspect.event),
-            super::settle::Settled::Over(true) => {}
-            super::settle::Settled::Again(again) => self.timers.add(driver, *again),
+            // The key is freed by the last suspect that has it.
+            Settled::Over(keep_key) if keep_key || self.quarantine.has_another(suspect) => {}
+            Settled::Over(_) => driver.lane().unblock(&suspect.event),
+            Settled::Again(again) => self.timers.add(driver, *again),
         }
         Ok(())
     }

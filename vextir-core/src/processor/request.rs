@@ -85,7 +85,7 @@ impl Drop for Waiting<'_> {
 impl Kernel {
     /// Tells who waits what a settlement brought.
     pub(super) fn announce(&self, settlement: &Settlement, receipt: &Receipt) {
-        self.waiters.tell(settlement.event.root(), |waiter| {
+        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
             let (Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. }) = &settlement.outcome else {
                 return;
             };
@@ -99,11 +99,11 @@ impl Kernel {
                 let _ = waiter.send(Progress::Event(entry.event.clone()));
             }
             if let Outcome::Dead { reason, .. } = &settlement.outcome {
-                let driver = settlement.driver.to_string();
+                let driver = settlement.delivery.driver.to_string();
                 let _ = waiter.send(Progress::Failed { driver, reason: reason.clone() });
             }
         });
-        self.waiters.tell(settlement.event.root(), |waiter| {
+        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
             for notice in &receipt.notices {
                 let _ = waiter.send(Progress::Event(notice.clone()));
             }

@@ -109,7 +109,7 @@ impl Kernel {
             let command = Command::Settle(Box::new(settlement.clone()));
             match self.bus.commit(command).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable && !self.stop.is_cancelled() => {
-                    tracing::error!(%error, event = %settlement.event.id, "settling again in {pause:?}");
+                    tracing::error!(%error, event = %settlement.delivery.event.id, "settling again in {pause:?}");
                     self.clock.sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
@@ -248,7 +248,8 @@ impl Kernel {
             Outcome::Retry { at, error } => {
                 driver.meters.retried();
                 let mut again = delivery.clone();
-                (again.attempt, again.due, again.error) = (settlement.attempt, Some(at), Some(error));
+                (again.attempt, again.due, again.error) =
+                    (settlement.delivery.attempt + 1, Some(at), Some(error));
                 Settled::Again(Box::new(again))
             }
         }

@@ -86,9 +86,22 @@ async fn an_id_is_stored_once() {
 }
 
 #[tokio::test]
+async fn an_id_that_stands_twice_in_one_batch_is_stored_once() {
+    let app = quick().start().await.unwrap();
+    let event = |n: u32| Event::new("a").with_id("evt_1".parse().unwrap()).with_data(json!(n));
+    let ids = app.emit_all(vec![event(1), event(1)]).await.unwrap();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
+    assert_eq!(log(&app).await.len(), 1);
+    let two = |n: u32| event(n).with_id("evt_2".parse().unwrap());
+    assert_eq!(app.emit_all(vec![two(1), two(2)]).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(log(&app).await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_output_under_an_id_of_its_own_is_stored_once() {
     let fetch = answers(Manifest::new("fetch").handles("fetch"), |_| {
-        Ok(vec![Event::new("mail").with_id("msg-1".parse()?).with_data(json!("hello"))])
+        let mail = Event::new("mail").with_id("msg-1".parse()?).with_data(json!("hello"));
+        Ok(vec![mail.clone(), mail])
     });
     let app = quick().driver(fetch).start().await.unwrap();
     app.process_event(Event::new("fetch")).await.unwrap();

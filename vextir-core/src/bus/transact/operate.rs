@@ -113,7 +113,7 @@ impl<R: Rows> Write<'_, R> {
                 let lease = Lease::new(event.root().clone(), event.user_id.clone(), self.defaults.clone());
                 self.rows.add_lease(lease)?;
             }
-            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: None };
+            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
             self.deliver(&event, letter.sequence, vec![delivery])?;
             self.applied.receipt.touched += 1;
         }
