@@ -50,7 +50,7 @@ impl Unit {
             Unit::PerSecond => format!("{} /s", thousands(value)),
             Unit::Microseconds => format!("{value:.0} µs"),
             Unit::Nanoseconds => format!("{value:.0} ns"),
-            Unit::CpuMilliseconds => format!("{value:.0} ms cpu"),
+            Unit::CpuMilliseconds => format!("{value:.1} ms cpu"),
             Unit::Mebibytes => format!("{value:.1} MiB"),
         }
     }
