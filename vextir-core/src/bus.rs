@@ -116,13 +116,13 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Closed`] after `detach`.
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>>;
 
-    /// Open deliveries after a position, in order, at most `limit`.
+    /// Open deliveries after a position, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>>;
 
-    /// Logged events that no processor has routed yet, in order, at most `limit`.
+    /// Logged events that no processor has routed yet, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.
@@ -134,7 +134,7 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>>;
 
-    /// Dead letters after a position, in order, at most `limit`.
+    /// Dead letters after a position, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.

@@ -1,5 +1,6 @@
-//! The kernel of Vextir.
+//! The kernel of Vextir: events, drivers, the bus contract, and the processor that joins them.
 #![doc = include_str!("../docs/path.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate self as vextir;
 
@@ -23,6 +24,9 @@ mod ctx;
 pub mod driver;
 
 mod processor;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]

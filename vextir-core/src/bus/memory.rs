@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// An [`EventBus`] in memory. Cloning it clones a handle.
 ///
-/// Keeps the last 100,000 events; older ones are removed, and a cursor that asks for them gets a gap error.
+/// Keeps the last 10,000 events ([`MemoryBus::with_limits`] sets another number); older ones are removed, and a cursor that asks for them gets a gap error.
 #[derive(Clone)]
 pub struct MemoryBus(Arc<Inner>);
 
@@ -34,7 +34,7 @@ impl MemoryBus {
     /// A bus with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_limits(BusLimits::default(), 100_000, Arc::new(SystemClock))
+        Self::with_limits(BusLimits::default(), 10_000, Arc::new(SystemClock))
     }
 
     /// A bus with limits of your own, which keeps `keep` events and takes its time from `clock`.
@@ -49,6 +49,15 @@ impl MemoryBus {
             limits,
             clock,
         }))
+    }
+
+    /// Makes the ids that the bus gives, and its cursors, repeatable: the same commands at the same times then
+    /// lead to the same state. For simulations, and for a journal that is replayed. Call it before the first
+    /// commit.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        self.table().seed(seed);
+        self
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -250,3 +250,14 @@ async fn an_output_cannot_name_a_stranger_as_its_cause() {
     let error = app.request::<Pong>(Ping { n: 1 }).await.unwrap_err();
     assert!(error.to_string().contains("not in the causal tree"), "{error}");
 }
+
+#[tokio::test]
+async fn a_seeded_bus_gives_the_same_ids_for_the_same_commands() {
+    let id = async |seed| {
+        let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+        let bus = MemoryBus::with_limits(vextir::BusLimits::default(), 10, std::sync::Arc::new(clock));
+        bus.seeded(seed).emit(Event::new("a")).await.unwrap()
+    };
+    assert_eq!(id(7).await, id(7).await);
+    assert_ne!(id(7).await, id(8).await);
+}

@@ -65,7 +65,7 @@ impl World {
 
     pub(crate) fn crash(&mut self) {
         self.app = None;
-        self.bus.crash();
+        vextir::EventBus::abandon(&self.bus);
     }
 
     pub(crate) async fn next_event(&mut self) -> Event {
