@@ -1,4 +1,4 @@
-//! Run with `cargo run --features testkit --example simulate`.
+//! Run with `cargo run --example simulate`.
 //!
 //! Two drivers that pay orders, under crash injection. The simulation runs them with a manual clock and seeded
 //! interleavings, kills the process before and after every commit, and compares what each run ends with. The

@@ -1,4 +1,4 @@
-//! Run with `cargo run --features testkit --example custom_bus`.
+//! Run with `cargo run --example custom_bus`.
 //!
 //! A durable bus of one's own: `MemoryBus` keeps the state, and every command is written to a journal and synced
 //! before it is applied. Opening the journal applies all of it again.
