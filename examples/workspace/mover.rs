@@ -104,8 +104,11 @@ fn rename(root: &Path, from: &Path, to: &Path, step: &Move) -> Result<(), String
 fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
     for folder in listed {
         let Ok(path) = unescape(&folder.path) else { continue };
-        match fs::create_dir(root.join(&path)) {
-            Ok(()) => set_mode(&root.join(&path), folder.mode)?,
+        let path = root.join(path);
+        // What was there when the move was planned may be gone.
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        match fs::create_dir(&path) {
+            Ok(()) => set_mode(&path, folder.mode)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
