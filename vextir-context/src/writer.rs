@@ -1,16 +1,20 @@
 //! The one thread that writes: it gathers commands, commits them together, and answers.
 
+mod answer;
 mod batch;
+mod gather;
 mod job;
 mod retention;
 mod window;
 
-pub(crate) use job::{Answer, Commit, Job, Reading, closed};
+pub(crate) use answer::{Answer, closed, question};
+pub(crate) use job::{Commit, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::fault::OrFault;
 use crate::queries;
 use crate::rows::SqlRows;
+use answer::Relay;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -18,9 +22,6 @@ use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
 use vextir_core::{Clock, Error, ErrorKind, Result};
 use window::Window;
-
-/// The most commands in one transaction.
-const BATCH: usize = 2_048;
 
 /// What the writer shows to everybody else.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Writer<'c> {
     shared: Shared,
     window: Window,
     retention: Retention,
+    /// Tasks that have answers and may not know it yet.
+    relay: Relay,
     attached: bool,
 }
 
@@ -83,6 +86,7 @@ impl<'c> Writer<'c> {
             shared,
             window: Window::default(),
             retention,
+            relay: Relay::default(),
             attached: false,
         };
         writer.publish();
@@ -90,7 +94,7 @@ impl<'c> Writer<'c> {
     }
 
     fn serve(&mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut gathered = Vec::with_capacity(BATCH);
+        let mut gathered = Vec::with_capacity(gather::BATCH);
         while self.gather(&mut jobs, &mut gathered) {
             if self.work(&mut gathered) {
                 jobs.close();
@@ -108,32 +112,6 @@ impl<'c> Writer<'c> {
         self.shared.feed.close();
     }
 
-    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
-    fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
-        while self.retention.has_more() {
-            match jobs.try_recv() {
-                Ok(job) => {
-                    gathered.push(job);
-                    break;
-                }
-                Err(mpsc::error::TryRecvError::Disconnected) => return false,
-                Err(mpsc::error::TryRecvError::Empty) => self.retain(),
-            }
-        }
-        if gathered.is_empty() && jobs.blocking_recv_many(gathered, BATCH) == 0 {
-            return false;
-        }
-        if let Some(wait) = self.window.wait(gathered.len()) {
-            std::thread::sleep(wait);
-        }
-        while gathered.len() < BATCH
-            && let Ok(job) = jobs.try_recv()
-        {
-            gathered.push(job);
-        }
-        true
-    }
-
     /// Does what was gathered, in order; true when the hub is to be closed.
     fn work(&mut self, gathered: &mut Vec<Job>) -> bool {
         let mut close = false;
@@ -147,8 +125,8 @@ impl<'c> Writer<'c> {
                 self.commit(std::mem::take(&mut commits));
             }
             match job {
-                Job::Attach(answer) => drop(answer.send(self.attach())),
-                Job::Detach(answer) => drop(answer.send(self.detach())),
+                Job::Attach(answer) => answer.send(self.attach()),
+                Job::Detach(answer) => answer.send(self.detach()),
                 Job::Read(read) => read(self.connection),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
