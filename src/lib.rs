@@ -1,1 +1,36 @@
-//! x
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(inline)]
+pub use vextir_core::*;
+
+#[cfg(feature = "hub")]
+#[doc(inline)]
+pub use vextir_context::{Hub, HubBuilder, HubSize, Synchronous};
+
+#[cfg(feature = "files")]
+pub use vextir_drivers as drivers;
+
+/// Everything that a program with drivers needs: `use vextir::prelude::*`.
+pub mod prelude {
+    #[doc(inline)]
+    pub use vextir_core::prelude::*;
+
+    #[cfg(feature = "hub")]
+    #[doc(no_inline)]
+    pub use vextir_context::Hub;
+}
+
+/// Longer texts, by task. Every program in them is compiled and run with the tests.
+pub mod guide {
+    #[cfg(feature = "macros")]
+    #[doc = include_str!("guide/driver.md")]
+    pub mod driver {}
+
+    #[cfg(feature = "testkit")]
+    #[doc = include_str!("guide/bus.md")]
+    pub mod bus {}
+
+    #[doc = include_str!("guide/design.md")]
+    pub mod design {}
+}

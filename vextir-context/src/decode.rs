@@ -130,7 +130,8 @@ pub(crate) fn dead(row: &Row<'_>) -> Result<DeadLetter> {
         attempts: small(row, 4)?,
         at: time(row, 5)?,
         reason: text(row, 6)?.unwrap_or_default().to_owned(),
-        event: event(row, 7)?,
+        obligations: data(row, 7)?,
+        event: event(row, 8)?,
     })
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn refuse(command: &Command) -> Result<()> {
 
 fn refuse_settlement(settlement: &Settlement) -> Result<()> {
     match &settlement.outcome {
-        Outcome::Done { changes, .. } if !changes.is_empty() => Err(unsupported(&settlement.driver)),
+        Outcome::Done { changes, .. } if !changes.is_empty() => Err(unsupported(&settlement.delivery.driver)),
         _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use crate::writer::{Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +52,7 @@ struct Inner {
     incarnation: u64,
     defaults: Limits,
     path: Option<PathBuf>,
+    attached: Arc<AtomicBool>,
 }
 
 impl Hub {
@@ -170,5 +172,5 @@ fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver
     let feed = Arc::new(Feed::default());
     let (status, status_seen) = watch::channel(BusStatus::default());
     let (chores, chores_seen) = watch::channel(Chores::default());
-    (Shared { feed: feed.clone(), status, chores }, feed, status_seen, chores_seen)
+    (Shared { feed: feed.clone(), status, chores, attached: Arc::default() }, feed, status_seen, chores_seen)
 }

@@ -31,7 +31,7 @@ pub(crate) static DELIVERY: LazyLock<String> = LazyLock::new(|| {
 /// Dead letters with their events.
 pub(crate) static DEAD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, {}
+        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, dead.obligations, {}
          FROM dead JOIN driver ON driver.id = dead.driver JOIN log ON log.seq = dead.seq",
         of_log()
     )

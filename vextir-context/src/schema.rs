@@ -42,7 +42,7 @@ CREATE TABLE delivery (
 
 CREATE TABLE dead (
   pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+  attempts INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, obligations TEXT
 );
 CREATE INDEX dead_seq ON dead (seq);
 

@@ -17,6 +17,7 @@ use crate::rows::SqlRows;
 use answer::Relay;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) feed: Arc<Feed>,
     pub(crate) status: watch::Sender<BusStatus>,
     pub(crate) chores: watch::Sender<Chores>,
+    /// Whether a processor has its place on the hub.
+    pub(crate) attached: Arc<AtomicBool>,
 }
 
 /// What a writer is made with.
@@ -50,7 +53,6 @@ pub(crate) struct Writer<'c> {
     retention: Retention,
     /// Tasks that have answers and may not know it yet.
     relay: Relay,
-    attached: bool,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -87,7 +89,6 @@ impl<'c> Writer<'c> {
             window: Window::default(),
             retention,
             relay: Relay::default(),
-            attached: false,
         };
         writer.publish();
         Ok(writer)
@@ -139,7 +140,7 @@ impl<'c> Writer<'c> {
     }
 
     fn attach(&mut self) -> Result<Attachment> {
-        if self.attached {
+        if self.shared.attached.load(Ordering::Acquire) {
             return Err(Error::new(
                 ErrorKind::Locked,
                 "another processor is attached to this hub; a hub has one processor",
@@ -149,7 +150,7 @@ impl<'c> Writer<'c> {
         let alone = Some(queries::signed_meta(self.connection, "alone")?).filter(|position| *position != 0);
         let found = Attachment::new(unclean, alone, queries::drivers(self.connection)?);
         self.in_transaction(|writer| writer.rows.set_meta("unclean", 1))?;
-        self.attached = true;
+        self.shared.attached.store(true, Ordering::Release);
         self.shared.feed.open();
         Ok(found)
     }
@@ -159,7 +160,7 @@ impl<'c> Writer<'c> {
             writer.rows.set_meta("unclean", 0)?;
             writer.rows.set_meta("alone", 0)
         })?;
-        self.attached = false;
+        self.shared.attached.store(false, Ordering::Release);
         self.shared.feed.close();
         Ok(())
     }

@@ -33,7 +33,13 @@ fn done(outputs: Vec<Entry>) -> Outcome {
 }
 
 fn output(delivery: &Delivery, text: &'static str) -> Entry {
-    let id = EventId::derived(delivery.logged_at, &delivery.event.id, &delivery.driver, 0);
+    let id = EventId::derived(
+        delivery.logged_at,
+        &delivery.event.user_id,
+        &delivery.event.id,
+        &delivery.driver,
+        0,
+    );
     let mut event = event(text).with_id(id).with_timestamp(delivery.logged_at);
     let envelope = event.edit();
     envelope.correlation_id = Some(delivery.event.id.clone());
@@ -313,7 +319,8 @@ async fn the_backlog_is_bounded() {
     let route = vextir_core::bus::Route {
         sequence: logged.sequence,
         event: logged.event,
-        deliveries: Vec::new(),
+        place: Place::Routed(Vec::new()),
+        checkpoint: None,
         audit: Vec::new(),
         limits: None,
         waiting: true,

@@ -18,9 +18,12 @@ pub use command::{
     Tree,
 };
 pub use feed::Feed;
-pub use listing::{Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+pub use listing::{
+    Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked,
+};
 pub use memory::MemoryBus;
 pub use rows::Rows;
+pub(crate) use stream::first_left;
 pub use stream::{Cursor, EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
@@ -103,19 +106,23 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn detach(&self) -> Result<()>;
 
+    /// Gives up the processor's place without an orderly stop, as the death of its process does: the next
+    /// `attach` finds an unclean stop.
+    fn abandon(&self);
+
     /// Deliveries made since `attach`; waits for at least one.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after `detach`.
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>>;
 
-    /// Open deliveries after a position, in order, at most `limit`.
+    /// Open deliveries after a position, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>>;
 
-    /// Logged events that no processor has routed yet, in order, at most `limit`.
+    /// Logged events that no processor has routed yet, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.
@@ -127,7 +134,7 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>>;
 
-    /// Dead letters after a position, in order, at most `limit`.
+    /// Dead letters after a position, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
     /// The back end failed.

@@ -1,11 +1,11 @@
 //! What a handler gets beside its event.
 
 use crate::bus::Delivery;
+use crate::processor::Cancellation;
 use crate::{Clock, Data, Event, EventId, IntoEvent, Name, Result, SystemClock, Timestamp};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
 
 /// Ephemeral output of a running handler: streamed tokens, progress. Not logged, not guaranteed; who listens
 /// too slowly misses some. The durable result is what the handler returns.
@@ -35,7 +35,7 @@ pub struct Ctx {
     attempt: u32,
     obligations: Option<Data>,
     clock: Arc<dyn Clock>,
-    cancel: CancellationToken,
+    cancel: Arc<Cancellation>,
     signals: Option<broadcast::Sender<Signal>>,
     effects: Mutex<Effects>,
 }
@@ -51,7 +51,7 @@ impl Ctx {
     pub(crate) fn new(
         delivery: &Delivery,
         clock: Arc<dyn Clock>,
-        cancel: CancellationToken,
+        cancel: Arc<Cancellation>,
         signals: broadcast::Sender<Signal>,
     ) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Ctx {
             attempt: 1,
             obligations: None,
             clock: Arc::new(SystemClock),
-            cancel: CancellationToken::new(),
+            cancel: Arc::default(),
             signals: None,
             effects: Mutex::default(),
         }
@@ -150,13 +150,13 @@ impl Ctx {
 
     /// Resolves when the work is cancelled or the processor has no time left.
     pub async fn cancelled(&self) {
-        self.cancel.cancelled().await;
+        self.cancel.cancelled(self.event.root()).await;
     }
 
     /// Whether the work is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.cancel.is_cancelled(self.event.root())
     }
 
     /// The kernel's time.

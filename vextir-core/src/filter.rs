@@ -77,6 +77,10 @@ impl EventFilter {
             && self.labels.iter().all(|label| event.labels.contains(label))
     }
 
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
     /// The user that the filter is bound to.
     pub(crate) fn bound_user(&self) -> Option<&Name> {
         self.user.as_ref()

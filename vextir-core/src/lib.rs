@@ -1,5 +1,6 @@
-//! The kernel of Vextir.
+//! The kernel of Vextir: events, drivers, the bus contract, and the processor that joins them.
 #![doc = include_str!("../docs/path.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate self as vextir;
 
@@ -20,9 +21,20 @@ mod context;
 mod security;
 
 mod ctx;
-mod driver;
+pub mod driver;
+
+mod processor;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private;
 
 pub use async_trait::async_trait;
+#[cfg(feature = "macros")]
+pub use vextir_macros::{Payload, driver};
 
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
 pub use context::{Change, ContextStore, Document};
@@ -38,6 +50,9 @@ pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
+pub use processor::{
+    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Tenant,
+};
 pub use security::{
     AuditRecord, AuthorizeRequest, Authorizer, Decision, Effect, Origin, Provenance, Target, Verdict,
 };
@@ -50,9 +65,11 @@ pub const LOCAL_USER: &str = "local";
 pub mod prelude {
     pub use crate::{
         Category, Ctx, Driver, Emitter, Event, EventBusExt, EventFilter, EventId, Failure, HandlerResult,
-        IntoOutputs, Manifest, Payload, Priority, Start, Timestamp,
+        Manifest, Payload, Priority, Processor, Start, Timestamp,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
+    #[cfg(feature = "macros")]
+    pub use vextir_macros::driver;
 }

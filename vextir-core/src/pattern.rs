@@ -76,16 +76,21 @@ impl Pattern {
     /// Whether an event type matches.
     #[must_use]
     pub fn matches(&self, event_type: &str) -> bool {
-        let mut wanted = self.0.split('.');
-        let mut given = event_type.split('.');
-        loop {
-            match (wanted.next(), given.next()) {
-                (None, None) => return true,
-                (Some("**"), Some(_)) => return true,
-                (Some("*"), Some(_)) => {}
-                (Some(wanted), Some(given)) if wanted == given => {}
-                _ => return false,
-            }
+        matches(&self.0, event_type)
+    }
+}
+
+/// Whether an event type matches the text of a pattern that was checked before.
+pub(crate) fn matches(pattern: &str, event_type: &str) -> bool {
+    let mut wanted = pattern.split('.');
+    let mut given = event_type.split('.');
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some("**"), Some(_)) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(wanted), Some(given)) if wanted == given => {}
+            _ => return false,
         }
     }
 }

@@ -152,6 +152,7 @@ impl HubBuilder {
             clock: self.clock,
         };
         let (shared, feed, status, chores) = channels();
+        let attached = shared.attached.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (begun, beginning) = std::sync::mpsc::sync_channel(1);
         let keep = Keep { _lock: lock };
@@ -177,6 +178,7 @@ impl HubBuilder {
             incarnation,
             defaults: self.limits.lease,
             path,
+            attached,
         })))
     }
 }

@@ -5,6 +5,7 @@ use crate::key::Key;
 use crate::writer::{Answer, Commit, Job, question};
 use crate::{documents, queries};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use vextir_core::bus::{
     Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
@@ -70,6 +71,11 @@ impl EventBus for Hub {
 
     async fn detach(&self) -> Result<()> {
         self.ask(Job::Detach).await
+    }
+
+    fn abandon(&self) {
+        self.0.attached.store(false, Ordering::Release);
+        self.0.feed.close();
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::types::Null;
 use std::sync::LazyLock;
 use vextir_core::bus::{DeadLetter, Delivery, Position};
-use vextir_core::{Error, ErrorKind, Event, Lease, Name, Result, Sequence, Timestamp};
+use vextir_core::{Data, Error, ErrorKind, Event, Lease, Name, Result, Sequence, Timestamp};
 
 impl SqlRows<'_> {
     pub(super) fn insert_event(&mut self, event: &Event, policy: Option<&Name>) -> Result<Sequence> {
@@ -138,8 +138,8 @@ impl SqlRows<'_> {
     pub(super) fn insert_dead(&mut self, letter: &DeadLetter) -> Result<()> {
         self.writes += 1;
         let driver = self.driver_number(&letter.driver)?;
-        let sql =
-            "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason) VALUES (?1,?2,?3,?4,?5,?6,?7)";
+        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations) \
+                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
         let row = (
             signed(letter.position),
             signed(letter.sequence),
@@ -148,6 +148,7 @@ impl SqlRows<'_> {
             letter.attempts,
             letter.at.as_micros(),
             letter.reason.as_str(),
+            letter.obligations.as_ref().map(Data::as_json),
         );
         self.cached(sql)?.execute(row).or_fault()?;
         self.counts.dead += 1;

@@ -129,16 +129,8 @@ pub struct NewDelivery {
 /// The end of one attempt at one delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settlement {
-    /// The delivery.
-    pub position: Position,
-    /// The driver.
-    pub driver: Name,
-    /// The event that was handled.
-    pub event: Event,
-    /// Its place in the log.
-    pub sequence: Sequence,
-    /// Which attempt this was, from 1.
-    pub attempt: u32,
+    /// The delivery, as it was when the attempt began.
+    pub delivery: Delivery,
     /// How it ended.
     pub outcome: Outcome,
     /// What was used of further units.
@@ -181,14 +173,16 @@ pub struct Route {
     pub sequence: Sequence,
     /// The event.
     pub event: Event,
-    /// The deliveries; none when it was refused.
-    pub deliveries: Vec<NewDelivery>,
+    /// Its deliveries (none when it was refused), or the hold under which it waits for an approval.
+    pub place: Place,
     /// What the audit must know.
     pub audit: Vec<AuditRecord>,
     /// The tree's limits, where they are not the default.
     pub limits: Option<Box<Limits>>,
     /// Whether the event was waiting to be routed. False for a driver that is added `from_start`.
     pub waiting: bool,
+    /// How far such a driver has come.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The end of an event's wait.
@@ -267,15 +261,6 @@ impl Settlement {
     /// A settlement of a delivery.
     #[must_use]
     pub fn of(delivery: &Delivery, outcome: Outcome) -> Self {
-        Self {
-            position: delivery.position,
-            driver: delivery.driver.clone(),
-            event: delivery.event.clone(),
-            sequence: delivery.sequence,
-            attempt: delivery.attempt + 1,
-            outcome,
-            usage: Vec::new(),
-            audit: Vec::new(),
-        }
+        Self { delivery: delivery.clone(), outcome, usage: Vec::new(), audit: Vec::new() }
     }
 }

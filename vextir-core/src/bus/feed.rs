@@ -17,6 +17,8 @@ pub struct Feed {
 #[derive(Debug, Default)]
 struct State {
     open: bool,
+    /// How often it was opened: who waited before the last time is of an earlier processor.
+    opened: u64,
     waiting: VecDeque<Delivery>,
 }
 
@@ -29,6 +31,7 @@ impl Feed {
     pub fn open(&self) {
         let mut state = self.lock();
         state.open = true;
+        state.opened += 1;
         state.waiting.clear();
     }
 
@@ -62,10 +65,16 @@ impl Feed {
     /// # Errors
     /// [`ErrorKind::Closed`] after [`Feed::close`].
     pub async fn take(&self, max: usize) -> Result<Vec<Delivery>> {
+        let mut since = None;
         loop {
             {
                 let mut state = self.lock();
-                if !state.open {
+                let late = *since.get_or_insert(state.opened) != state.opened;
+                if late {
+                    // It may have been meant for who came after.
+                    self.wake.notify_one();
+                }
+                if late || !state.open {
                     return Err(Error::new(ErrorKind::Closed, "no processor is attached to the bus"));
                 }
                 if !state.waiting.is_empty() {
@@ -79,5 +88,43 @@ impl Feed {
             }
             self.wake.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, Name, Timestamp};
+    use futures::FutureExt;
+
+    fn delivery() -> Delivery {
+        Delivery {
+            position: 1,
+            driver: Name::literal("driver"),
+            event: Event::new("a"),
+            sequence: 1,
+            logged_at: Timestamp::UNSET,
+            attempt: 0,
+            due: None,
+            reclaims: 0,
+            obligations: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn who_waited_before_it_was_closed_takes_nothing_from_who_came_after() {
+        let feed = Feed::default();
+        feed.open();
+        let mut old = Box::pin(feed.take(1));
+        assert!(old.as_mut().now_or_never().is_none());
+        feed.close();
+        feed.open();
+        let mut new = Box::pin(feed.take(1));
+        assert!(new.as_mut().now_or_never().is_none());
+        feed.push([delivery()]);
+        let closed = old.now_or_never().and_then(Result::err).map(|error| error.kind());
+        assert_eq!(closed, Some(ErrorKind::Closed));
+        assert_eq!(new.now_or_never().map(|taken| taken.map(|taken| taken.len()).unwrap_or(0)), Some(1));
     }
 }

@@ -158,6 +158,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// When it was given up.
     pub at: Timestamp,
+    /// What a policy demands of the handler, also when it is redriven.
+    pub obligations: Option<Data>,
 }
 
 /// A driver that the log knows.

@@ -3,8 +3,8 @@
 mod table;
 
 use super::{
-    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Feed,
-    Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
+    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus,
+    Feed, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
 };
 use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// An [`EventBus`] in memory. Cloning it clones a handle.
 ///
-/// Keeps the last 100,000 events; older ones are removed, and a cursor that asks for them gets a gap error.
+/// Keeps the last 10,000 events ([`MemoryBus::with_limits`] sets another number); older ones are removed, and a cursor that asks for them gets a gap error.
 #[derive(Clone)]
 pub struct MemoryBus(Arc<Inner>);
 
@@ -34,7 +34,7 @@ impl MemoryBus {
     /// A bus with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_limits(BusLimits::default(), 100_000, Arc::new(SystemClock))
+        Self::with_limits(BusLimits::default(), 10_000, Arc::new(SystemClock))
     }
 
     /// A bus with limits of your own, which keeps `keep` events and takes its time from `clock`.
@@ -51,11 +51,13 @@ impl MemoryBus {
         }))
     }
 
-    /// Forgets the processor as if its process had died: what was running is running no more, and the next
-    /// processor finds an unclean stop. For tests.
-    pub fn crash(&self) {
-        self.table().attached = false;
-        self.0.feed.close();
+    /// Makes the ids that the bus gives, and its cursors, repeatable: the same commands at the same times then
+    /// lead to the same state. For simulations, and for a journal that is replayed. Call it before the first
+    /// commit.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        self.table().seed(seed);
+        self
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -147,6 +149,11 @@ impl EventBus for MemoryBus {
         (table.attached, table.unclean, table.alone) = (false, false, None);
         self.0.feed.close();
         Ok(())
+    }
+
+    fn abandon(&self) {
+        self.table().attached = false;
+        self.0.feed.close();
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {

@@ -212,7 +212,7 @@ async fn fetch(
 }
 
 /// The sequence after which everything is still there: found by halving, since only reads tell.
-async fn first_left(bus: &dyn EventBus) -> Result<Sequence> {
+pub(crate) async fn first_left(bus: &dyn EventBus) -> Result<Sequence> {
     let (mut gone, mut there) = (0, bus.status().borrow().head);
     while there - gone > 1 {
         let middle = gone + (there - gone) / 2;

@@ -8,7 +8,7 @@ use crate::{Event, IntoEvent, Payload};
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "no event can be made of this",
-    note = "return `()`, a payload, an `Event`, an `Option`, a `Vec` or a tuple of those, or a `Result` of one; if `{Self}` is meant as a payload, add `#[derive(Serialize, Deserialize, JsonSchema, Payload)]` to it"
+    note = "return `()`, a payload, an `Event`, an `Option`, a `Vec` or a tuple of those, or a `Result` of one with an error that implements `std::error::Error`; a payload has `#[derive(Serialize, Deserialize, JsonSchema, Payload)]`"
 )]
 pub trait IntoOutputs: Sized {
     /// Adds the events, in order.

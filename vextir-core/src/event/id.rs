@@ -63,13 +63,17 @@ impl EventId {
     }
 
     /// The id of an output: the log time of its delivery, and a hash of (cause, driver, index), so that a
-    /// repeated handler names its outputs alike.
+    /// repeated handler names its outputs alike. A foreign cause counts with its user, whose own it is.
     #[must_use]
-    pub fn derived(logged_at: Timestamp, cause: &EventId, driver: &str, index: u32) -> Self {
+    pub fn derived(logged_at: Timestamp, user: &str, cause: &EventId, driver: &str, index: u32) -> Self {
         let mut hash = Sha256::new();
         match &cause.0 {
             Repr::Uuid(bits) => hash.update(bits.to_be_bytes()),
-            Repr::Foreign(text) => hash.update(text.as_bytes()),
+            Repr::Foreign(text) => {
+                hash.update(user.as_bytes());
+                hash.update([0]);
+                hash.update(text.as_bytes());
+            }
         }
         hash.update([0]);
         hash.update(driver.as_bytes());

@@ -78,6 +78,10 @@ impl Table {
         }
     }
 
+    pub(super) fn seed(&mut self, seed: u64) {
+        (self.incarnation, self.source) = (seed, IdSource::new(Some(seed)));
+    }
+
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
     }

@@ -4,8 +4,10 @@ use super::{Write, leaves_work};
 use crate::bus::{Appended, Checkpoint, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
 use crate::{
-    AuditRecord, Category, Decision, Error, ErrorKind, Event, Lease, LeaseState, Name, Result, Timestamp,
+    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Name, Result,
+    Timestamp,
 };
+use std::collections::{HashMap, HashSet};
 
 impl<R: Rows> Write<'_, R> {
     pub(super) fn append(
@@ -21,14 +23,16 @@ impl<R: Rows> Write<'_, R> {
                 format!("{open} deliveries wait and {limit} are allowed; emit() waits, try_emit() does not"),
             ));
         }
+        entries.iter_mut().for_each(|entry| self.stamp(entry));
+        let twins = twins(&entries)?;
         let mut known = Vec::with_capacity(entries.len());
-        for entry in &mut entries {
-            self.stamp(entry);
+        for entry in &entries {
             known.push(self.known(entry)?);
         }
-        for (entry, known) in entries.into_iter().zip(known) {
+        for (index, (entry, known)) in entries.into_iter().zip(known).enumerate() {
             match known {
                 Some(appended) => self.applied.receipt.appended.push(appended),
+                None if twins.contains(&index) => self.repeat(&entry.event),
                 None => self.admit_root(entry)?,
             }
         }
@@ -56,6 +60,14 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
+    /// Answers for an entry that stands in the same command twice.
+    fn repeat(&mut self, event: &Event) {
+        let appended = &mut self.applied.receipt.appended;
+        if let Some(first) = appended.iter().find(|first| first.id == event.id).cloned() {
+            appended.push(Appended { fresh: false, ..first });
+        }
+    }
+
     /// The event that is there already under this key or id.
     pub(super) fn known(&mut self, entry: &Entry) -> Result<Option<Appended>> {
         let event = &entry.event;
@@ -77,10 +89,7 @@ impl<R: Rows> Write<'_, R> {
             return Ok(gone);
         };
         if by_key.is_none() && !there.same_content(event) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("event id {id} is in use with other content; use a new id"),
-            ));
+            return Err(in_use(id));
         }
         Ok(Some(Appended { id: there.id.clone(), sequence, fresh: false, parked: sequence == 0 }))
     }
@@ -141,18 +150,18 @@ impl<R: Rows> Write<'_, R> {
     /// Draws the lease and adds to the log; parks the event instead when the lease is used up.
     fn log(&mut self, event: &Event, policy: Option<&Name>, exempt: bool) -> Result<Option<u64>> {
         let mut newly_held = None;
-        if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
-            if !exempt {
-                let drawn = match lease.state {
-                    LeaseState::Active => lease.draw_event(event.depth),
-                    _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
-                };
-                if let Err(exceeded) = drawn {
-                    let first = lease.state == LeaseState::Active;
-                    lease.state = LeaseState::Held;
-                    let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
-                    newly_held = Some((first, exceeded, reason));
-                }
+        if let Some(lease) = self.rows.lease(&event.user_id, event.root())?
+            && !exempt
+        {
+            let drawn = match lease.state {
+                LeaseState::Active => lease.draw_event(event.depth),
+                _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
+            };
+            if let Err(exceeded) = drawn {
+                let first = lease.state == LeaseState::Active;
+                lease.state = LeaseState::Held;
+                let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
+                newly_held = Some((first, exceeded, reason));
             }
         }
         if let Some((first, exceeded, reason)) = newly_held {
@@ -174,7 +183,7 @@ impl<R: Rows> Write<'_, R> {
         Ok(Some(sequence))
     }
 
-    fn park(&mut self, event: Event, hold: Hold, decision: Option<Decision>) -> Result<()> {
+    pub(super) fn park(&mut self, event: Event, hold: Hold, decision: Option<Decision>) -> Result<()> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
         }
@@ -244,6 +253,28 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn audit(&mut self, records: &[AuditRecord]) -> Result<()> {
         records.iter().try_for_each(|record| self.rows.add_audit(record))
     }
+}
+
+/// The entries that repeat an earlier one of the same command, by id and content.
+pub(super) fn twins(entries: &[Entry]) -> Result<HashSet<usize>> {
+    let mut seen: HashMap<(&EventId, Option<&Name>), &Event> = HashMap::new();
+    let mut twins = HashSet::new();
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.minted) {
+        let event = &entry.event;
+        let scope = event.id.foreign().map(|_| &event.user_id);
+        if let Some(first) = seen.insert((&event.id, scope), event) {
+            if !first.same_content(event) {
+                return Err(in_use(&event.id));
+            }
+            twins.insert(index);
+        }
+    }
+    Ok(twins)
+}
+
+fn in_use(id: &EventId) -> Error {
+    let message = format!("event id {id} is in use with other content; use a new id");
+    Error::new(ErrorKind::Conflict, message)
 }
 
 fn is_future(event: &Event, now: Timestamp) -> bool {

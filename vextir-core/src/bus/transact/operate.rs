@@ -1,18 +1,21 @@
 //! The operator's and the processor's own commands.
 
 use super::{Write, leaves_work};
-use crate::bus::{Hold, Position, Release, Route, Rows, Tree};
+use crate::bus::{Entry, Hold, Logged, Place, Position, Release, Route, Rows, Tree};
 use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 
 impl<R: Rows> Write<'_, R> {
     /// Gives an event of the log its deliveries.
     pub(super) fn route(&mut self, route: Route) -> Result<()> {
-        let Route { sequence, event, deliveries, audit, limits, waiting } = route;
+        let Route { sequence, event, place, audit, limits, waiting, checkpoint } = route;
         if waiting && !self.rows.take_unrouted(sequence)? {
             return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
         }
         self.audit(&audit)?;
-        if deliveries.is_empty() {
+        if let Some(checkpoint) = &checkpoint {
+            self.rows.set_checkpoint(checkpoint)?;
+        }
+        if !leaves_work(&place) {
             return Ok(());
         }
         match self.rows.lease(&event.user_id, event.root())? {
@@ -25,7 +28,11 @@ impl<R: Rows> Write<'_, R> {
                 self.rows.add_lease(lease)?;
             }
         }
-        self.deliver(&event, sequence, deliveries)
+        match place {
+            Place::Routed(deliveries) => self.deliver(&event, sequence, deliveries),
+            Place::Parked(hold, decision) => self.park(event, hold, decision),
+            Place::Unrouted => Ok(()),
+        }
     }
 
     /// Takes a parked event out of its wait: into the log, into another wait, or away.
@@ -37,7 +44,7 @@ impl<R: Rows> Write<'_, R> {
         let root = parked.event.root().clone();
         self.audit(&audit)?;
         if let Some(entry) = &entry
-            && let crate::bus::Place::Parked(hold, _) = entry.place
+            && let Place::Parked(hold, _) = entry.place
         {
             return self.rows.set_hold(parked.number, hold);
         }
@@ -51,12 +58,24 @@ impl<R: Rows> Write<'_, R> {
             self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
         }
         if let Some(mut entry) = entry.filter(|_| !dead) {
-            if parked.hold != Hold::Key && parked.hold != Hold::Approval {
+            // Held ones are released in their order; a delayed one joins its key now.
+            if parked.hold == Hold::Delayed {
                 self.hold_behind_key(&mut entry)?;
             }
-            self.admit(entry)?;
+            // An event that was held after it was logged has its place in the log already.
+            match self.rows.find_event(&user, &id)? {
+                Some(logged) => self.deliver_logged(&logged, entry)?,
+                None => self.admit(entry)?,
+            }
         }
         self.report(&user, &root)
+    }
+
+    fn deliver_logged(&mut self, logged: &Logged, entry: Entry) -> Result<()> {
+        match entry.place {
+            Place::Routed(deliveries) => self.deliver(&logged.event, logged.sequence, deliveries),
+            Place::Parked(..) | Place::Unrouted => Ok(()),
+        }
     }
 
     pub(super) fn cancel(&mut self, user: &Name, root: &EventId) -> Result<()> {
@@ -94,7 +113,7 @@ impl<R: Rows> Write<'_, R> {
                 let lease = Lease::new(event.root().clone(), event.user_id.clone(), self.defaults.clone());
                 self.rows.add_lease(lease)?;
             }
-            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: None };
+            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
             self.deliver(&event, letter.sequence, vec![delivery])?;
             self.applied.receipt.touched += 1;
         }

@@ -1,12 +1,14 @@
 //! The end of an attempt: outputs, changes, usage, audit and acknowledgement in one.
 
 use super::Write;
-use crate::bus::{DeadLetter, Entry, Outcome, Rows, Settlement, Tree};
+use super::append::twins;
+use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Error, ErrorKind, LeaseState, Result};
 
 impl<R: Rows> Write<'_, R> {
     pub(super) fn settle(&mut self, mut settlement: Settlement) -> Result<()> {
-        let event = &settlement.event;
+        let Settlement { delivery, .. } = &settlement;
+        let event = &delivery.event;
         let cancelled = self
             .rows
             .lease(&event.user_id, event.root())?
@@ -14,17 +16,18 @@ impl<R: Rows> Write<'_, R> {
         if cancelled {
             return self.settle_late(&settlement);
         }
+        let (position, attempt) = (delivery.position, delivery.attempt + 1);
         if let Outcome::Done { outputs, .. } = &mut settlement.outcome {
             self.forget_known(outputs)?;
         }
         match &settlement.outcome {
             Outcome::Retry { at, error } => {
-                if !self.rows.retry_delivery(settlement.position, settlement.attempt, *at, error)? {
+                if !self.rows.retry_delivery(position, attempt, *at, error)? {
                     return Err(stale(&settlement));
                 }
             }
             Outcome::Done { .. } | Outcome::Dead { .. } => {
-                if !self.rows.take_delivery(settlement.position)? {
+                if !self.rows.take_delivery(position)? {
                     return Err(stale(&settlement));
                 }
             }
@@ -37,9 +40,10 @@ impl<R: Rows> Write<'_, R> {
         if outputs.iter().all(|entry| entry.minted) {
             return Ok(());
         }
+        let twins = twins(outputs)?;
         let mut fresh = Vec::with_capacity(outputs.len());
-        for entry in outputs.drain(..) {
-            if self.known(&entry)?.is_none() {
+        for (index, entry) in outputs.drain(..).enumerate() {
+            if !twins.contains(&index) && self.known(&entry)?.is_none() {
                 fresh.push(entry);
             }
         }
@@ -49,7 +53,8 @@ impl<R: Rows> Write<'_, R> {
 
     /// Everything of a settlement but its fence.
     fn conclude(&mut self, settlement: Settlement) -> Result<()> {
-        let Settlement { position, driver, event, sequence, attempt, outcome, usage, audit } = settlement;
+        let Settlement { delivery, outcome, usage, audit } = settlement;
+        let event = delivery.event.clone();
         for (unit, amount) in &usage {
             if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
                 lease.draw(unit, *amount);
@@ -60,21 +65,21 @@ impl<R: Rows> Write<'_, R> {
             Outcome::Retry { .. } => {}
             Outcome::Done { outputs, changes } => {
                 if !changes.is_empty() {
-                    self.rows.apply_changes(&event, &driver, &changes)?;
+                    self.rows.apply_changes(&event, &delivery.driver, &changes)?;
                 }
                 self.outputs(outputs)?;
             }
             Outcome::Dead { reason, outputs } => {
-                let logged_at = self.rows.now();
                 self.rows.add_dead(&DeadLetter {
-                    position,
-                    driver,
-                    event: event.clone(),
-                    sequence,
-                    logged_at,
-                    attempts: attempt,
+                    position: delivery.position,
+                    driver: delivery.driver,
+                    event: delivery.event,
+                    sequence: delivery.sequence,
+                    logged_at: delivery.logged_at,
+                    attempts: delivery.attempt + 1,
                     reason,
-                    at: logged_at,
+                    at: self.rows.now(),
+                    obligations: delivery.obligations,
                 })?;
                 self.outputs(outputs)?;
             }
@@ -91,8 +96,8 @@ impl<R: Rows> Write<'_, R> {
 
     /// A handler that ends after its tree was cancelled: what it used counts, what it made does not.
     fn settle_late(&mut self, settlement: &Settlement) -> Result<()> {
-        self.rows.take_delivery(settlement.position)?;
-        let event = &settlement.event;
+        self.rows.take_delivery(settlement.delivery.position)?;
+        let event = &settlement.delivery.event;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             for (unit, amount) in &settlement.usage {
                 lease.draw(unit, *amount);
@@ -114,15 +119,10 @@ impl<R: Rows> Write<'_, R> {
     /// Settles deliveries that were just made and whose handlers ran before the commit.
     pub(super) fn settle_eager(&mut self, made: usize, eager: Vec<Settlement>) -> Result<()> {
         for mut settlement in eager {
-            let Some(index) =
-                self.applied.deliveries[made..].iter().position(|made| made.driver == settlement.driver)
-            else {
-                continue;
-            };
-            let delivery = self.applied.deliveries.remove(made + index);
-            self.rows.take_delivery(delivery.position)?;
-            settlement.position = delivery.position;
-            settlement.sequence = delivery.sequence;
+            let fits = |made: &Delivery| made.driver == settlement.delivery.driver;
+            let Some(index) = self.applied.deliveries[made..].iter().position(fits) else { continue };
+            settlement.delivery = self.applied.deliveries.remove(made + index);
+            self.rows.take_delivery(settlement.delivery.position)?;
             self.conclude(settlement)?;
         }
         Ok(())
@@ -132,6 +132,9 @@ impl<R: Rows> Write<'_, R> {
 fn stale(settlement: &Settlement) -> Error {
     Error::new(
         ErrorKind::Stale,
-        format!("delivery {} of {} is not open any more", settlement.position, settlement.event.id),
+        format!(
+            "delivery {} of {} is not open any more",
+            settlement.delivery.position, settlement.delivery.event.id
+        ),
     )
 }

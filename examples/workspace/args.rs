@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Looks at a folder, says what is in it, and files it away if you want.
+
+Usage: workspace [DIR] [--apply | --undo | --undo-all] [--out FILE] [--state FILE]
+
+  DIR            the folder; without one, a sample that comes with this program
+
+  --apply        file away: each file goes to <Class>/<its old folder>/<name>
+  --undo         put back what the last --apply filed away
+  --undo-all     put back everything that was ever filed away
+  --out FILE     write the summary as Markdown too
+  --state FILE   remember things there, instead of below the user's state folder
+  -h, --help     print this text
+
+Without --apply or --undo it only looks. It may be stopped at any time, even killed: started
+again it finishes what it began, and run twice it does nothing twice.
+
+The classes are Documents, Images, Code, Archives, Data, Audio, Video and Other, by name or,
+where that says nothing, by content. Of files with the same content the one that is best
+placed stays, and the others go to Duplicates/<their old folder>/<name>. A folder with a
+project in it (Cargo.toml, package.json, .git and the like) is left as it is, and so are
+hidden files, symbolic links, node_modules and __pycache__. No file is ever overwritten or
+deleted: where a name is taken, the new one gets a number. Folders that end up empty are
+removed, and made again by --undo.";
+
+/// What to do beside looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    Look,
+    Apply,
+    Undo,
+    UndoAll,
+}
+
+/// The command line, read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Args {
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) task: Task,
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Reads the command line; `None` when it asks for help.
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::Error> {
+    use lexopt::prelude::*;
+
+    let mut args = Args { dir: None, task: Task::Look, out: None, state: None };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(None),
+            Long("apply") => args.choose(Task::Apply)?,
+            Long("undo") => args.choose(Task::Undo)?,
+            Long("undo-all") => args.choose(Task::UndoAll)?,
+            Long("out") => args.out = Some(parser.value()?.into()),
+            Long("state") => args.state = Some(parser.value()?.into()),
+            Value(dir) if args.dir.is_none() => args.dir = Some(dir.into()),
+            Value(more) => {
+                return Err(format!("one folder at a time; what is {}?", more.display()).into());
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Some(args))
+}
+
+impl Args {
+    fn choose(&mut self, task: Task) -> Result<(), lexopt::Error> {
+        if self.task != Task::Look && self.task != task {
+            return Err("--apply, --undo and --undo-all exclude each other".into());
+        }
+        self.task = task;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str]) -> Result<Option<Args>, String> {
+        parse(lexopt::Parser::from_args(args)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_usual_ways_to_write_it() {
+        let args = read(&["--apply", "dir", "--out=a.md", "--state", "s.db"]).unwrap().unwrap();
+        let path = |text: &str| Some(PathBuf::from(text));
+        let expected = Args { dir: path("dir"), task: Task::Apply, out: path("a.md"), state: path("s.db") };
+        assert_eq!(args, expected);
+        assert_eq!(read(&["--", "--apply"]).unwrap().unwrap().dir, path("--apply"));
+        assert_eq!(read(&["dir", "-h"]), Ok(None));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (args, said) in [
+            (&["a", "b"][..], "what is b?"),
+            (&["--apply", "--undo"], "exclude each other"),
+            (&["--aply"], "--aply"),
+            (&["--out"], "missing argument"),
+        ] {
+            let error = read(args).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+use super::*;
+use sha2::{Digest, Sha256};
+use vextir::IntoEvent;
+
+/// A catalog of files with these contents, as a scan would make it.
+pub(crate) fn catalog(files: &[(&str, &str)]) -> Catalog {
+    let mut catalog = Catalog::default();
+    for (path, content) in files {
+        tell(&mut catalog, created(path, content));
+    }
+    catalog
+}
+
+pub(crate) fn created(path: &str, content: &str) -> FileCreated {
+    FileCreated {
+        root: "/w".into(),
+        path: path.into(),
+        size: content.len() as u64,
+        media_type: if path.ends_with(".png") { "image/png" } else { "application/octet-stream" }.into(),
+        hash: Some(format!("{:x}", Sha256::digest(content))),
+        modified: Timestamp::UNSET,
+    }
+}
+
+fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
+    let FileCreated { root, path, size, media_type, hash, modified } = created(path, content);
+    FileMoved { root, from: from.into(), path, size, media_type, hash, modified }
+}
+
+pub(crate) fn tell(catalog: &mut Catalog, event: impl IntoEvent) {
+    tell_below(catalog, event, "root");
+}
+
+/// Tells of an event in the causal tree of another one.
+fn tell_below(catalog: &mut Catalog, event: impl IntoEvent, root: &str) {
+    let mut event = event.into_event().unwrap();
+    event.edit().id = root.parse().unwrap();
+    catalog.apply(catalog.changed_at + 1, &event).unwrap();
+}
+
+pub(crate) fn step(from: &str, to: &str, content: &str) -> Move {
+    let FileCreated { size, modified, hash, .. } = created(from, content);
+    let hash = hash.unwrap();
+    Move { from: from.into(), to: to.into(), size, modified, hash, make: Vec::new(), leave: Vec::new() }
+}
+
+#[test]
+fn what_this_program_moved_is_no_news_when_the_scan_meets_it() {
+    let mut catalog = catalog(&[("a.txt", "1"), ("b.txt", "2")]);
+    catalog.news = News::default();
+    tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+    tell_below(&mut catalog, Moved { step: step("a.txt", "Documents/a.txt", "1") }, "apply");
+    let before = catalog.files.clone();
+    tell(&mut catalog, renamed("a.txt", "Documents/a.txt", "1"));
+    tell(&mut catalog, created("Documents/a.txt", "1"));
+    assert_eq!((catalog.news, &catalog.files), (News::default(), &before));
+    assert_eq!(catalog.runs[0].moved[0].now.as_deref(), Some("Documents/a.txt"));
+
+    tell(&mut catalog, renamed("b.txt", "c.txt", "2"));
+    assert_eq!(catalog.news, News { moved: 1, ..News::default() });
+}
+
+#[test]
+fn a_filed_file_is_followed_where_its_owner_takes_it() {
+    let mut catalog = catalog(&[("a.txt", "1")]);
+    tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+    tell_below(&mut catalog, Moved { step: step("a.txt", "Documents/a.txt", "1") }, "apply");
+    tell(&mut catalog, renamed("Documents/a.txt", "Documents/b.txt", "1"));
+    assert_eq!(catalog.runs[0].moved[0].now.as_deref(), Some("Documents/b.txt"));
+    let gone = FileRemoved {
+        root: "/w".into(),
+        path: "Documents/b.txt".into(),
+        size: 1,
+        media_type: String::new(),
+        hash: None,
+    };
+    tell(&mut catalog, gone);
+    assert_eq!(catalog.runs[0].moved[0].now, None);
+}
+
+#[test]
+fn a_move_back_belongs_to_no_run_and_an_undone_run_is_over() {
+    let mut catalog = catalog(&[("a.txt", "1")]);
+    tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+    tell_below(&mut catalog, Moved { step: step("a.txt", "Documents/a.txt", "1") }, "apply");
+    tell_below(&mut catalog, Undone { runs: vec!["r1".into()] }, "undo");
+    tell_below(&mut catalog, Moved { step: step("Documents/a.txt", "a.txt", "1") }, "undo");
+    assert_eq!(catalog.runs.len(), 1);
+    assert!(catalog.runs[0].undone);
+    assert_eq!(catalog.files.keys().collect::<Vec<_>>(), ["a.txt"]);
+}

@@ -1,0 +1,1 @@
+console.log("Our garden, soon on the web");

@@ -1,0 +1,152 @@
+//! Starts the program, kills it at a random moment, and starts it again.
+
+use crate::work::USERS;
+use crate::{Result, check};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a campaign does.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The program.
+    pub program: PathBuf,
+    /// Its folder: the hub's file, and what it said.
+    pub folder: PathBuf,
+    /// How often it is killed.
+    pub kills: u64,
+    /// Repeats the moments of the kills, as far as a machine can.
+    pub seed: u64,
+    /// When it ends however many kills are missing.
+    pub longest: Option<Duration>,
+    /// Whether it says how far it is.
+    pub chatty: bool,
+}
+
+/// What a campaign did and found.
+#[derive(Debug)]
+pub struct Report {
+    /// Kills that hit a running program.
+    pub kills: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// The ids that each emitter was told, in the order of its numbers.
+    pub acknowledged: Vec<Vec<String>>,
+    /// What the file says.
+    pub found: check::Found,
+}
+
+impl Plan {
+    /// The hub's file.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("hub.db")
+    }
+
+    /// Runs the campaign, and checks the file at its end.
+    ///
+    /// # Errors
+    /// The program could not be run, or ended by itself.
+    pub fn run(&self) -> Result<Report> {
+        let begun = Instant::now();
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mut acknowledged: Vec<Vec<String>> = vec![Vec::new(); USERS.len()];
+        let mut kills = 0;
+        while kills < self.kills && self.longest.is_none_or(|longest| begun.elapsed() < longest) {
+            let moment = Duration::from_micros(random.u64(1_000..300_000));
+            self.kill_once(moment, &mut acknowledged)?;
+            kills += 1;
+            if self.chatty && kills % 50 == 0 {
+                let count: usize = acknowledged.iter().map(Vec::len).sum();
+                println!("{kills} kills, {count} events acknowledged, {:?}", begun.elapsed());
+            }
+        }
+        let mut child = self.spawn("drain", &[])?;
+        let status = child.wait()?;
+        if !status.success() {
+            return Err(self.ended("the drain", status));
+        }
+        let found = check::file(&self.file(), &acknowledged)?;
+        Ok(Report { kills, took: begun.elapsed(), acknowledged, found })
+    }
+
+    /// One life of the program: what it acknowledged is added.
+    fn kill_once(&self, moment: Duration, acknowledged: &mut [Vec<String>]) -> Result<()> {
+        let next: Vec<String> = acknowledged.iter().map(|ids| ids.len().to_string()).collect();
+        let mut child = self.spawn("load", &next)?;
+        let output = child.stdout.take().ok_or("the program has no output")?;
+        let reader = thread::spawn(move || {
+            // A line without its end was torn: `lines` gives it too, and `parse` does not take it.
+            BufReader::new(output).split(b'\n').map_while(std::io::Result::ok).collect::<Vec<_>>()
+        });
+        thread::sleep(moment);
+        if let Some(status) = child.try_wait()? {
+            return Err(self.ended("the program", status));
+        }
+        child.kill()?;
+        child.wait()?;
+        for line in reader.join().map_err(|_| "the reader of the program's output panicked")? {
+            let Some((emitter, n, id)) = parse(&line) else { continue };
+            let known = acknowledged.get_mut(emitter).ok_or("an emitter that is not there")?;
+            if known.len() != n {
+                return Err(
+                    format!("emitter {emitter} said {n} after {} acknowledgements", known.len()).into()
+                );
+            }
+            known.push(id);
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, mode: &str, next: &[String]) -> Result<Child> {
+        let said = std::fs::File::options().create(true).append(true).open(self.said())?;
+        Ok(Command::new(&self.program)
+            .arg("--child")
+            .arg(mode)
+            .arg(self.file())
+            .args(next)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(said)
+            .spawn()?)
+    }
+
+    fn said(&self) -> PathBuf {
+        self.folder.join("said.txt")
+    }
+
+    fn ended(&self, who: &str, status: ExitStatus) -> Box<dyn std::error::Error + Send + Sync> {
+        let said = std::fs::read_to_string(self.said()).unwrap_or_default();
+        let last: Vec<&str> = said.lines().rev().take(20).collect();
+        format!(
+            "{who} ended by itself with {status}: {}",
+            last.into_iter().rev().collect::<Vec<_>>().join("\n")
+        )
+        .into()
+    }
+}
+
+fn parse(line: &[u8]) -> Option<(usize, usize, String)> {
+    let mut words = std::str::from_utf8(line).ok()?.strip_prefix("ack ")?.split(' ');
+    let (emitter, n) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((emitter, n, words.next()?.to_owned()))
+}
+
+/// The files of a hub: copied together.
+///
+/// # Errors
+/// They cannot be copied.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    for end in ["", "-wal", "-shm"] {
+        let beside = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        if beside(from).exists() {
+            std::fs::copy(beside(from), beside(to))?;
+        }
+    }
+    Ok(())
+}

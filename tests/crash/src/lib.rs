@@ -1,0 +1,16 @@
+//! Kills a program under load, again and again, and counts what its file says afterwards.
+//!
+//! * [`campaign`] starts the program, kills it at a random moment, and starts it again.
+//! * [`child`] is the program: a processor on a hub's file, with emitters and drivers of every kind.
+//! * [`work`] says what each emitted event must lead to.
+//! * [`check`] holds the file against that.
+//! * [`sabotage`] breaks a copy of the file, to see that the check can fail.
+
+pub mod campaign;
+pub mod check;
+pub mod child;
+pub mod sabotage;
+pub mod work;
+
+/// The result of everything here: who reads it is a person.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,88 @@
+//! `cargo run --release -p vextir-crash -- [--kills N] [--seed S] [--seconds S] [--keep DIR]`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use vextir_crash::campaign::{Plan, copy};
+use vextir_crash::{Result, check, child, sabotage};
+
+const USAGE: &str = "\
+Kills a program under load and counts what its file says afterwards.
+
+  --kills N     how often it is killed; 1000 by default
+  --seconds S   ends after S seconds, however many kills are missing
+  --seed S      the moments of the kills; random by default
+  --keep DIR    works in this folder and keeps it; a temporary one is kept only when a promise is broken";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let ended = if args.first().is_some_and(|first| first == "--child") {
+        args.remove(0);
+        run_child(&args).map(|()| true)
+    } else {
+        run_campaign(&args)
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run_child(args: &[String]) -> Result<()> {
+    let [mode, file, next @ ..] = args else { return Err("--child MODE FILE [NEXT ..]".into()) };
+    let file = PathBuf::from(file);
+    let next = next.iter().map(|n| n.parse()).collect::<std::result::Result<Vec<u64>, _>>()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    match mode.as_str() {
+        "load" => runtime.block_on(child::load(&file, next)),
+        "drain" => runtime.block_on(child::drain(&file)),
+        other => Err(format!("no such child: {other}").into()),
+    }
+}
+
+fn run_campaign(args: &[String]) -> Result<bool> {
+    let (mut kills, mut seed, mut longest, mut keep, mut broken) =
+        (1_000, fastrand::u64(..1_000_000), None, None, None);
+    let mut args = args.iter();
+    while let Some(option) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{option} needs a value\n\n{USAGE}"));
+        match option.as_str() {
+            "--kills" => kills = value()?.parse()?,
+            "--seed" => seed = value()?.parse()?,
+            "--seconds" => longest = Some(Duration::from_secs(value()?.parse()?)),
+            "--keep" => keep = Some(PathBuf::from(value()?)),
+            // Breaks the file before the check: it must be found.
+            "--sabotage" => broken = Some(value()?.clone()),
+            _ => return Err(format!("no such option: {option}\n\n{USAGE}").into()),
+        }
+    }
+    let temporary = tempfile::tempdir()?;
+    let folder = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder)?;
+    let program = std::env::current_exe()?;
+    let plan = Plan { program, folder, kills, seed, longest, chatty: true };
+    println!("seed {seed}, {kills} kills, in {}", plan.folder.display());
+    let ended = run_plan(&plan, broken.as_deref());
+    if keep.is_none() && !matches!(ended, Ok(true)) {
+        println!("kept: {}", temporary.keep().display());
+    }
+    ended
+}
+
+fn run_plan(plan: &Plan, broken: Option<&str>) -> Result<bool> {
+    let report = plan.run()?;
+    let mut found = report.found;
+    if let Some(name) = broken {
+        let way = sabotage::ALL.iter().find(|way| way.name == name).ok_or("no such sabotage")?;
+        let file = plan.folder.join("broken.db");
+        copy(&plan.file(), &file)?;
+        way.apply(&file)?;
+        found = check::file(&file, &report.acknowledged)?;
+    }
+    println!("{} kills in {:.0?}, seed {}: {found}", report.kills, report.took, plan.seed);
+    Ok(found.violations.is_empty())
+}

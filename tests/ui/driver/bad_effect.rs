@@ -1,0 +1,12 @@
+use vextir::prelude::*;
+use vextir_ui_tests::GetWeather;
+
+struct Weather;
+
+#[driver("weather_tool", effect = "writes")]
+impl Weather {
+    #[on]
+    async fn get(&self, _ask: GetWeather) {}
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use vextir::prelude::*;
+use vextir_ui_tests::GetWeather;
+
+struct Weather;
+
+#[driver("weather_tool")]
+impl Weather {
+    async fn get(&self, _ask: GetWeather) {}
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use vextir::prelude::*;
+use vextir_ui_tests::GetWeather;
+
+struct Weather;
+
+#[driver("weather_tool")]
+impl Weather {
+    #[on]
+    async fn get(&self, _ask: GetWeather) -> Option<impl IntoOutputs> {
+        None::<Event>
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use vextir::prelude::*;
+use vextir_ui_tests::GetWeather;
+
+struct Weather;
+
+#[driver("weather_tool")]
+impl Weather {
+    #[on]
+    async fn get(&self, _ask: GetWeather) {}
+
+    #[on]
+    async fn again(&self, _ask: GetWeather) {}
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use vextir::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Payload)]
+#[payload("weather.get")]
+struct Ask;
+
+fn main() {}

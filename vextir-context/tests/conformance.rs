@@ -1,0 +1,72 @@
+//! The hub keeps every promise of the bus contract, in a file and in memory.
+
+use std::sync::Arc;
+use tempfile::TempDir;
+use vextir_context::{Hub, HubBuilder};
+use vextir_core::testkit::conformance::BusUnderTest;
+use vextir_core::{EventBus, testkit};
+
+/// A hub, and the folder that its file is in; none for one in memory.
+struct Kept {
+    hub: Hub,
+    folder: Option<TempDir>,
+}
+
+impl Kept {
+    fn file() -> Self {
+        Self::open(tempfile::tempdir().unwrap(), |builder| builder)
+    }
+
+    fn memory() -> Self {
+        Self { hub: Hub::in_memory().unwrap(), folder: None }
+    }
+
+    fn open(folder: TempDir, choose: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
+        let hub = choose(Hub::builder(folder.path().join("hub.db"))).open().unwrap();
+        Self { hub, folder: Some(folder) }
+    }
+
+    fn like(&self, choose: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
+        match self.folder {
+            Some(_) => Self::open(tempfile::tempdir().unwrap(), choose),
+            None => Self { hub: choose(HubBuilder::in_memory()).open().unwrap(), folder: None },
+        }
+    }
+}
+
+#[vextir_core::async_trait]
+impl BusUnderTest for Kept {
+    fn bus(&self) -> Arc<dyn EventBus> {
+        Arc::new(self.hub.clone())
+    }
+
+    /// With the last handle the threads end and the file is let go; nobody has detached.
+    async fn reopen(self) -> Option<Self> {
+        let folder = self.folder?;
+        drop(self.hub);
+        Some(Self::open(folder, |builder| builder))
+    }
+
+    async fn with_backlog(&self, backlog: usize) -> Option<Self> {
+        Some(self.like(|builder| builder.backlog(backlog)))
+    }
+
+    async fn forgetful(&self) -> Option<Self> {
+        Some(self.like(|builder| builder.keep_bytes(1024 * 1024)))
+    }
+}
+
+mod file {
+    vextir_core::testkit::bus_conformance!(|| async { crate::Kept::file() });
+}
+
+mod memory {
+    vextir_core::testkit::bus_conformance!(|| async { crate::Kept::memory() });
+}
+
+#[tokio::test]
+async fn a_hub_passes_by_its_handle_too() {
+    if let Err(broken) = testkit::conformance::run(|| async { Hub::in_memory().unwrap() }).await {
+        panic!("{broken:#?}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Step 1, accept: is the event well formed, and does its payload fit who handles it?
+
+use super::Kernel;
+use super::route::Targets;
+use crate::bus::Delivery;
+use crate::{Error, Event, EventId, Name, Origin, Result};
+
+/// How deeply the payload of a raw event may be nested.
+const MAX_JSON_DEPTH: usize = 128;
+
+/// Where an output comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lineage<'a> {
+    /// The delivery whose handler made it.
+    pub(super) delivery: &'a Delivery,
+    /// Its place among the outputs.
+    pub(super) index: u32,
+}
+
+/// An accepted event.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) event: Event,
+    /// The kernel made its id.
+    pub(super) minted: bool,
+}
+
+impl Kernel {
+    /// Stamps and checks an event from outside: the root of a new causal tree.
+    pub(super) fn accept(&self, mut event: Event, origin: &Origin, typed: bool) -> Result<Accepted> {
+        let now = self.clock.now();
+        let minted = event.id.is_unset();
+        let fresh = minted.then(|| self.ids.next(now));
+        let envelope = event.edit();
+        if let Some(id) = fresh {
+            envelope.id = id;
+        }
+        if envelope.timestamp.is_unset() {
+            envelope.timestamp = now;
+        }
+        if envelope.user_id.is_empty() {
+            envelope.user_id = origin.user().cloned().unwrap_or(Name::literal(crate::LOCAL_USER));
+        }
+        if envelope.source.is_empty() {
+            envelope.source = match origin {
+                Origin::Handler { driver, .. } | Origin::Watcher { driver, .. } => driver.clone(),
+                _ => Name::literal("app"),
+            };
+        }
+        if envelope.user_id.is_empty() {
+            return Err(Error::invalid("the tenant's user id is empty"));
+        }
+        envelope.root_id = None;
+        envelope.depth = 0;
+        self.check(&event, typed)?;
+        Ok(Accepted { event, minted })
+    }
+
+    /// Stamps and checks what a handler made. `cause` is the handled event, or an ancestor that it named.
+    pub(super) fn accept_output(
+        &self,
+        mut event: Event,
+        cause: &Event,
+        from: Lineage<'_>,
+    ) -> Result<Accepted> {
+        let delivery = from.delivery;
+        let handled = &delivery.event;
+        let minted = event.id.is_unset();
+        let envelope = event.edit();
+        if minted {
+            envelope.id = EventId::derived(
+                delivery.logged_at,
+                &handled.user_id,
+                &handled.id,
+                &delivery.driver,
+                from.index,
+            );
+        }
+        if envelope.timestamp.is_unset() {
+            envelope.timestamp = self.clock.now();
+        }
+        if envelope.user_id.is_empty() {
+            envelope.user_id = handled.user_id.clone();
+        }
+        if envelope.source.is_empty() {
+            envelope.source = delivery.driver.clone();
+        }
+        envelope.correlation_id = Some(cause.id.clone());
+        envelope.root_id = Some(handled.root().clone());
+        envelope.depth = cause.depth + 1;
+        if !handled.labels.is_empty() {
+            envelope.labels.extend(handled.labels.iter().cloned());
+        }
+        for trace in ["traceparent", "tracestate"] {
+            if let Some(value) = handled.metadata.get(trace) {
+                envelope.metadata.entry(trace.into()).or_insert_with(|| value.clone());
+            }
+        }
+        self.check(&event, false)?;
+        Ok(Accepted { event, minted })
+    }
+
+    /// Names, sizes, nesting, and, for raw events, the payload against each handler of exactly this type.
+    fn check(&self, event: &Event, typed: bool) -> Result<()> {
+        event.check(self.max_event_bytes)?;
+        if typed {
+            return Ok(());
+        }
+        check_depth(event)?;
+        let targets = self.targets(&event.event_type);
+        check_payload(event, &targets)
+    }
+}
+
+fn check_payload(event: &Event, targets: &Targets) -> Result<()> {
+    for target in targets.iter() {
+        target.driver.driver.check(event).map_err(|error| {
+            Error::new(error.kind(), error.to_string()).context(format!("driver {}", target.driver.id))
+        })?;
+    }
+    Ok(())
+}
+
+/// Counts brackets outside of strings; the text is known to be JSON.
+fn check_depth(event: &Event) -> Result<()> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in event.data.as_json().bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > MAX_JSON_DEPTH {
+                    return Err(Error::invalid(format!(
+                        "{}: data is nested more than {MAX_JSON_DEPTH} levels deep",
+                        event.event_type
+                    )));
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! Building and starting a processor.
+
+use super::recover::Quarantine;
+use super::registry::{Registered, with_driver};
+use super::request::Waiters;
+use super::route::RouteTable;
+use super::timers::Timers;
+use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
+use crate::bus::{Command, EventBus};
+use crate::event::IdSource;
+use crate::{
+    Authorizer, Backend, Clock, ContextStore, Driver, Emitter, Error, ErrorKind, Limits, Provenance, Result,
+    SystemClock,
+};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What is done about an event that no driver handles. It is stored in each case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Orphans {
+    /// Counted ([`Processor::orphans`]), and logged once for each type.
+    #[default]
+    Report,
+    /// Refused to their emitter. Events of the category `output` are no orphans.
+    Refuse,
+}
+
+/// Builds a [`Processor`].
+#[must_use = "nothing runs before start()"]
+pub struct ProcessorBuilder {
+    bus: Arc<dyn EventBus>,
+    store: Option<Arc<dyn ContextStore>>,
+    drivers: Vec<(Arc<dyn Driver>, Provenance)>,
+    authorizers: Vec<Arc<dyn Authorizer>>,
+    clock: Arc<dyn Clock>,
+    limits: Option<Box<Limits>>,
+    retry: RetryPolicy,
+    orphans: Orphans,
+    max_event_bytes: usize,
+    queue_capacity: usize,
+    paused: bool,
+    seed: Option<u64>,
+}
+
+impl ProcessorBuilder {
+    pub(super) fn new(backend: &impl Backend) -> Self {
+        Self {
+            bus: backend.bus(),
+            store: backend.store(),
+            drivers: Vec::new(),
+            authorizers: Vec::new(),
+            clock: Arc::new(SystemClock),
+            limits: None,
+            retry: RetryPolicy::default(),
+            orphans: Orphans::default(),
+            max_event_bytes: 1024 * 1024,
+            queue_capacity: 10_000,
+            paused: false,
+            seed: None,
+        }
+    }
+
+    /// Adds a driver of the application's own.
+    pub fn driver(mut self, driver: impl Driver) -> Self {
+        self.drivers.push((Arc::new(driver), Provenance::Application));
+        self
+    }
+
+    /// Adds a driver that came from a pack or a document: without a policy that allows it, it may not act
+    /// outside.
+    pub fn installed_driver(mut self, driver: impl Driver) -> Self {
+        self.drivers.push((Arc::new(driver), Provenance::Installed));
+        self
+    }
+
+    /// Adds a policy. Of several, the strictest verdict holds.
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizers.push(Arc::new(authorizer));
+        self
+    }
+
+    /// Takes all time from this clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// What each causal tree may use, unless its root says otherwise.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(Box::new(limits));
+        self
+    }
+
+    /// How failed attempts are spaced.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// What is done about events that nobody handles.
+    pub fn orphans(mut self, policy: Orphans) -> Self {
+        self.orphans = policy;
+        self
+    }
+
+    /// The largest payload, in bytes of JSON text. 1 MiB by default.
+    pub fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.max_event_bytes = bytes;
+        self
+    }
+
+    /// How many deliveries of one driver wait in memory; more wait in the log's tables. 10,000 by default.
+    pub fn queue_capacity(mut self, deliveries: usize) -> Self {
+        self.queue_capacity = deliveries.max(1);
+        self
+    }
+
+    /// Starts paused: look at what waits, then [`Processor::resume`].
+    pub fn paused(mut self) -> Self {
+        self.paused = true;
+        self
+    }
+
+    /// Makes ids and jitter repeatable, for simulations.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Starts it: when this returns, the drivers are started, what an earlier run left is recovered, and
+    /// events are taken.
+    ///
+    /// # Errors
+    /// `Invalid`: a manifest breaks a rule. `Conflict`: two drivers have one id. `Locked`: another processor
+    /// runs on this bus. Whatever a driver's `start` says.
+    pub async fn start(self) -> Result<Processor> {
+        let mut drivers = Vec::new();
+        for (driver, provenance) in self.drivers {
+            let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+            drivers = with_driver(&drivers, new)?;
+        }
+        let kernel = Arc::new(Kernel {
+            bus: self.bus,
+            store: self.store,
+            clock: self.clock,
+            ids: IdSource::new(self.seed),
+            authorizers: self.authorizers,
+            limits: self.limits,
+            retry: self.retry,
+            orphan_policy: self.orphans,
+            max_event_bytes: self.max_event_bytes,
+            queue_capacity: self.queue_capacity,
+            routes: RwLock::new(Arc::new(RouteTable::new(drivers.clone()))),
+            registering: tokio::sync::Mutex::default(),
+            cancellation: Arc::new(Cancellation::default()),
+            timers: Timers::default(),
+            waiters: Waiters::default(),
+            signals: broadcast::Sender::new(1_024),
+            orphans: Mutex::default(),
+            spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+            paused: AtomicBool::new(self.paused),
+            quarantine: Quarantine::default(),
+            closing: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let attachment = kernel.bus.attach().await?;
+        if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
+            // Nothing has run: the next start finds an orderly stop.
+            kernel.stop.cancel();
+            kernel.bus.detach().await?;
+            return Err(error);
+        }
+        Ok(Processor { _alive: Arc::new(Alive(kernel.clone())), kernel })
+    }
+}
+
+impl fmt::Debug for ProcessorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessorBuilder").field("bus", &self.bus).finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    async fn begin(
+        self: Arc<Self>,
+        drivers: &[Arc<Registered>],
+        attachment: &crate::bus::Attachment,
+    ) -> Result<()> {
+        self.recover(drivers, attachment).await?;
+        for driver in drivers {
+            self.introduce(driver, attachment.drivers.iter().any(|known| known.id == driver.id)).await?;
+            self.start_driver(driver).await?;
+        }
+        self.run_loops();
+        self.catch_up(drivers).await?;
+        self.begin_work();
+        Ok(())
+    }
+
+    /// Makes a driver known to the log; one that is new and wants them gets the log's events.
+    pub(super) async fn introduce(&self, driver: &Arc<Registered>, known: bool) -> Result<()> {
+        if !known && driver.manifest.from_start {
+            self.route_past(driver).await?;
+        }
+        let version = driver.manifest.version.clone();
+        self.bus.commit(Command::Know(driver.id.clone(), version)).await.map(drop)
+    }
+
+    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>) -> Result<()> {
+        let inlet = Arc::new(super::emit::WatcherInlet::new(self));
+        let emitter = Emitter::new(driver.id.clone(), inlet, self.clock.clone(), self.stop.clone());
+        driver
+            .driver
+            .start(emitter)
+            .await
+            .map_err(|error| error.context(format!("driver {} does not start", driver.id)))
+    }
+}
+
+impl Processor {
+    /// Adds a driver while the processor runs. It gets events from now on (or from the start of the log, if
+    /// its manifest says so and this log has not seen it before).
+    ///
+    /// # Errors
+    /// `Invalid`: its manifest. `Conflict`: its id is taken. What its `start` says.
+    pub async fn register(&self, driver: impl Driver) -> Result<()> {
+        self.add(Arc::new(driver), Provenance::Application).await
+    }
+
+    /// As [`Processor::register`], for a driver from a pack or a document.
+    ///
+    /// # Errors
+    /// As [`Processor::register`].
+    pub async fn register_installed(&self, driver: impl Driver) -> Result<()> {
+        self.add(Arc::new(driver), Provenance::Installed).await
+    }
+
+    async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
+        let kernel = &self.kernel;
+        let _one_at_a_time = kernel.registering.lock().await;
+        if kernel.closing.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the processor was shut down"));
+        }
+        let new = Arc::new(Registered::new(driver, provenance, kernel.queue_capacity)?);
+        let list = with_driver(kernel.routes().drivers(), new.clone())?;
+        kernel.start_driver(&new).await?;
+        let table = Arc::new(RouteTable::new(list));
+        *kernel.routes.write().unwrap_or_else(std::sync::PoisonError::into_inner) = table;
+        kernel.introduce(&new, false).await?;
+        kernel.catch_up(std::slice::from_ref(&new)).await
+    }
+}

@@ -1,0 +1,152 @@
+//! What waits beside the deliveries: events that nobody has routed yet, and delayed ones that fall due.
+
+use super::Kernel;
+use super::authorize::audit_of;
+use super::emit::{KERNEL, is_kernels_own};
+use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
+use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+const BATCH: usize = 256;
+/// The longest single sleep: a clock that was set forward is noticed within it.
+const LONGEST: Duration = Duration::from_secs(60);
+
+impl Kernel {
+    pub(super) async fn run_chores(self: Arc<Self>) {
+        let mut chores = self.bus.chores();
+        loop {
+            let seen = *chores.borrow_and_update();
+            let work = async {
+                if seen.unrouted > 0 {
+                    self.route_unrouted().await?;
+                }
+                if seen.next_due.is_some_and(|due| due <= self.clock.now()) {
+                    self.release_due().await?;
+                }
+                Ok::<(), Error>(())
+            };
+            if let Err(error) = work.await {
+                tracing::error!(%error, "routing what waits failed; trying again in a second");
+                self.clock.sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            let next_due = chores.borrow().next_due;
+            let sleep = async {
+                match next_due {
+                    Some(due) => self.clock.sleep(due.since(self.clock.now()).min(LONGEST)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut news = self.bus.chores();
+            tokio::select! {
+                changed = changed_from(&mut news, seen) => if changed.is_err() { return },
+                () = sleep => {}
+            }
+        }
+    }
+
+    async fn route_unrouted(self: &Arc<Self>) -> Result<()> {
+        loop {
+            let page = self.bus.unrouted(BATCH).await?;
+            let last = page.len() < BATCH;
+            for logged in page {
+                let route = self.route_logged(logged).await;
+                match self.bus.commit(Command::Route(Box::new(route))).await {
+                    Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
+                    _ => {}
+                }
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The three steps for an event that is in the log already: it cannot be refused to anybody, so a refusal
+    /// is audited.
+    async fn route_logged(&self, logged: Logged) -> Route {
+        let Logged { sequence, event, .. } = logged;
+        let targets = self.targets(&event.event_type);
+        let fits = event
+            .check(self.max_event_bytes)
+            .and_then(|()| targets.iter().try_for_each(|target| target.driver.driver.check(&event)));
+        let verdict = match fits {
+            // What the kernel says of itself is no matter of policy.
+            Ok(()) if is_kernels_own(&event.event_type) && event.source == KERNEL => Verdict::Allow,
+            Ok(()) => self.authorize(&event, &origin_of(&event), &targets).await,
+            Err(error) => Verdict::Deny(Decision::new(Name::literal("accept"), error.to_string())),
+        };
+        let audit = audit_of(&event, &verdict).into_iter().collect();
+        let place = match &verdict {
+            Verdict::Deny(decision) => {
+                tracing::warn!(event = %event.id, %decision, "an event of the log was not delivered");
+                Place::Routed(Vec::new())
+            }
+            _ => self.route(&event, &verdict, &targets),
+        };
+        Route { sequence, event, place, audit, limits: self.limits.clone(), waiting: true, checkpoint: None }
+    }
+
+    async fn release_due(self: &Arc<Self>) -> Result<()> {
+        loop {
+            let now = self.clock.now();
+            let page = self.bus.parked(Hold::Delayed, BATCH).await?;
+            let due = |parked: &Parked| parked.event.deliver_at.is_none_or(|at| at <= now);
+            let ready: Vec<Parked> = page.into_iter().filter(due).collect();
+            if ready.is_empty() {
+                return Ok(());
+            }
+            for parked in ready {
+                self.release(parked, None).await?;
+            }
+        }
+    }
+
+    /// Ends the wait of an event: authorized (again, unless a person decided) and routed now.
+    pub(super) async fn release(
+        self: &Arc<Self>,
+        parked: Parked,
+        approved: Option<AuditRecord>,
+    ) -> Result<()> {
+        let event = parked.event;
+        let targets = self.targets(&event.event_type);
+        let verdict = match &approved {
+            Some(_) => self.authorize_approved(&event, &origin_of(&event), &targets).await,
+            None => self.authorize(&event, &origin_of(&event), &targets).await,
+        };
+        let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
+        audit.extend(approved);
+        let place = self.route(&event, &verdict, &targets);
+        let (user, id) = (event.user_id.clone(), event.id.clone());
+        let entry = match verdict {
+            Verdict::Deny(_) => None,
+            _ => {
+                Some(Entry { minted: true, limits: self.limits.clone(), ..Entry::new(event.clone(), place) })
+            }
+        };
+        let release = Release { user, id, entry, audit };
+        let receipt = match self.bus.commit(Command::Release(Box::new(release))).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            answer => answer?,
+        };
+        let appeared = receipt.appended.iter().any(|appended| !appended.parked);
+        self.waiters.progress(event.root(), appeared.then_some(&event), &receipt);
+        Ok(())
+    }
+}
+
+/// Who stands behind an event that waited: its user, through the driver that made it.
+fn origin_of(event: &Event) -> Origin {
+    match &event.root_id {
+        Some(_) => Origin::Handler { driver: event.source.clone(), user: event.user_id.clone() },
+        None => Origin::User(event.user_id.clone()),
+    }
+}
+
+async fn changed_from(
+    news: &mut tokio::sync::watch::Receiver<crate::bus::Chores>,
+    seen: crate::bus::Chores,
+) -> std::result::Result<(), tokio::sync::watch::error::RecvError> {
+    news.wait_for(|chores| *chores != seen).await.map(drop)
+}

@@ -1,0 +1,150 @@
+//! From the commit to the handlers: each driver's queue is filled from the feed and emptied by workers.
+
+use super::Kernel;
+use super::registry::Registered;
+use super::settle::Settled;
+use crate::Result;
+use crate::bus::{Delivery, Position};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How many deliveries are taken from the feed, or read from the tables, at once.
+const BATCH: usize = 1_024;
+
+impl Kernel {
+    /// Starts the loops: fresh deliveries, retries, and what waits beside the log.
+    pub(super) fn run_loops(self: &Arc<Self>) {
+        let loops = [
+            tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().receive())),
+            tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().run_timers())),
+            tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().run_chores())),
+        ];
+        // They end with the stop token.
+        drop(loops);
+    }
+
+    async fn receive(self: Arc<Self>) {
+        while let Ok(deliveries) = self.bus.receive(BATCH).await {
+            let routes = self.routes();
+            for run in deliveries.chunk_by(|one, other| one.driver == other.driver) {
+                let Some(driver) = routes.driver(&run[0].driver) else {
+                    tracing::warn!(driver = %run[0].driver, "a delivery waits for a driver that is not registered");
+                    continue;
+                };
+                let mut lane = driver.lane();
+                run.iter().cloned().for_each(|delivery| lane.offer(delivery));
+                drop(lane);
+                self.pump(driver);
+            }
+        }
+    }
+
+    /// Whether nothing may be dispatched now.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.paused.load(Ordering::Acquire) || self.quarantine.is_closed() || self.stop.is_cancelled()
+    }
+
+    /// Starts as many workers as there are ready deliveries and free slots.
+    pub(super) fn pump(self: &Arc<Self>, driver: &Arc<Registered>) {
+        if self.is_held_back() {
+            return;
+        }
+        loop {
+            let (next, read) = {
+                let mut lane = driver.lane();
+                (lane.next(), lane.wants_to_read())
+            };
+            if let Some(after) = read {
+                self.tasks.spawn(self.clone().refill(driver.clone(), after));
+            }
+            let Some(delivery) = next else { return };
+            self.tasks.spawn(self.clone().work(driver.clone(), delivery));
+        }
+    }
+
+    pub(super) fn pump_all(self: &Arc<Self>) {
+        self.routes().drivers().iter().for_each(|driver| self.pump(driver));
+    }
+
+    /// One worker: handles and settles until nothing is ready.
+    async fn work(self: Arc<Self>, driver: Arc<Registered>, first: Delivery) {
+        let mut next = Some(first);
+        while let Some(delivery) = next {
+            let attempt = self.attempt(&driver, &delivery).await;
+            let settled = self.settle(&driver, &delivery, attempt).await;
+            next = self.after(&driver, &delivery, settled);
+            // Handlers and buses that are always ready must not keep the thread for themselves.
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    /// Gives back the slot and takes the next delivery, in one step.
+    fn after(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        settled: Settled,
+    ) -> Option<Delivery> {
+        let (again, keep_key) = match settled {
+            Settled::Over(keep_key) => (None, keep_key),
+            Settled::Again(again) => (Some(again), true),
+        };
+        let (next, read) = {
+            let mut lane = driver.lane();
+            lane.finish(delivery, keep_key);
+            let next = if self.is_held_back() { None } else { lane.next() };
+            (next, lane.wants_to_read())
+        };
+        if let Some(again) = again {
+            self.timers.add(driver, *again);
+        }
+        if let Some(after) = read {
+            self.tasks.spawn(self.clone().refill(driver.clone(), after));
+        }
+        next
+    }
+
+    /// Reads on where the queue stopped.
+    async fn refill(self: Arc<Self>, driver: Arc<Registered>, after: Position) {
+        let read = self.stop.run_until_cancelled(self.bus.pending(after, BATCH)).await;
+        match read {
+            None => return,
+            Some(Ok(page)) => self.fill(&driver, after, &page),
+            Some(Err(error)) => {
+                tracing::error!(%error, driver = %driver.id, "the backlog could not be read; trying again");
+                self.clock.sleep(std::time::Duration::from_secs(1)).await;
+                driver.lane().read(after, false);
+            }
+        }
+        self.pump(&driver);
+    }
+
+    fn fill(&self, driver: &Arc<Registered>, after: Position, page: &[Delivery]) {
+        let now = self.clock.now();
+        let mut lane = driver.lane();
+        for delivery in page.iter().filter(|delivery| delivery.driver == driver.id) {
+            if self.quarantine.holds(delivery.position) {
+                continue;
+            }
+            let waits = delivery.due.is_some_and(|due| due > now);
+            if waits && lane.set_aside(&delivery.event) {
+                self.timers.add(driver, delivery.clone());
+            } else {
+                lane.enqueue(delivery.clone());
+            }
+        }
+        let up_to = page.last().map_or(after, |last| last.position);
+        lane.read(up_to, page.len() < BATCH);
+    }
+
+    /// Lets new queues read what the tables already hold for them.
+    pub(super) async fn catch_up(self: &Arc<Self>, drivers: &[Arc<Registered>]) -> Result<()> {
+        for driver in drivers {
+            let Some(after) = driver.lane().wants_to_read() else { continue };
+            let page = self.bus.pending(after, BATCH).await?;
+            self.fill(driver, after, &page);
+            self.pump(driver);
+        }
+        Ok(())
+    }
+}

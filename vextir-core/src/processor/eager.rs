@@ -1,0 +1,62 @@
+//! Eager drivers: quick, without outside effects, run before the commit of their event and settled in the
+//! same transaction.
+
+use super::Kernel;
+use super::handle::Attempt;
+use crate::bus::{Delivery, Entry, Outcome, Place, Settlement};
+use std::sync::Arc;
+
+impl Kernel {
+    /// Runs the eager handlers of events that have no others. What is not ready at once, or fails, goes the
+    /// normal way.
+    pub(super) async fn run_eager(self: &Arc<Self>, entries: &mut [Entry]) {
+        for entry in entries {
+            let Place::Routed(deliveries) = &entry.place else { continue };
+            if deliveries.is_empty() || entry.event.ordering_key.is_some() || self.is_held_back() {
+                continue;
+            }
+            let routes = self.routes();
+            let drivers: Option<Vec<_>> = deliveries
+                .iter()
+                .map(|new| routes.driver(&new.driver).filter(|driver| driver.manifest.eager))
+                .collect();
+            let Some(drivers) = drivers else { continue };
+            let mut settled = Vec::with_capacity(drivers.len());
+            for (driver, new) in drivers.into_iter().zip(deliveries) {
+                if driver.lane().is_paused() {
+                    break;
+                }
+                let delivery = Delivery {
+                    position: 0,
+                    driver: driver.id.clone(),
+                    event: entry.event.clone(),
+                    sequence: 0,
+                    logged_at: self.clock.now(),
+                    attempt: 0,
+                    due: None,
+                    reclaims: 0,
+                    obligations: new.obligations.clone(),
+                    error: None,
+                };
+                let Some(attempt) = self.attempt_at_once(driver, &delivery).await else { break };
+                let Some(settlement) = self.eager_settlement(&delivery, attempt).await else { break };
+                settled.push(settlement);
+            }
+            entry.eager = settled;
+        }
+    }
+
+    async fn eager_settlement(self: &Arc<Self>, delivery: &Delivery, attempt: Attempt) -> Option<Settlement> {
+        let Attempt { result, effects } = attempt;
+        let done = self.outputs(delivery, result.ok()?, effects.outputs).await.ok()?;
+        if done.entries.iter().any(|entry| !entry.minted) {
+            // An id of its own may be stored already: that is looked up when it is settled the normal way.
+            return None;
+        }
+        let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
+        let mut settlement = Settlement::of(delivery, outcome);
+        settlement.usage = effects.usage;
+        settlement.audit = done.audit;
+        Some(settlement)
+    }
+}

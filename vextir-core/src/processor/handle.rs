@@ -1,0 +1,113 @@
+//! Step 4, handle: one attempt at one delivery, with its timeout, its panics and its cancellation kept apart
+//! from everything else.
+
+use super::Kernel;
+use super::registry::Registered;
+use crate::bus::Delivery;
+use crate::ctx::Effects;
+use crate::{Ctx, Event, Failure, HandlerResult};
+use futures::FutureExt;
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+/// An eager handler that took longer runs the normal way.
+const EAGER: Duration = Duration::from_millis(1);
+
+/// How a handler ended.
+pub(super) struct Attempt {
+    pub(super) result: Result<Vec<Event>, Failure>,
+    pub(super) effects: Effects,
+}
+
+type Caught = Result<HandlerResult, Box<dyn Any + Send>>;
+
+impl Kernel {
+    /// Runs the handler to its end, or to its timeout.
+    pub(super) async fn attempt(self: &Arc<Self>, driver: &Registered, delivery: &Delivery) -> Attempt {
+        let event = &delivery.event;
+        let span = tracing::info_span!(
+            "handle",
+            driver = %driver.id,
+            event = %event.id,
+            event_type = %event.event_type,
+            root = %event.root(),
+            cause = event.correlation_id.as_ref().map(tracing::field::display),
+            attempt = delivery.attempt + 1,
+        );
+        let begun = Instant::now();
+        let cx = self.context(delivery);
+        let result = self.with_timeout(driver, event.clone(), &cx).instrument(span).await;
+        driver.meters.handled(begun.elapsed());
+        Attempt { result, effects: cx.take_effects() }
+    }
+
+    /// Runs the handler only if it is ready at once.
+    pub(super) async fn attempt_at_once(
+        self: &Arc<Self>,
+        driver: &Registered,
+        delivery: &Delivery,
+    ) -> Option<Attempt> {
+        let cx = self.context(delivery);
+        let begun = Instant::now();
+        let mut work =
+            AssertUnwindSafe(driver.driver.handle_event(delivery.event.clone(), &cx)).catch_unwind();
+        let caught = poll_once(Pin::new(&mut work)).await?;
+        if begun.elapsed() > EAGER {
+            return None;
+        }
+        driver.meters.handled(begun.elapsed());
+        let result = flatten(caught);
+        drop(work);
+        Some(Attempt { result, effects: cx.take_effects() })
+    }
+
+    fn context(&self, delivery: &Delivery) -> Ctx {
+        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), self.signals.clone())
+    }
+
+    async fn with_timeout(&self, driver: &Registered, event: Event, cx: &Ctx) -> Result<Vec<Event>, Failure> {
+        let mut work = AssertUnwindSafe(driver.driver.handle_event(event, cx)).catch_unwind();
+        // Most handlers that wait for nothing end here, without a timer.
+        if let Some(caught) = poll_once(Pin::new(&mut work)).await {
+            return flatten(caught);
+        }
+        tokio::select! {
+            biased;
+            caught = work => flatten(caught),
+            () = self.clock.sleep(driver.timeout) => Err(Failure::transient(format!(
+                "timed out after {}", humantime::format_duration(driver.timeout)
+            ))),
+        }
+    }
+}
+
+/// Polls once, with the task's own waker.
+async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// A panic is a bug, and a bug is permanent.
+fn flatten(caught: Caught) -> Result<Vec<Event>, Failure> {
+    match caught {
+        Ok(Ok(events)) => Ok(events),
+        Ok(Err(error)) => Err(Failure::from_error(error)),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "a value that is no text".into());
+            Err(Failure::permanent(format!("panicked: {text}")))
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The operator's calls: pause, cancel, extend, redrive, approve, look.
+
+use super::{Kernel, Processor};
+use crate::bus::{Command, DeadLetter, Hold, Parked, Position, Release, Tree};
+use crate::{
+    AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, Limits, Manifest, Name, Result, Timestamp,
+};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How many parked events or dead letters are looked at in one go.
+const BATCH: usize = 1_024;
+
+/// One driver, and how busy it is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DriverStatus {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Deliveries that wait in memory.
+    pub queued: usize,
+    /// Deliveries that run.
+    pub running: usize,
+    /// Whether it is paused.
+    pub paused: bool,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Letters {
+    driver: Option<Name>,
+    user: Option<Name>,
+    positions: Option<Vec<Position>>,
+}
+
+impl Letters {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn one(position: Position) -> Self {
+        Self { positions: Some(vec![position]), ..Self::default() }
+    }
+
+    /// Those of one driver.
+    #[must_use]
+    pub fn driver(mut self, driver: impl Into<Name>) -> Self {
+        self.driver = Some(driver.into());
+        self
+    }
+
+    /// Those of one user.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Name>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    fn means(&self, letter: &DeadLetter) -> bool {
+        self.driver.as_ref().is_none_or(|driver| *driver == letter.driver)
+            && self.user.as_ref().is_none_or(|user| *user == letter.event.user_id)
+            && self.positions.as_ref().is_none_or(|positions| positions.contains(&letter.position))
+    }
+}
+
+impl Processor {
+    /// Stops dispatching. What runs goes on to its end; events are still taken.
+    pub fn pause(&self) {
+        self.kernel.paused.store(true, Ordering::Release);
+    }
+
+    /// Dispatches again.
+    pub fn resume(&self) {
+        self.kernel.paused.store(false, Ordering::Release);
+        self.kernel.begin_work();
+    }
+
+    /// Stops dispatching to one driver.
+    ///
+    /// # Errors
+    /// `NotFound`: no such driver.
+    pub fn pause_driver(&self, id: &str) -> Result<()> {
+        self.kernel.set_driver_paused(id, true)
+    }
+
+    /// Dispatches to one driver again.
+    ///
+    /// # Errors
+    /// `NotFound`: no such driver.
+    pub fn resume_driver(&self, id: &str) -> Result<()> {
+        self.kernel.set_driver_paused(id, false)
+    }
+
+    /// The registered drivers, in the order of their registration.
+    #[must_use]
+    pub fn drivers(&self) -> Vec<DriverStatus> {
+        let status = |driver: &Arc<super::registry::Registered>| {
+            let lane = driver.lane();
+            DriverStatus {
+                manifest: driver.manifest.clone(),
+                queued: lane.queued(),
+                running: lane.running(),
+                paused: lane.is_paused(),
+            }
+        };
+        self.kernel.routes().drivers().iter().map(status).collect()
+    }
+
+    /// Stops queued, delayed, held and retrying work of a causal tree, tells running handlers to stop, and
+    /// drops what they still make. Says how many deliveries and events went.
+    ///
+    /// # Errors
+    /// `NotFound`: no tree with work has this root.
+    pub async fn cancel(&self, root: &EventId) -> Result<usize> {
+        self.kernel.cancel(&Name::literal(crate::LOCAL_USER), root).await
+    }
+
+    /// The ledger of a causal tree; `None` when nothing ever had to be done in it.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn lease(&self, root: &EventId) -> Result<Option<Lease>> {
+        self.kernel.bus.lease(&Name::literal(crate::LOCAL_USER), root).await
+    }
+
+    /// Sets new limits on a causal tree. If it was held at a limit, it goes on.
+    ///
+    /// # Errors
+    /// `NotFound`: no tree with work has this root. `Cancelled`.
+    pub async fn extend(&self, root: &EventId, limits: Limits) -> Result<()> {
+        self.kernel.extend(root, limits).await
+    }
+
+    /// Events that wait for an approval, for a lease, or behind another held event of their ordering key.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn held(&self, limit: usize) -> Result<Vec<Parked>> {
+        let mut held = Vec::new();
+        for hold in [Hold::Approval, Hold::Lease, Hold::Key] {
+            held.extend(self.kernel.bus.parked(hold, limit - held.len()).await?);
+        }
+        Ok(held)
+    }
+
+    /// Events that wait for their time, the earliest first.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn delayed(&self, limit: usize) -> Result<Vec<Parked>> {
+        self.kernel.bus.parked(Hold::Delayed, limit).await
+    }
+
+    /// Lets an event go on that a policy held.
+    ///
+    /// # Errors
+    /// `NotFound`: no such event waits for an approval.
+    pub async fn approve(&self, id: &EventId, reason: &str) -> Result<()> {
+        self.kernel.decide(id, reason, true).await
+    }
+
+    /// Drops an event that a policy held.
+    ///
+    /// # Errors
+    /// `NotFound`: no such event waits for an approval.
+    pub async fn reject(&self, id: &EventId, reason: &str) -> Result<()> {
+        self.kernel.decide(id, reason, false).await
+    }
+
+    /// Dead letters after a position, the oldest first.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.kernel.bus.dead_letters(after, limit).await
+    }
+
+    /// Tries dead letters again, at the tail of the queue. Says how many.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn redrive(&self, letters: &Letters) -> Result<usize> {
+        self.kernel.end_letters(letters, "redrive", Command::Redrive).await
+    }
+
+    /// Forgets dead letters. Says how many.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn discard(&self, letters: &Letters) -> Result<usize> {
+        self.kernel.end_letters(letters, "discard", Command::Discard).await
+    }
+
+    /// Audit records after a number, the oldest first, each with its number.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
+        self.kernel.bus.audit(after, limit).await
+    }
+}
+
+impl Kernel {
+    /// Work may begin, unless the processor is paused: suspects first.
+    pub(super) fn begin_work(self: &Arc<Self>) {
+        if self.paused.load(Ordering::Acquire) {
+            return;
+        }
+        if self.quarantine.is_closed() {
+            self.tasks.spawn(self.clone().run_quarantine());
+        } else {
+            self.pump_all();
+        }
+    }
+
+    fn set_driver_paused(self: &Arc<Self>, id: &str, paused: bool) -> Result<()> {
+        let routes = self.routes();
+        let missing = || Error::new(ErrorKind::NotFound, format!("no driver {id:?} is registered"));
+        let driver = routes.driver(id).ok_or_else(missing)?;
+        driver.lane().set_paused(paused);
+        self.pump(driver);
+        Ok(())
+    }
+
+    pub(super) async fn cancel(self: &Arc<Self>, user: &Name, root: &EventId) -> Result<usize> {
+        let command = Command::Cancel { user: user.clone(), root: root.clone() };
+        let receipt = self.bus.commit(command).await?;
+        self.cancellation.cancel(root);
+        for driver in self.routes().drivers() {
+            driver.lane().remove(|delivery| delivery.event.root() == root);
+        }
+        self.timers.remove(root);
+        self.waiters.progress(root, None, &receipt);
+        self.note(user, root, "cancel", "cancelled by the operator or its user").await?;
+        self.pump_all();
+        Ok(receipt.touched)
+    }
+
+    async fn extend(self: &Arc<Self>, root: &EventId, limits: Limits) -> Result<()> {
+        let user = Name::literal(crate::LOCAL_USER);
+        let command = Command::Extend { user: user.clone(), root: root.clone(), limits };
+        self.bus.commit(command).await?;
+        self.note(&user, root, "extend", "new limits set by the operator").await?;
+        loop {
+            let page = self.bus.parked(Hold::Lease, BATCH).await?;
+            let mine: Vec<Parked> = page.into_iter().filter(|parked| parked.event.root() == root).collect();
+            let count = mine.len();
+            for parked in mine {
+                self.release(parked, None).await?;
+            }
+            let tree = self.bus.lease(&user, root).await?;
+            let held_again =
+                tree.as_ref().map(Tree::from).is_some_and(|tree| tree.state == crate::LeaseState::Held);
+            if count == 0 || held_again {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn decide(self: &Arc<Self>, id: &EventId, reason: &str, approved: bool) -> Result<()> {
+        let page = self.bus.parked(Hold::Approval, usize::MAX >> 1).await?;
+        let missing = || Error::new(ErrorKind::NotFound, format!("no event {id} waits for an approval"));
+        let parked = page.into_iter().find(|parked| parked.event.id == *id).ok_or_else(missing)?;
+        let act = if approved { "approve" } else { "reject" };
+        let decision = Decision::new(Name::literal("operator"), reason);
+        let record = AuditRecord::about(&parked.event, act, decision);
+        let event = parked.event.clone();
+        if approved {
+            self.release(parked, Some(record)).await?;
+        } else {
+            let (user, id) = (event.user_id.clone(), event.id.clone());
+            let release = Release { user, id, entry: None, audit: vec![record] };
+            let receipt = self.bus.commit(Command::Release(Box::new(release))).await?;
+            self.waiters.progress(event.root(), None, &receipt);
+        }
+        self.release_behind(&event).await
+    }
+
+    /// What waited behind a held event of its ordering key goes on, in order, up to the next one that is held.
+    async fn release_behind(self: &Arc<Self>, event: &Event) -> Result<()> {
+        let Some(key) = &event.ordering_key else { return Ok(()) };
+        let same_key = |parked: &Parked| {
+            parked.event.user_id == event.user_id && parked.event.ordering_key.as_ref() == Some(key)
+        };
+        for parked in self.bus.parked(Hold::Key, usize::MAX >> 1).await?.into_iter().filter(same_key) {
+            let still_held = self.bus.parked(Hold::Approval, usize::MAX >> 1).await?;
+            if still_held.iter().any(|held| same_key(held) && held.number < parked.number) {
+                return Ok(());
+            }
+            self.release(parked, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_letters(
+        self: &Arc<Self>,
+        letters: &Letters,
+        act: &'static str,
+        command: fn(Vec<Position>) -> Command,
+    ) -> Result<usize> {
+        let (mut after, mut touched) = (0, 0);
+        let end = Timestamp::MAX;
+        loop {
+            let page = self.bus.dead_letters(after, BATCH).await?;
+            let meant: Vec<&DeadLetter> =
+                page.iter().filter(|letter| letter.at <= end && letters.means(letter)).collect();
+            let positions = meant.iter().map(|letter| letter.position).collect();
+            touched += self.bus.commit(command(positions)).await?.touched;
+            let decision = Decision::new(Name::literal("operator"), "asked by the operator");
+            let audit = meant.iter().map(|letter| AuditRecord::about(&letter.event, act, decision.clone()));
+            self.bus.commit(Command::Audit(audit.collect())).await?;
+            for letter in meant {
+                self.unblock_dead(letter);
+            }
+            match page.last() {
+                Some(last) if page.len() == BATCH => after = last.position,
+                _ => return Ok(touched),
+            }
+        }
+    }
+
+    fn unblock_dead(self: &Arc<Self>, letter: &DeadLetter) {
+        let routes = self.routes();
+        if let Some(driver) = routes.driver(&letter.driver).filter(|driver| driver.manifest.block_on_dead) {
+            driver.lane().unblock(&letter.event);
+            self.pump(driver);
+        }
+    }
+
+    /// Writes an act of the operator upon a tree to the audit.
+    async fn note(&self, user: &Name, root: &EventId, act: &'static str, reason: &str) -> Result<()> {
+        let about = Event::new(Name::literal("lease.changed")).with_id(root.clone()).with_user(user.clone());
+        let record = AuditRecord::about(&about, act, Decision::new(Name::literal("operator"), reason));
+        self.bus.commit(Command::Audit(vec![record])).await.map(drop)
+    }
+}

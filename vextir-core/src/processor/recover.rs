@@ -1,0 +1,236 @@
+//! After a stop: who may have been running when the process died, which drivers are gone, and what a new
+//! driver has missed.
+
+use super::Kernel;
+use super::registry::Registered;
+use super::settle::Settled;
+use crate::bus::{
+    Attachment, Checkpoint, Command, Delivery, NewDelivery, Outcome, Place, Position, Route, Settlement,
+    first_left,
+};
+use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Verdict};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const BATCH: usize = 1_024;
+/// From this many reclaims on, a delivery runs alone.
+const ALONE: u32 = 2;
+/// With this many, it is a dead letter.
+const POISON: u32 = 5;
+/// How many deliveries run alone at most; more than that are no suspects but a backlog.
+const MOST_ALONE: usize = 1_024;
+
+/// Deliveries that run alone, one by one, before normal work begins.
+#[derive(Debug, Default)]
+pub(super) struct Quarantine {
+    closed: AtomicBool,
+    suspects: Mutex<VecDeque<Delivery>>,
+    positions: Mutex<HashSet<Position>>,
+}
+
+impl Quarantine {
+    /// Whether normal work has to wait.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether a delivery is kept out of its queue.
+    pub(super) fn holds(&self, position: Position) -> bool {
+        lock(&self.positions).contains(&position)
+    }
+
+    fn fill(&self, suspects: Vec<Delivery>) {
+        lock(&self.positions).extend(suspects.iter().map(|suspect| suspect.position));
+        self.closed.store(!suspects.is_empty(), Ordering::Release);
+        *lock(&self.suspects) = suspects.into();
+    }
+
+    /// Whether a later suspect has the same driver and ordering key.
+    fn has_another(&self, suspect: &Delivery) -> bool {
+        lock(&self.suspects).iter().any(|other| {
+            other.driver == suspect.driver
+                && other.event.user_id == suspect.event.user_id
+                && other.event.ordering_key == suspect.event.ordering_key
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Kernel {
+    /// Looks at what an earlier processor left.
+    pub(super) async fn recover(
+        self: &Arc<Self>,
+        drivers: &[Arc<Registered>],
+        attachment: &Attachment,
+    ) -> Result<()> {
+        let missing =
+            attachment.drivers.iter().any(|known| !drivers.iter().any(|driver| driver.id == known.id));
+        if attachment.unclean || missing {
+            self.look_through(drivers, attachment).await?;
+        }
+        for driver in drivers.iter().filter(|driver| driver.manifest.block_on_dead) {
+            self.block_dead_keys(driver).await?;
+        }
+        Ok(())
+    }
+
+    /// One pass over the open deliveries. Dispatch is in order, so only the first few of each driver can have
+    /// been running: as many as it runs at a time.
+    async fn look_through(
+        self: &Arc<Self>,
+        drivers: &[Arc<Registered>],
+        attachment: &Attachment,
+    ) -> Result<()> {
+        let mut room: HashMap<&Name, usize> =
+            drivers.iter().map(|driver| (&driver.id, driver.lane().concurrency())).collect();
+        let mut orphaned: HashMap<Name, usize> = HashMap::new();
+        let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
+        let (mut after, now) = (0, self.clock.now());
+        loop {
+            let page = self.bus.pending(after, BATCH).await?;
+            for mut delivery in page.iter().cloned() {
+                let Some(room) = room.get_mut(&delivery.driver) else {
+                    *orphaned.entry(delivery.driver.clone()).or_default() += 1;
+                    continue;
+                };
+                let ran = match attachment.alone {
+                    Some(alone) => delivery.position == alone,
+                    None => *room > 0 && delivery.due.is_none_or(|due| due <= now),
+                };
+                if attachment.unclean && ran {
+                    *room = room.saturating_sub(1);
+                    delivery.reclaims += 1;
+                    reclaimed.push(delivery.position);
+                }
+                if delivery.reclaims >= ALONE && suspects.len() < MOST_ALONE {
+                    suspects.push(delivery);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == BATCH => after = last.position,
+                _ => break,
+            }
+        }
+        for (driver, count) in orphaned {
+            tracing::warn!(%driver, count, "deliveries wait for a driver that is not registered");
+        }
+        self.bus.commit(Command::Reclaim { positions: reclaimed, alone: None }).await?;
+        let (poison, suspects): (Vec<_>, Vec<_>) =
+            suspects.into_iter().partition(|suspect| suspect.reclaims >= POISON);
+        for delivery in poison {
+            self.bury(&delivery).await?;
+        }
+        for suspect in &suspects {
+            // What comes later under the same key waits behind it from the start.
+            if let Some(driver) = drivers.iter().find(|driver| driver.id == suspect.driver) {
+                driver.lane().set_aside(&suspect.event);
+            }
+        }
+        self.quarantine.fill(suspects);
+        Ok(())
+    }
+
+    async fn bury(self: &Arc<Self>, delivery: &Delivery) -> Result<()> {
+        let reason = format!("the process died {} times while it may have been running", delivery.reclaims);
+        let outputs = self.error_event(delivery, &reason).into_iter().collect();
+        let settlement = Settlement::of(delivery, Outcome::Dead { reason, outputs });
+        self.bus.commit(Command::Settle(Box::new(settlement))).await.map(drop)
+    }
+
+    /// Runs the suspects, one by one, each noted before it runs; then normal work begins.
+    pub(super) async fn run_quarantine(self: Arc<Self>) {
+        loop {
+            let next = lock(&self.quarantine.suspects).pop_front();
+            let Some(suspect) = next else { break };
+            if let Err(error) = self.run_alone(&suspect).await {
+                tracing::error!(%error, event = %suspect.event.id, "a delivery could not run alone");
+            }
+        }
+        let done = Command::Reclaim { positions: Vec::new(), alone: None };
+        if let Err(error) = self.bus.commit(done).await {
+            tracing::error!(%error, "the end of the quarantine could not be noted");
+        }
+        self.quarantine.closed.store(false, Ordering::Release);
+        self.pump_all();
+    }
+
+    async fn run_alone(self: &Arc<Self>, suspect: &Delivery) -> Result<()> {
+        let routes = self.routes();
+        let Some(driver) = routes.driver(&suspect.driver) else { return Ok(()) };
+        let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
+        self.bus.commit(note).await?;
+        tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
+        let attempt = self.attempt(driver, suspect).await;
+        match self.settle(driver, suspect, attempt).await {
+            // The key is freed by the last suspect that has it.
+            Settled::Over(keep_key) if keep_key || self.quarantine.has_another(suspect) => {}
+            Settled::Over(_) => driver.lane().unblock(&suspect.event),
+            Settled::Again(again) => self.timers.add(driver, *again),
+        }
+        Ok(())
+    }
+
+    async fn block_dead_keys(&self, driver: &Registered) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let page = self.bus.dead_letters(after, BATCH).await?;
+            for letter in page.iter().filter(|letter| letter.driver == driver.id) {
+                driver.lane().set_aside(&letter.event);
+            }
+            match page.last() {
+                Some(last) if page.len() == BATCH => after = last.position,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Gives a driver that is new to the log the events that the log still has. Goes on where a crash cut it
+    /// off.
+    pub(super) async fn route_past(&self, driver: &Registered) -> Result<()> {
+        let kernel = Name::literal("vextir");
+        let key = format!("from_start/{}", driver.id);
+        let earlier = self.bus.checkpoints(&kernel, "from_start/", usize::MAX >> 1).await?;
+        let note = earlier.into_iter().find(|note| note.key == key).and_then(|note| note.value);
+        let mut after = note.and_then(|value| value.decode::<u64>().ok()).unwrap_or(0);
+        let end = self.bus.status().borrow().head;
+        while after < end {
+            let page = match self.bus.read(after, &EventFilter::all(), BATCH).await {
+                Err(error) if error.kind() == ErrorKind::Gap => {
+                    after = first_left(&*self.bus).await?;
+                    continue;
+                }
+                page => page?,
+            };
+            for logged in page.events.into_iter().take_while(|logged| logged.sequence <= end) {
+                let event = logged.event;
+                if !driver.patterns.iter().any(|pattern| pattern.matches(&event.event_type)) {
+                    continue;
+                }
+                let targets = self.targets(&event.event_type);
+                let origin = crate::Origin::User(event.user_id.clone());
+                if !matches!(self.authorize(&event, &origin, &targets).await, Verdict::Allow) {
+                    continue;
+                }
+                let value = Some(Data::new(&logged.sequence)?);
+                let route = Route {
+                    sequence: logged.sequence,
+                    event,
+                    place: Place::Routed(vec![NewDelivery { driver: driver.id.clone(), obligations: None }]),
+                    audit: Vec::new(),
+                    limits: self.limits.clone(),
+                    waiting: false,
+                    checkpoint: Some(Checkpoint { driver: kernel.clone(), key: key.clone(), value }),
+                };
+                self.bus.commit(Command::Route(Box::new(route))).await.map_err(|error: Error| {
+                    error.context(format!("driver {}: routing the past", driver.id))
+                })?;
+            }
+            after = page.next.max(after + 1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! A registered driver: its manifest read once, its limits, its queue.
+
+use super::lane::Lane;
+use super::meters::Meters;
+use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Calls at a time, when the manifest says nothing.
+const CONCURRENCY: usize = 64;
+/// Attempts after the first, when the manifest says nothing.
+const RETRIES: u32 = 3;
+/// How long a call may take, when the manifest says nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A driver in a processor.
+pub(super) struct Registered {
+    pub(super) id: Name,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) manifest: Manifest,
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) provenance: Provenance,
+    pub(super) timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) meters: Meters,
+    lane: Mutex<Lane>,
+}
+
+impl Registered {
+    pub(super) fn new(driver: Arc<dyn Driver>, provenance: Provenance, queue: usize) -> Result<Self> {
+        let manifest = driver.manifest();
+        let patterns = manifest.check()?;
+        let concurrency = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
+        Ok(Self {
+            id: manifest.id.clone(),
+            driver,
+            patterns,
+            provenance,
+            timeout: manifest.resource_requirements.timeout.unwrap_or(TIMEOUT),
+            retries: manifest.retries.unwrap_or(RETRIES),
+            meters: Meters::new(&manifest.id),
+            lane: Mutex::new(Lane::new(concurrency, queue)),
+            manifest,
+        })
+    }
+
+    pub(super) fn lane(&self) -> MutexGuard<'_, Lane> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The list with one more driver.
+pub(super) fn with_driver(list: &[Arc<Registered>], new: Arc<Registered>) -> Result<Vec<Arc<Registered>>> {
+    if list.iter().any(|driver| driver.id == new.id) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("a driver with the id {:?} is registered already; give each its own id", new.id),
+        ));
+    }
+    Ok(list.iter().cloned().chain([new]).collect())
+}

@@ -1,0 +1,273 @@
+//! Who waits for what an event causes.
+
+use super::Kernel;
+use super::emit::{Emission, EmitOptions, first};
+use crate::bus::{Outcome, Receipt, Settlement, Tree};
+use crate::{Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, LeaseState, Origin, Payload, Result};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a request waits when nobody says otherwise.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+/// How many events of a tree are read at once when looking back.
+const PAGE: usize = 256;
+
+/// Requests by the root whose tree they watch. Costs one load while nobody waits.
+#[derive(Default)]
+pub(super) struct Waiters {
+    count: AtomicUsize,
+    waiting: Mutex<HashMap<EventId, Vec<mpsc::UnboundedSender<Progress>>>>,
+}
+
+/// What happened in a tree.
+enum Progress {
+    Event(Event),
+    Failed { driver: String, reason: String },
+    Tree(Tree),
+}
+
+impl Waiters {
+    fn map(&self) -> MutexGuard<'_, HashMap<EventId, Vec<mpsc::UnboundedSender<Progress>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, root: &EventId) -> mpsc::UnboundedReceiver<Progress> {
+        // Bounded by the tree's own event limit: each event of it is sent once.
+        let (send, receive) = mpsc::unbounded_channel();
+        self.map().entry(root.clone()).or_default().push(send);
+        self.count.fetch_add(1, Ordering::Release);
+        receive
+    }
+
+    fn tell(&self, root: &EventId, news: impl Fn(&mpsc::UnboundedSender<Progress>)) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        if let Some(waiting) = self.map().get(root) {
+            waiting.iter().for_each(news);
+        }
+    }
+
+    /// An event of the tree appeared, or its ledger changed.
+    pub(super) fn progress(&self, root: &EventId, event: Option<&Event>, receipt: &Receipt) {
+        self.tell(root, |waiter| {
+            event.into_iter().for_each(|event| drop(waiter.send(Progress::Event(event.clone()))));
+            receipt.tree.into_iter().for_each(|tree| drop(waiter.send(Progress::Tree(tree))));
+        });
+    }
+}
+
+/// Ends a wait, however it ends.
+struct Waiting<'a> {
+    waiters: &'a Waiters,
+    root: EventId,
+    news: mpsc::UnboundedReceiver<Progress>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.news.close();
+        let mut map = self.waiters.map();
+        if let Some(waiting) = map.get_mut(&self.root) {
+            let before = waiting.len();
+            waiting.retain(|waiter| !waiter.is_closed());
+            self.waiters.count.fetch_sub(before - waiting.len(), Ordering::Release);
+            if waiting.is_empty() {
+                map.remove(&self.root);
+            }
+        }
+    }
+}
+
+impl Kernel {
+    /// Tells who waits what a settlement brought.
+    pub(super) fn announce(&self, settlement: &Settlement, receipt: &Receipt) {
+        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
+            let (Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. }) = &settlement.outcome else {
+                return;
+            };
+            if receipt.dropped {
+                return;
+            }
+            let logged = |event: &&crate::bus::Entry| {
+                receipt.appended.iter().any(|appended| appended.id == event.event.id && !appended.parked)
+            };
+            for entry in outputs.iter().filter(logged) {
+                let _ = waiter.send(Progress::Event(entry.event.clone()));
+            }
+            if let Outcome::Dead { reason, .. } = &settlement.outcome {
+                let driver = settlement.delivery.driver.to_string();
+                let _ = waiter.send(Progress::Failed { driver, reason: reason.clone() });
+            }
+        });
+        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
+            for notice in &receipt.notices {
+                let _ = waiter.send(Progress::Event(notice.clone()));
+            }
+            if let Some(tree) = receipt.tree {
+                let _ = waiter.send(Progress::Tree(tree));
+            }
+        });
+    }
+
+    /// Emits, and begins to watch the tree before its first event is committed.
+    async fn emit_and_watch(
+        self: &Arc<Self>,
+        origin: Origin,
+        event: impl IntoEvent,
+    ) -> Result<(Waiting<'_>, Receipt)> {
+        let mut emission = Emission::of(event, EmitOptions::default())?;
+        if emission.event.id.is_unset() {
+            emission.event.edit().id = self.ids.next(self.clock.now());
+            emission.minted = true;
+        }
+        let root = emission.event.id.clone();
+        let waiting = Waiting { waiters: &self.waiters, news: self.waiters.add(&root), root };
+        let receipt = self.emit(origin, vec![emission], Vec::new(), true).await?;
+        Ok((waiting, receipt))
+    }
+
+    pub(super) async fn request<R: Payload>(
+        self: &Arc<Self>,
+        origin: Origin,
+        event: impl IntoEvent,
+        limit: Duration,
+    ) -> Result<R> {
+        let user = origin.user().cloned();
+        let (mut waiting, receipt) = self.emit_and_watch(origin, event).await?;
+        let mut tree = receipt.tree;
+        let appended = first(receipt)?;
+        if !appended.fresh {
+            // It was emitted before: the answer may be in the log already.
+            let user = user.unwrap_or(crate::Name::literal(crate::LOCAL_USER));
+            tree = self.bus.lease(&user, &appended.id).await?.as_ref().map(Tree::from);
+            if let Some(answer) = self.look_back::<R>(appended.sequence, &appended.id).await? {
+                return answer.decode();
+            }
+        }
+        let answer = self.answer::<R>(&mut waiting, tree, appended.parked);
+        tokio::select! {
+            answer = answer => answer,
+            () = self.clock.sleep(limit) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("no {} within {}; the work goes on", R::TYPE, humantime::format_duration(limit)),
+            )),
+        }
+    }
+
+    async fn answer<R: Payload>(
+        &self,
+        waiting: &mut Waiting<'_>,
+        mut tree: Option<Tree>,
+        parked: bool,
+    ) -> Result<R> {
+        let mut failure = None;
+        loop {
+            // What was told already comes before what the ledger says.
+            let news = match waiting.news.try_recv() {
+                Ok(news) => news,
+                Err(_) => {
+                    match tree {
+                        Some(tree) => end_of(tree, R::TYPE, &mut failure)?,
+                        None if parked => return Err(held()),
+                        None => return Err(no_answer(R::TYPE)),
+                    }
+                    waiting.news.recv().await.ok_or_else(super::closed)?
+                }
+            };
+            match news {
+                Progress::Event(event) if event.event_type == R::TYPE => return event.decode(),
+                Progress::Event(_) => {}
+                Progress::Failed { driver, reason } => {
+                    failure = Some(Error::new(ErrorKind::Failed, format!("{driver}: {reason}")));
+                }
+                Progress::Tree(new) => tree = Some(newer(tree, new)),
+            }
+        }
+    }
+
+    /// The first event of a type that a root caused.
+    async fn look_back<R: Payload>(&self, from: u64, root: &EventId) -> Result<Option<Event>> {
+        let filter = EventFilter::try_from(R::TYPE)?.root(root.clone());
+        let mut after = from;
+        loop {
+            let page = self.bus.read(after, &filter, PAGE).await?;
+            if let Some(logged) = page.events.into_iter().next() {
+                return Ok(Some(logged.event));
+            }
+            if page.at_head {
+                return Ok(None);
+            }
+            after = page.next;
+        }
+    }
+
+    /// Emits, waits until nothing of the tree runs any more, and returns what it caused.
+    pub(super) async fn process(
+        self: &Arc<Self>,
+        origin: Origin,
+        event: impl IntoEvent,
+    ) -> Result<Vec<Event>> {
+        let (mut waiting, receipt) = self.emit_and_watch(origin, event).await?;
+        let mut tree = receipt.tree;
+        let appended = first(receipt)?;
+        while tree.is_some_and(|tree| tree.open > 0) {
+            if let Progress::Tree(new) = waiting.news.recv().await.ok_or_else(super::closed)? {
+                tree = Some(newer(tree, new));
+            }
+        }
+        if appended.parked {
+            return Ok(Vec::new());
+        }
+        self.caused(appended.sequence, &appended.id).await
+    }
+
+    async fn caused(&self, from: u64, root: &EventId) -> Result<Vec<Event>> {
+        let filter = EventFilter::all().root(root.clone());
+        let (mut after, mut caused) = (from, Vec::new());
+        loop {
+            let page = self.bus.read(after, &filter, PAGE).await?;
+            caused.extend(page.events.into_iter().map(|logged| logged.event));
+            if page.at_head {
+                return Ok(caused);
+            }
+            after = page.next;
+        }
+    }
+}
+
+/// Workers tell in any order; the ledger's own order is that of its last event, then of what is settled.
+fn newer(old: Option<Tree>, new: Tree) -> Tree {
+    let order = |tree: Tree| (tree.state != LeaseState::Active, tree.last, std::cmp::Reverse(tree.open));
+    match old {
+        Some(old) if order(old) > order(new) => old,
+        _ => new,
+    }
+}
+
+/// Whether a tree's ledger ends the wait.
+fn end_of(tree: Tree, wanted: &str, failure: &mut Option<Error>) -> Result<()> {
+    match tree.state {
+        LeaseState::Cancelled => return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled")),
+        LeaseState::Held if tree.open == 0 => return Err(held()),
+        _ => {}
+    }
+    if tree.open > 0 {
+        return Ok(());
+    }
+    if let Some(failure) = failure.take() {
+        return Err(failure);
+    }
+    Err(if tree.parked > 0 { held() } else { no_answer(wanted) })
+}
+
+fn held() -> Error {
+    Error::new(ErrorKind::Held, "it waits: for a person's decision, more budget, or its time")
+}
+
+fn no_answer(wanted: &str) -> Error {
+    Error::new(ErrorKind::NoAnswer, format!("everything that the event caused has ended, without a {wanted}"))
+}

@@ -1,0 +1,266 @@
+//! Step 5, settle: what the attempt brought, in one commit.
+
+use super::Kernel;
+use super::accept::Lineage;
+use super::authorize::audit_of;
+use super::emit::{KERNEL, is_kernels_own};
+use super::handle::Attempt;
+use super::registry::Registered;
+use super::retry::Next;
+use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
+use crate::ctx::Effects;
+use crate::{
+    AuditRecord, Category, Error, ErrorKind, Event, EventId, Failure, Name, Origin, Result, Verdict,
+};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tracing::Instrument;
+
+/// The longest text that is kept of a failure, in bytes.
+const MAX_REASON: usize = 4_096;
+
+/// A handler's outputs, ready for the commit.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    pub(super) entries: Vec<Entry>,
+    pub(super) audit: Vec<AuditRecord>,
+}
+
+/// What the queue has to know afterwards.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// Over; `true` if its ordering key stays blocked.
+    Over(bool),
+    /// To be tried again.
+    Again(Box<Delivery>),
+}
+
+impl Kernel {
+    /// Turns an attempt into a settlement, and commits it.
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        attempt: Attempt,
+    ) -> Settled {
+        let Attempt { result, effects } = attempt;
+        let event = &delivery.event;
+        let step =
+            tracing::debug_span!("settle", driver = %driver.id, event = %event.id, root = %event.root());
+        self.settle_attempt(driver, delivery, result, effects).instrument(step).await
+    }
+
+    async fn settle_attempt(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        result: Result<Vec<Event>, Failure>,
+        effects: Effects,
+    ) -> Settled {
+        let done = match result {
+            Ok(returned) => self
+                .outputs(delivery, returned, effects.outputs)
+                .await
+                .map_err(|error| Failure::permanent(format!("an output was refused: {error}"))),
+            Err(failure) => Err(failure),
+        };
+        let mut settlement = match done {
+            Ok(done) => {
+                let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
+                Settlement { audit: done.audit, ..Settlement::of(delivery, outcome) }
+            }
+            Err(failure) => self.failed(driver, delivery, &failure),
+        };
+        settlement.usage = effects.usage;
+        match self.commit_settlement(&settlement).await {
+            Ok(receipt) => self.conclude(driver, delivery, settlement, &receipt),
+            Err(error) if error.kind() == ErrorKind::Stale || error.kind() == ErrorKind::Closed => {
+                tracing::debug!(%error, "the delivery is not ours any more");
+                Settled::Over(false)
+            }
+            Err(error) => self.settle_refused(driver, delivery, settlement, &error).await,
+        }
+    }
+
+    /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
+    /// handler's failure.
+    async fn settle_refused(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        refused: Settlement,
+        error: &Error,
+    ) -> Settled {
+        let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
+        let settlement = Settlement { usage: refused.usage, ..self.failed(driver, delivery, &failure) };
+        match self.commit_settlement(&settlement).await {
+            Ok(receipt) => self.conclude(driver, delivery, settlement, &receipt),
+            Err(error) => {
+                tracing::error!(%error, event = %delivery.event.id, "a delivery could not be settled");
+                Settled::Over(false)
+            }
+        }
+    }
+
+    /// Commits; while the back end fails for now, tries again: the handler's work is not thrown away.
+    async fn commit_settlement(&self, settlement: &Settlement) -> Result<Receipt> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let command = Command::Settle(Box::new(settlement.clone()));
+            match self.bus.commit(command).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable && !self.stop.is_cancelled() => {
+                    tracing::error!(%error, event = %settlement.delivery.event.id, "settling again in {pause:?}");
+                    self.clock.sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Accept, authorize and route for each output: first those of the context, then those returned.
+    pub(super) async fn outputs(
+        &self,
+        delivery: &Delivery,
+        returned: Vec<Event>,
+        emitted: Vec<Event>,
+    ) -> Result<Outputs> {
+        let mut outputs = Outputs::default();
+        if returned.is_empty() && emitted.is_empty() {
+            return Ok(outputs);
+        }
+        let origin =
+            Origin::Handler { driver: delivery.driver.clone(), user: delivery.event.user_id.clone() };
+        for (index, event) in (0u32..).zip(emitted.into_iter().chain(returned)) {
+            self.output(delivery, &origin, index, event, &mut outputs).await?;
+        }
+        Ok(outputs)
+    }
+
+    async fn output(
+        &self,
+        delivery: &Delivery,
+        origin: &Origin,
+        index: u32,
+        event: Event,
+        outputs: &mut Outputs,
+    ) -> Result<()> {
+        let named = self.named_cause(&delivery.event, &event).await?;
+        let cause = named.as_ref().unwrap_or(&delivery.event);
+        let accepted = self.accept_output(event, cause, Lineage { delivery, index })?;
+        let event = accepted.event;
+        let targets = self.targets(&event.event_type);
+        let verdict = self.authorize(&event, origin, &targets).await;
+        let record = audit_of(&event, &verdict);
+        let denied = matches!(verdict, Verdict::Deny(_));
+        let policy = record.as_ref().map(|record| record.decision.policy.clone());
+        outputs.audit.extend(record);
+        if denied {
+            return Ok(());
+        }
+        let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
+        let place = if delayed && !matches!(verdict, Verdict::Hold(_)) {
+            Place::Parked(Hold::Delayed, None)
+        } else {
+            self.route(&event, &verdict, &targets)
+        };
+        outputs.entries.push(Entry { policy, minted: accepted.minted, ..Entry::new(event, place) });
+        Ok(())
+    }
+
+    /// The ancestor that an output names as its cause, if it is not the handled event.
+    async fn named_cause(&self, handled: &Event, output: &Event) -> Result<Option<Event>> {
+        let Some(named) = output.correlation_id.as_ref().filter(|named| **named != handled.id) else {
+            return Ok(None);
+        };
+        let found = self.bus.find(&handled.user_id, named).await?;
+        match found.filter(|logged| logged.event.root() == handled.root()) {
+            Some(logged) => Ok(Some(logged.event)),
+            None => Err(Error::invalid(format!(
+                "{}: it names {named} as its cause, which is not in the causal tree of {}",
+                output.event_type, handled.id
+            ))),
+        }
+    }
+
+    /// The settlement of a failed attempt.
+    fn failed(&self, driver: &Registered, delivery: &Delivery, failure: &Failure) -> Settlement {
+        let reason = shorten(failure.to_string());
+        let attempt = delivery.attempt + 1;
+        let spread = self.spread.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let next = self.retry.decide(failure.class(), failure.pause(), attempt, driver.retries, spread);
+        let outcome = match next {
+            Next::Retry(pause) => Outcome::Retry { at: self.clock.now().after(pause), error: reason },
+            Next::GiveUp => {
+                let outputs = self.error_event(delivery, &reason).into_iter().collect();
+                Outcome::Dead { reason, outputs }
+            }
+        };
+        Settlement::of(delivery, outcome)
+    }
+
+    /// The `error` event of a dead delivery; the kernel's own events cause none.
+    pub(super) fn error_event(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
+        let handled = &delivery.event;
+        if is_kernels_own(&handled.event_type) {
+            return None;
+        }
+        let data = serde_json::json!({"driver": delivery.driver, "error": reason, "event_id": handled.id});
+        let mut event = Event::new(Name::literal("error"))
+            .with_category(Category::Internal)
+            .with_user(handled.user_id.clone())
+            .with_source(Name::literal(KERNEL))
+            .with_timestamp(self.clock.now())
+            .with_cause(handled.id.clone())
+            .with_data(data);
+        let envelope = event.edit();
+        // A redriven delivery can die again: its position tells the two apart.
+        let maker = format!("{}#{}", delivery.driver, delivery.position);
+        envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, u32::MAX);
+        envelope.root_id = Some(handled.root().clone());
+        envelope.depth = handled.depth + 1;
+        envelope.labels.clone_from(&handled.labels);
+        let targets = self.targets(&event.event_type);
+        let place = self.route(&event, &Verdict::Allow, &targets);
+        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    /// After the commit: meters, who waits, and what the queue does next.
+    fn conclude(
+        self: &Arc<Self>,
+        driver: &Arc<Registered>,
+        delivery: &Delivery,
+        settlement: Settlement,
+        receipt: &Receipt,
+    ) -> Settled {
+        self.announce(&settlement, receipt);
+        match settlement.outcome {
+            Outcome::Done { .. } => {
+                driver.meters.done();
+                Settled::Over(false)
+            }
+            Outcome::Dead { reason, .. } => {
+                driver.meters.dead();
+                tracing::warn!(event = %delivery.event.id, driver = %driver.id, reason, "dead letter");
+                Settled::Over(driver.manifest.block_on_dead)
+            }
+            Outcome::Retry { .. } if receipt.dropped => Settled::Over(false),
+            Outcome::Retry { at, error } => {
+                driver.meters.retried();
+                let mut again = delivery.clone();
+                (again.attempt, again.due, again.error) =
+                    (settlement.delivery.attempt + 1, Some(at), Some(error));
+                Settled::Again(Box::new(again))
+            }
+        }
+    }
+}
+
+fn shorten(mut text: String) -> String {
+    if text.len() > MAX_REASON {
+        let end = (0..=MAX_REASON).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(" ..");
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! The orderly stop: nothing new is taken, what runs may finish, the bus is left clean.
+
+use super::{Kernel, Processor};
+use crate::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long running handlers may take to finish.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long handlers have after they were told to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Processor {
+    /// Stops in order: takes no more events, lets running handlers finish (ten seconds at most), stops the
+    /// drivers, and leaves the bus. On a durable bus what is queued stays for the next start; on one that is
+    /// not durable it is worked off within the same limit.
+    ///
+    /// # Errors
+    /// `Timeout`: handlers were still running at the limit; their deliveries are repeated at the next start.
+    pub async fn shutdown(self) -> Result<()> {
+        self.shutdown_within(DRAIN).await
+    }
+
+    /// As [`Processor::shutdown`], with a limit of your own.
+    ///
+    /// # Errors
+    /// As [`Processor::shutdown`].
+    pub async fn shutdown_within(self, limit: Duration) -> Result<()> {
+        let kernel = &self.kernel;
+        if kernel.closing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let drained = tokio::select! {
+            () = kernel.drain() => true,
+            () = kernel.clock.sleep(limit) => false,
+        };
+        kernel.paused.store(true, Ordering::Release);
+        if !drained {
+            kernel.cancellation.cancel_all();
+        }
+        kernel.tasks.close();
+        let ended = drained || {
+            tokio::select! {
+                () = kernel.tasks.wait() => true,
+                () = kernel.clock.sleep(GRACE) => false,
+            }
+        };
+        kernel.stop.cancel();
+        for driver in kernel.routes().drivers() {
+            driver.driver.stop().await;
+        }
+        if !ended {
+            kernel.bus.abandon();
+            // Not left clean: what still runs is looked at by the next start.
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                "handlers were still running at the limit; the next start repeats their deliveries",
+            ));
+        }
+        kernel.bus.detach().await
+    }
+
+    /// Resolves when no delivery is open: nothing is queued, runs or waits for a retry, and nothing waits to be
+    /// routed. Delayed and held events do not count.
+    pub async fn idle(&self) {
+        self.kernel.idle().await;
+    }
+}
+
+impl Kernel {
+    /// Waits for running handlers; without durability also for what is queued.
+    async fn drain(self: &Arc<Self>) {
+        if !self.bus.is_durable() && !self.is_held_back() {
+            self.idle().await;
+        }
+        self.paused.store(true, Ordering::Release);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn idle(&self) {
+        let mut status = self.bus.status();
+        // An error means that the bus is gone, and with it the work.
+        let _ = status.wait_for(|status| status.open == 0).await;
+    }
+}

@@ -1,0 +1,142 @@
+//! One tenant's handle: emits, asks and sees only its own.
+
+use super::emit::EmitOptions;
+use super::{Kernel, request};
+use crate::bus::{EventStream, Start};
+use crate::{Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, Lease, Name, Origin, Payload, Result};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a server gives to one of its users. Made by [`Processor::as_user`](crate::Processor::as_user); does
+/// not keep the processor running.
+///
+/// What belongs to another tenant does not exist here: same error, no count, no hint.
+#[derive(Clone)]
+pub struct Tenant {
+    kernel: Arc<Kernel>,
+    user: Name,
+}
+
+impl Tenant {
+    pub(super) fn new(kernel: Arc<Kernel>, user: Name) -> Self {
+        Self { kernel, user }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::User(self.user.clone())
+    }
+
+    /// Whose handle it is.
+    #[must_use]
+    pub fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// Emits an event, or a payload, as this user.
+    ///
+    /// # Errors
+    /// As [`Processor::emit`](crate::Processor::emit); `Denied` when the event names another user.
+    pub async fn emit<E: IntoEvent>(&self, event: E) -> Result<EventId> {
+        self.kernel.emit_one(self.origin(), event, EmitOptions::default(), true).await
+    }
+
+    /// As [`Tenant::emit`], but says `Busy` instead of waiting.
+    ///
+    /// # Errors
+    /// As [`Tenant::emit`], and `Busy`.
+    pub async fn try_emit<E: IntoEvent>(&self, event: E) -> Result<EventId> {
+        self.kernel.emit_one(self.origin(), event, EmitOptions::default(), false).await
+    }
+
+    /// Emits with a key of your own or limits for what the event causes.
+    ///
+    /// # Errors
+    /// As [`Tenant::emit`].
+    pub async fn emit_with<E: IntoEvent>(&self, event: E, options: EmitOptions) -> Result<EventId> {
+        self.kernel.emit_one(self.origin(), event, options, true).await
+    }
+
+    /// Emits a batch in one commit: all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`Tenant::emit`].
+    pub async fn emit_all(&self, events: Vec<Event>) -> Result<Vec<EventId>> {
+        self.kernel.emit_many(self.origin(), events).await
+    }
+
+    /// Emits an event and waits for the first `R` that it causes. Thirty seconds at most.
+    ///
+    /// # Errors
+    /// As [`Processor::request`](crate::Processor::request).
+    pub async fn request<R: Payload>(&self, event: impl IntoEvent) -> Result<R> {
+        self.kernel.request(self.origin(), event, request::TIMEOUT).await
+    }
+
+    /// As [`Tenant::request`], with a limit of your own.
+    ///
+    /// # Errors
+    /// As [`Tenant::request`].
+    pub async fn request_within<R: Payload>(&self, limit: Duration, event: impl IntoEvent) -> Result<R> {
+        self.kernel.request(self.origin(), event, limit).await
+    }
+
+    /// Runs one event to its end, and returns everything that it caused.
+    ///
+    /// # Errors
+    /// As [`Processor::process_event`](crate::Processor::process_event).
+    pub async fn process_event(&self, event: impl IntoEvent) -> Result<Vec<Event>> {
+        self.kernel.process(self.origin(), event).await
+    }
+
+    /// Subscribes to this user's events from now on.
+    ///
+    /// # Errors
+    /// A bad pattern.
+    pub async fn subscribe<F>(&self, filter: F) -> Result<EventStream>
+    where
+        F: TryInto<EventFilter, Error: Into<Error>>,
+    {
+        self.subscribe_from(filter, Start::Now).await
+    }
+
+    /// Subscribes to this user's events from a place in the log.
+    ///
+    /// # Errors
+    /// As [`Processor::subscribe_from`](crate::Processor::subscribe_from).
+    pub async fn subscribe_from<F>(&self, filter: F, start: Start) -> Result<EventStream>
+    where
+        F: TryInto<EventFilter, Error: Into<Error>>,
+    {
+        let filter = filter.try_into().map_err(Into::into)?.user(self.user.clone());
+        EventStream::open(self.kernel.bus.clone(), filter, start).await
+    }
+
+    /// The ledger of one of this user's causal trees.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn lease(&self, root: &EventId) -> Result<Option<Lease>> {
+        Ok(self.kernel.bus.lease(&self.user, root).await?.filter(|lease| lease.user == self.user))
+    }
+
+    /// Cancels one of this user's causal trees; see [`Processor::cancel`](crate::Processor::cancel).
+    ///
+    /// # Errors
+    /// `NotFound`: this user has no tree with work and this root.
+    pub async fn cancel(&self, root: &EventId) -> Result<usize> {
+        if self.lease(root).await?.is_none() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no causal tree with work has the root {root}"),
+            ));
+        }
+        self.kernel.cancel(&self.user, root).await
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenant").field("user", &self.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+use crate::driver::{answers, driver, log, quick, types};
+use std::time::Duration;
+use vextir::prelude::*;
+use vextir::{ErrorKind, LeaseState, Limits};
+
+fn ping_pong() -> [impl Driver; 2] {
+    [
+        answers(Manifest::new("ping").handles("pong"), |_| Ok(vec![Event::new("ping")])),
+        answers(Manifest::new("pong").handles("ping"), |_| Ok(vec![Event::new("pong")])),
+    ]
+}
+
+#[tokio::test]
+async fn two_drivers_that_answer_each_other_for_ever_are_held() {
+    let [ping, pong] = ping_pong();
+    let app = quick().driver(ping).driver(pong).start().await.unwrap();
+    let mut notices = app.subscribe("lease.held").await.unwrap();
+    let root = app.emit(Event::new("ping")).await.unwrap();
+    let notice = notices.next().await.unwrap().unwrap();
+    assert_eq!(notice.data.value()["root"], root.to_string());
+    assert_eq!(
+        (notice.data.value()["unit"].clone(), notice.data.value()["limit"].clone()),
+        (json!("depth"), json!(64))
+    );
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.events, lease.parked, lease.open), (LeaseState::Held, 65, 1, 0));
+    let held = app.held(10).await.unwrap();
+    assert_eq!((held.len(), held[0].event.depth), (1, 65));
+
+    app.extend(&root, Limits { depth: 100, ..Limits::default() }).await.unwrap();
+    notices.next().await.unwrap().unwrap();
+    app.idle().await;
+    assert_eq!(app.lease(&root).await.unwrap().unwrap().events, 101);
+
+    assert_eq!(app.cancel(&root).await.unwrap(), 1);
+    assert!(app.held(10).await.unwrap().is_empty());
+    let error = app.extend(&root, Limits::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn the_number_of_events_is_limited_too() {
+    let burst = answers(Manifest::new("burst").handles("start"), |_| Ok(vec![Event::new("item"); 50]));
+    let limits = Limits { events: 20, ..Limits::default() };
+    let app = quick().limits(limits).driver(burst).start().await.unwrap();
+    let root = app.emit(Event::new("start")).await.unwrap();
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.events, lease.parked, lease.state), (20, 31, LeaseState::Held));
+    assert_eq!(log(&app).await.len(), 21, "twenty events and one notice");
+    app.extend(&root, Limits { events: 30, ..Limits::default() }).await.unwrap();
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.events, lease.parked, lease.state), (30, 21, LeaseState::Held));
+    app.extend(&root, Limits::default()).await.unwrap();
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.events, lease.parked, lease.state), (51, 0, LeaseState::Active));
+}
+
+#[tokio::test]
+async fn other_units_are_drawn_by_handlers() {
+    let spender = driver(Manifest::new("spender").handles("ask"), |_, cx| {
+        Box::pin(async move {
+            cx.draw("tokens", 60);
+            Ok(vec![Event::new("ask")])
+        })
+    });
+    let app = quick().driver(spender).start().await.unwrap();
+    let units = [("tokens".into(), 150)].into();
+    let options = vextir::EmitOptions::new().limits(Limits { units, ..Limits::default() });
+    let root = app.emit_with(Event::new("ask"), options).await.unwrap();
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!(lease.units.values().copied().collect::<Vec<_>>(), [180], "what was used is recorded");
+    assert_eq!((lease.state, lease.parked), (LeaseState::Held, 1));
+}
+
+#[tokio::test]
+async fn a_request_into_a_held_tree_says_so() {
+    #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+    struct Never;
+    impl Payload for Never {
+        const TYPE: &'static str = "never";
+    }
+    let [ping, pong] = ping_pong();
+    let app = quick().driver(ping).driver(pong).start().await.unwrap();
+    let error = app.request::<Never>(Event::new("ping")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Held);
+}
+
+#[tokio::test]
+async fn cancel_stops_queued_running_and_late_work() {
+    let slow = driver(Manifest::new("slow").handles("job").with_concurrency(1), |_, cx| {
+        Box::pin(async move {
+            cx.cancelled().await;
+            Ok(vec![Event::new("too.late")])
+        })
+    });
+    let fan = answers(Manifest::new("fan").handles("start"), |_| {
+        let later = "9999-01-01T00:00:00Z".parse()?;
+        Ok(vec![Event::new("job"), Event::new("job"), Event::new("job").with_deliver_at(later)])
+    });
+    let app = quick().driver(slow).driver(fan).start().await.unwrap();
+    let root = app.emit(Event::new("start")).await.unwrap();
+    while app.drivers()[0].running == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(app.cancel(&root).await.unwrap(), 3, "one running, one queued, one delayed");
+    while app.drivers()[0].running > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(types(&log(&app).await), ["start", "job", "job"], "the late output was dropped");
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.open, lease.parked), (LeaseState::Cancelled, 0, 0));
+    let other = app.as_user("eve").cancel(&root).await.unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::NotFound);
+}

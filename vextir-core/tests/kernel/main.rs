@@ -1,0 +1,14 @@
+//! The kernel, from the outside: events go in, what comes out is looked at.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+extern crate vextir_core as vextir;
+
+mod authorize;
+mod driver;
+mod faults;
+mod flow;
+mod lease;
+mod operate;
+mod order;
+mod retry;
+mod watch;

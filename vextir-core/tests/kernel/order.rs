@@ -1,0 +1,87 @@
+use crate::driver::{driver, quick};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use vextir::prelude::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_one_key_come_in_order_and_others_in_parallel() {
+    let seen: Arc<Mutex<HashMap<String, Vec<u64>>>> = Arc::default();
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (seen_by, running_by, most_by) = (seen.clone(), running.clone(), most.clone());
+    let ordered = driver(Manifest::new("ordered").handles("job").with_concurrency(8), move |event, cx| {
+        let (seen, running, most) = (seen_by.clone(), running_by.clone(), most_by.clone());
+        Box::pin(async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_micros(fastrand::u64(0..300))).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            // Every seventh attempt fails first: a retry keeps its key.
+            let n: u64 = event.data.decode()?;
+            if n % 7 == 0 && cx.attempt() == 1 {
+                return Err("again".into());
+            }
+            let key = event.ordering_key.clone().unwrap().to_string();
+            seen.lock().unwrap().entry(key).or_default().push(n);
+            Ok(vec![])
+        })
+    });
+    let app = quick().driver(ordered).start().await.unwrap();
+    for n in 0..400u64 {
+        let event = Event::new("job").with_data(json!(n)).with_ordering_key(format!("key-{}", n % 5));
+        app.emit(event).await.unwrap();
+    }
+    app.idle().await;
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 5);
+    for (key, order) in seen.iter() {
+        assert_eq!(order.len(), 80, "{key}");
+        assert!(order.is_sorted(), "{key}: {order:?}");
+    }
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=5).contains(&most), "{most} at a time with five keys");
+}
+
+#[tokio::test]
+async fn concurrency_is_a_limit() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (running_by, most_by) = (running.clone(), most.clone());
+    let busy = driver(Manifest::new("busy").handles("job").with_concurrency(3), move |_, _| {
+        let (running, most) = (running_by.clone(), most_by.clone());
+        Box::pin(async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok(vec![])
+        })
+    });
+    let app = quick().driver(busy).start().await.unwrap();
+    for _ in 0..50 {
+        app.emit(Event::new("job")).await.unwrap();
+    }
+    app.idle().await;
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_memory_is_worked_off() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let counter = driver(Manifest::new("counter").handles("job").with_concurrency(4), move |_, _| {
+        let count = counted.clone();
+        Box::pin(async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![])
+        })
+    });
+    let app = quick().queue_capacity(16).paused().driver(counter).start().await.unwrap();
+    for _ in 0..5_000 {
+        app.emit(Event::new("job")).await.unwrap();
+    }
+    tokio::task::yield_now().await;
+    assert!(app.drivers()[0].queued <= 1_040, "{}", app.drivers()[0].queued);
+    assert_eq!(count.load(Ordering::SeqCst), 0, "it is paused");
+    app.resume();
+    app.idle().await;
+    assert_eq!(count.load(Ordering::SeqCst), 5_000);
+}

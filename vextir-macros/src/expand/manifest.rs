@@ -1,0 +1,79 @@
+//! `Driver::manifest`: everything that the declaration says.
+
+use super::clash;
+use crate::docs;
+use crate::model::{Driver, Handler, Input, Settings};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Path;
+
+pub(super) fn manifest(driver: &Driver) -> TokenStream {
+    let root = &driver.root;
+    let id = &driver.settings.id;
+    let settings = settings(root, &driver.settings);
+    let description = docs::description(&driver.item.attrs).map(|docs| quote!(.with_description(#docs)));
+    let start = quote!(#root::Manifest::new(#root::Name::literal(#id)) #settings #description);
+    let clashes = clash::inside(driver);
+    let conditional = driver.handlers.iter().any(|handler| !handler.cfgs.is_empty());
+    let body = if conditional {
+        let steps = driver.handlers.iter().map(|handler| {
+            let (cfgs, can) = (&handler.cfgs, can(root, handler));
+            quote!(#(#cfgs)* let __manifest = __manifest #can;)
+        });
+        quote!(let __manifest = #start; #(#steps)* __manifest)
+    } else {
+        let can = driver.handlers.iter().map(|handler| can(root, handler));
+        quote!(#start #(#can)*)
+    };
+    quote! {
+        fn manifest(&self) -> #root::Manifest {
+            #clashes
+            #body
+        }
+    }
+}
+
+fn settings(root: &Path, settings: &Settings) -> TokenStream {
+    let Settings { kind, version, name, author, timeout, memory, retries, concurrency, .. } = settings;
+    let mut calls = Vec::new();
+    calls.extend(kind.iter().map(|kind| quote!(.with_kind(#root::DriverKind::#kind))));
+    calls.extend(version.iter().map(|version| quote!(.with_version(#version))));
+    calls.extend(name.iter().map(|name| quote!(.with_name(#name))));
+    calls.extend(author.iter().map(|author| quote!(.with_author(#author))));
+    calls.extend(timeout.iter().map(|timeout| {
+        let (seconds, nanos) = (timeout.as_secs(), timeout.subsec_nanos());
+        quote!(.with_timeout(::core::time::Duration::new(#seconds, #nanos)))
+    }));
+    calls.extend(memory.iter().map(|bytes| quote!(.with_memory(#bytes))));
+    calls.extend(retries.iter().map(|retries| quote!(.with_retries(#retries))));
+    calls.extend(concurrency.iter().map(|calls| {
+        let calls = proc_macro2::Literal::u32_unsuffixed(*calls);
+        quote!(.with_concurrency(#calls))
+    }));
+    calls.extend(settings.eager.then(|| quote!(.with_eager(true))));
+    calls.extend(settings.from_start.then(|| quote!(.with_from_start(true))));
+    calls.extend(settings.block_on_dead.then(|| quote!(.with_block_on_dead(true))));
+    quote!(#(#calls)*)
+}
+
+/// The capabilities of one handler: one for its payload, or one for each of its names.
+fn can(root: &Path, handler: &Handler) -> TokenStream {
+    let returned = super::returned(handler);
+    let effect = handler.effect.iter().map(|effect| quote!(.effect(#root::Effect::#effect)));
+    let effect = quote!(#(#effect)*);
+    let can = |capability: TokenStream| quote!(.can(#root::__private::output::<#returned>().describe(#capability #effect)));
+    let docs = handler.docs.as_ref();
+    match &handler.input {
+        Input::Payload(payload) => {
+            let docs = docs.iter().map(|docs| quote!(.describe(#docs)));
+            can(quote!(#root::__private::input::<#payload>().capability() #(#docs)*))
+        }
+        Input::Raw(patterns) => {
+            let docs: Vec<TokenStream> = docs.iter().map(|docs| quote!(.describe(#docs))).collect();
+            let all = patterns
+                .iter()
+                .map(|pattern| can(quote!(#root::Capability::new(#root::Name::literal(#pattern)) #(#docs)*)));
+            quote!(#(#all)*)
+        }
+    }
+}
