@@ -104,8 +104,11 @@ fn rename(root: &Path, from: &Path, to: &Path, step: &Move) -> Result<(), String
 fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
     for folder in listed {
         let Ok(path) = unescape(&folder.path) else { continue };
-        match fs::create_dir(root.join(&path)) {
-            Ok(()) => set_mode(&root.join(&path), folder.mode)?,
+        let path = root.join(path);
+        // What was there when the move was planned may be gone.
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        match fs::create_dir(&path) {
+            Ok(()) => set_mode(&path, folder.mode)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -113,10 +116,13 @@ fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(root))
 }
 
-/// Removes the folders that are empty now, from the inside out, up to the first that is not.
+/// Removes the folders that are empty now, from the inside out, up to the first that is not. Those that are gone
+/// were removed by another move, or by this one before it was killed.
 fn remove_empty(root: &Path, folders: &[Folder], is_innermost_first: bool) {
-    let remove =
-        |folder: &Folder| unescape(&folder.path).is_ok_and(|path| fs::remove_dir(root.join(path)).is_ok());
+    let remove = |folder: &Folder| {
+        let Ok(path) = unescape(&folder.path) else { return false };
+        fs::remove_dir(root.join(path)).map_or_else(|error| is_gone(&error), |()| true)
+    };
     if is_innermost_first {
         folders.iter().all(remove);
     } else {

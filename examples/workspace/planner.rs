@@ -6,8 +6,8 @@ use crate::events::{Apply, Folder, Move, Skipped, Undo, Undone};
 use crate::layout::folders;
 use crate::ledger::Ledger;
 use crate::plan::{Found, Step, plan, way_back};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use vextir::drivers::files::unescape;
 use vextir::prelude::*;
@@ -30,7 +30,8 @@ impl Planner {
         let catalog = self.ledger.read().await?;
         let plan = plan(&catalog, &|path| probe(&self.root, path));
         let steps = plan.steps.into_iter().take(MOST_MOVES);
-        Ok(steps.filter_map(|step| self.intent(&catalog, step)).collect())
+        let moves = steps.filter_map(|step| self.intent(&catalog, step)).collect();
+        Ok(keeping_what_is_needed(moves))
     }
 
     /// Puts back what some runs filed away, as far as it is still there.
@@ -48,7 +49,8 @@ impl Planner {
             let make = way.first.leave.iter().rev().cloned().collect();
             Some(Move { make, leave: way.made.clone(), ..intent })
         };
-        Ok((Undone { runs: ask.runs }, steps.into_iter().filter_map(back).collect(), gone))
+        let back = keeping_what_is_needed(steps.into_iter().filter_map(back).collect());
+        Ok((Undone { runs: ask.runs }, back, gone))
     }
 
     /// A step with all that its handler has to know.
@@ -65,6 +67,16 @@ impl Planner {
         let Step { from, to } = step;
         Some(Move { from, to, size: entry.size, modified: entry.modified, hash, make, leave })
     }
+}
+
+/// No move removes a folder that another one goes to: between the two its permissions would be lost.
+fn keeping_what_is_needed(mut moves: Vec<Move>) -> Vec<Move> {
+    let needed: BTreeSet<String> =
+        moves.iter().flat_map(|step| folders(&step.to)).map(str::to_owned).collect();
+    for step in &mut moves {
+        step.leave.retain(|folder| !needed.contains(&folder.path));
+    }
+    moves
 }
 
 /// How a file came to where it is: in one move, or in one of each of several runs.

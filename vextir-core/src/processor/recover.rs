@@ -99,6 +99,8 @@ impl Kernel {
                 };
                 let ran = match attachment.alone {
                     Some(alone) => delivery.position == alone,
+                    // A suspect runs alone, and that is noted: it was not running.
+                    None if delivery.reclaims >= ALONE => false,
                     None => *room > 0 && delivery.due.is_none_or(|due| due <= now),
                 };
                 if attachment.unclean && ran {

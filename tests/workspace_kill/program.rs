@@ -1,0 +1,75 @@
+//! The example, as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Beyond this, it hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Program {
+    folder: PathBuf,
+    state: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn new(folder: &Path, state: &Path) -> Self {
+        Self { folder: folder.to_owned(), state: state.to_owned() }
+    }
+
+    pub(crate) fn spawn(&self, task: &str) -> Child {
+        let mut command = Command::new(executable());
+        command.arg(&self.folder).arg(task).arg("--state").arg(&self.state);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs it to its end; says how long that took.
+    pub(crate) fn run(&self, task: &str) -> Duration {
+        let begin = Instant::now();
+        let output = self.spawn(task).wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{task}: {}\n{said}", output.status);
+        begin.elapsed()
+    }
+
+    /// Runs it and kills it after a while. True when it had ended by itself before.
+    pub(crate) fn run_and_kill(&self, task: &str, after: Duration) -> bool {
+        let mut child = self.spawn(task);
+        let begin = Instant::now();
+        while begin.elapsed() < after.min(PATIENCE) {
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        // Of one that has ended, the status stays what it was.
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let is_killed = output.status.code().is_none();
+        assert!(is_killed || output.status.success(), "{task}: {}\n{said}", output.status);
+        !is_killed
+    }
+}
+
+/// Builds the example, as this test was built, and says where it is.
+fn executable() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["build", "--quiet", "--example", "workspace"]);
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        // With the features of this build, so that what it has compiled is used again.
+        if cfg!(feature = "testkit") {
+            command.args(["--workspace", "--all-features"]);
+        }
+        assert!(command.status().unwrap().success(), "the example cannot be built");
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().nth(2).unwrap();
+        folder.join("examples").join(format!("workspace{}", std::env::consts::EXE_SUFFIX))
+    })
+}
