@@ -116,10 +116,13 @@ fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(root))
 }
 
-/// Removes the folders that are empty now, from the inside out, up to the first that is not.
+/// Removes the folders that are empty now, from the inside out, up to the first that is not. Those that are gone
+/// were removed by another move, or by this one before it was killed.
 fn remove_empty(root: &Path, folders: &[Folder], is_innermost_first: bool) {
-    let remove =
-        |folder: &Folder| unescape(&folder.path).is_ok_and(|path| fs::remove_dir(root.join(path)).is_ok());
+    let remove = |folder: &Folder| {
+        let Ok(path) = unescape(&folder.path) else { return false };
+        fs::remove_dir(root.join(path)).map_or_else(|error| is_gone(&error), |()| true)
+    };
     if is_innermost_first {
         folders.iter().all(remove);
     } else {

@@ -61,7 +61,7 @@ fn whoever_is_killed_ends_where_the_undisturbed_end() {
 
         let disturbed = Case::new(source.path());
         for (task, begin, end) in [("--apply", &original, &filed), ("--undo", &filed, &original)] {
-            while !disturbed.program.run_and_kill(task, span.mul_f64(random.f64() * 1.1)) {
+            while !disturbed.program.run_and_kill(task, span.mul_f64(random.f64().powi(2) * 1.2)) {
                 kills += 1;
                 let now = disturbed.list();
                 assert_eq!(now.contents(), original.contents(), "a file is lost or double");

@@ -57,7 +57,7 @@ pub(crate) fn open(path: &Path, tuning: Tuning) -> Result<Connection> {
     // A file that is refused must stay as it is, also when the connection closes.
     set_checkpoint_on_close(&connection, false)?;
     connection.busy_timeout(BUSY).or_fault()?;
-    if found.fresh {
+    if found.fresh || was_being_made(path, &connection, found)? {
         make(&connection)?;
     } else {
         inspect(path, &mut connection, found)?;
@@ -91,8 +91,15 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
 
 /// Makes the tables before the write-ahead log is turned on: the file is a hub's from its first byte.
 fn make(connection: &Connection) -> Result<()> {
-    connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;").or_fault()?;
+    connection.execute_batch("PRAGMA page_size = 4096;").or_fault()?;
     schema::migrate(connection, 0)
+}
+
+/// Whether a journal was left behind by who died while the tables were made: SQLite rolls it back to nothing.
+fn was_being_made(path: &Path, connection: &Connection, found: Found) -> Result<bool> {
+    let pages =
+        |connection: &Connection| connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0));
+    Ok(found.unclean && pages(connection).map_err(|error| check::refused(path, error))? == 0)
 }
 
 fn inspect(path: &Path, connection: &mut Connection, found: Found) -> Result<()> {
@@ -133,3 +140,6 @@ fn set_checkpoint_on_close(connection: &Connection, on: bool) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !on).or_fault()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ pub use builder::{HubBuilder, Synchronous};
 
 use crate::file::{FileLock, beside};
 use crate::space::{self, HubSize};
-use crate::writer::{Job, Reading, Shared, closed};
+use crate::writer::{Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -118,15 +118,15 @@ impl Hub {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        let reading: Reading = Box::new(move |connection| drop(answer.send(read(connection))));
+        let (answer, answered) = question();
+        let reading: Reading = Box::new(move |connection| answer.send(read(connection)));
         if self.0.path.is_some() {
             let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
             readers.ok_or_else(closed)?.send(reading).await.map_err(|_| closed())?;
         } else {
             self.send(Job::Read(reading)).await?;
         }
-        answered.await.map_err(|_| closed())?
+        answered.await
     }
 
     async fn send(&self, job: Job) -> Result<()> {

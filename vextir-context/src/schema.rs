@@ -89,7 +89,9 @@ pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {
     if done >= STEPS.len() {
         return Ok(());
     }
-    let mut script = String::from("BEGIN IMMEDIATE;");
+    // A new file is made in one commit: on its own, the pragma would leave one that is nobody's.
+    let begin = if done == 0 { "BEGIN; PRAGMA auto_vacuum = INCREMENTAL;" } else { "BEGIN IMMEDIATE;" };
+    let mut script = String::from(begin);
     for step in &STEPS[done..] {
         script.push_str(step);
     }

@@ -102,6 +102,16 @@ fn folders_come_and_go_with_their_permissions() {
 }
 
 #[test]
+fn who_was_killed_while_removing_folders_goes_on() {
+    let dir = folder(&[("p/q/a", "1")]);
+    let step = Move { leave: vec![named("p/q", None), named("p", None)], ..intent(&dir, "p/q/a", "b") };
+    fs::rename(dir.path().join("p/q/a"), dir.path().join("b")).unwrap();
+    fs::remove_dir(dir.path().join("p/q")).unwrap();
+    perform(dir.path(), &step).unwrap();
+    assert!(!dir.path().join("p").exists());
+}
+
+#[test]
 fn moves_into_and_out_of_one_folder_do_not_trip_each_other_up() {
     let dir = folder(&[("shared/out", "1"), ("in", "2")]);
     for _ in 0..200 {

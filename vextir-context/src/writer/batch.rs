@@ -1,10 +1,11 @@
 //! Group commit: many commands, one transaction, one sync.
 
 use super::Writer;
-use super::job::Commit;
+use super::answer::answer_all;
+use super::job::{Commit, Spent};
 use crate::fault::OrFault;
 use std::time::Instant;
-use vextir_core::bus::{Applied, Command, Rows, transact};
+use vextir_core::bus::{Applied, Command, Place, Rows, transact};
 use vextir_core::{Error, ErrorKind, Result};
 
 /// What the commands of a batch came to; an error is a refusal, which wrote nothing.
@@ -21,6 +22,7 @@ impl Writer<'_> {
             Ok(outcomes) => outcomes,
             Err(_) => self.each_apart(&commits),
         };
+        self.relay.pass_on();
         let mut answers = Vec::with_capacity(commits.len());
         let mut made = Vec::with_capacity(commits.len());
         for (commit, outcome) in commits.into_iter().zip(outcomes) {
@@ -28,14 +30,12 @@ impl Writer<'_> {
                 made.extend(applied.deliveries);
                 applied.receipt
             };
-            answers.push((commit.answer, outcome.map(keep)));
+            let Commit { command, answer } = commit;
+            answers.push((answer, outcome.map(keep).map(|receipt| (receipt, Spent(command)))));
         }
         self.shared.feed.push(made);
         self.publish();
-        for (waiting, answer) in answers {
-            // Whoever dropped the future does not want to know.
-            let _ = waiting.send(answer);
-        }
+        self.relay = answer_all(answers);
     }
 
     /// Gives ids and times before the commands are copied: an event that is shared would be copied whole.
@@ -43,17 +43,24 @@ impl Writer<'_> {
         let Command::Append { entries, .. } = command else { return };
         for entry in entries {
             let (no_id, no_time) = (entry.event.id.is_unset(), entry.event.timestamp.is_unset());
-            if !no_id && !no_time {
-                continue;
+            if no_id || no_time {
+                let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
+                let envelope = entry.event.edit();
+                if no_time {
+                    envelope.timestamp = now;
+                }
+                if let Some(id) = id {
+                    envelope.id = id;
+                    entry.minted = true;
+                }
             }
-            let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
-            let envelope = entry.event.edit();
-            if no_time {
-                envelope.timestamp = now;
-            }
-            if let Some(id) = id {
-                envelope.id = id;
-                entry.minted = true;
+            let idle = match &entry.place {
+                Place::Routed(deliveries) => deliveries.is_empty(),
+                Place::Unrouted => true,
+                _ => false,
+            };
+            if idle && entry.minted {
+                self.rows.is_new(&entry.event);
             }
         }
     }
@@ -82,6 +89,8 @@ impl Writer<'_> {
             outcomes.push(outcome);
         }
         self.rows.flush()?;
+        // Those of the last batch who do not know yet have waited for this one's rows; not for its sync too.
+        self.relay.pass_on();
         let began = Instant::now();
         self.connection.execute_batch("COMMIT").or_fault()?;
         self.window.learn(began.elapsed(), commits.len());

@@ -96,6 +96,8 @@ impl Writer<'_> {
             return;
         }
         retention.failed = None;
+        // Nobody's answer waits for a slice.
+        self.relay.pass_on();
         if let Err(error) = self.retention_slice() {
             tracing::warn!(%error, "retention could not go on; it tries again later");
             self.rows.retiring = 0;

@@ -1,0 +1,136 @@
+//! The rows of the table: which figure is divided by which, and how far it must get.
+
+use crate::options::Options;
+use crate::programs::Program;
+
+/// One line of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) ours: Figure,
+    /// The limit or the peer, and how the table calls it. A row without is judged by its own figure.
+    pub(crate) against: Option<(&'static str, Figure)>,
+    pub(crate) wants: Wants,
+    /// What must be reached, and what we want to reach.
+    pub(crate) floor: Option<f64>,
+    pub(crate) goal: Option<f64>,
+}
+
+/// A figure, and the program that measures it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Figure {
+    pub(crate) program: Program,
+    /// Which of the program's figures, if it measures more than one.
+    pub(crate) name: Option<&'static str>,
+}
+
+/// Whether a larger ratio is better, or a smaller one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    More,
+    Less,
+}
+
+impl Row {
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        std::iter::once(self.ours).chain(self.against.iter().map(|(_, figure)| *figure)).collect()
+    }
+
+    fn reach(mut self, floor: f64, goal: f64) -> Row {
+        (self.floor, self.goal) = (Some(floor), Some(goal));
+        self
+    }
+
+    fn less_is_better(mut self) -> Row {
+        self.wants = Wants::Less;
+        self
+    }
+}
+
+/// The rows that the options ask for.
+pub(crate) fn select(options: &Options) -> Vec<Row> {
+    let wanted = options.only.as_deref().unwrap_or_default().to_lowercase();
+    let with_peers =
+        |row: &Row| options.peers || !row.figures().iter().any(|figure| figure.program.is_peer());
+    all().into_iter().filter(with_peers).filter(|row| row.name.to_lowercase().contains(&wanted)).collect()
+}
+
+pub(crate) fn all() -> Vec<Row> {
+    [limits(), peers(), resources()].concat()
+}
+
+/// Ours beside what SQLite, the disk and a hash map can do, with the same rows.
+fn limits() -> Vec<Row> {
+    vec![
+        row("durable loop, 1,024 in flight", "loop_1024", "raw SQL, same rows", "limit_loop")
+            .reach(0.50, 0.80),
+        row("durable loop, 256 in flight", "loop_256", "raw SQL, same rows", "limit_loop").reach(0.45, 0.70),
+        row("durable emit, 256 emitters", "emit_256", "raw SQL, 1,000 a transaction", "limit_emit_batch")
+            .reach(0.40, 0.60),
+        row("durable emit, 1 emitter", "emit_1", "raw SQL, 1 a transaction", "limit_emit_single")
+            .reach(0.70, 0.85),
+        row("drain, 100,000 waiting", "drain_100000", "10,000 waiting", "drain_10000").reach(0.80, 0.95),
+        row("one at a time, p50", "latency", "one fdatasync", "limit_sync").less_is_better().reach(4.0, 2.0),
+        row("one at a time, eager, p50", "latency_eager", "one fdatasync", "limit_sync")
+            .less_is_better()
+            .reach(4.0, 1.5),
+        row("route among 1,000 patterns", "route", "hash hit", "limit_hash_hit")
+            .less_is_better()
+            .reach(5.0, 2.0),
+    ]
+}
+
+/// Ours beside other programs that do the same work.
+fn peers() -> Vec<Row> {
+    let jetstream = |mode| Program::JetStream { mode };
+    let apalis = |jobs, state| Program::Apalis { jobs, state };
+    vec![
+        beside("durable loop, 256 in flight", "loop_256", "JetStream, sync always", jetstream("always"))
+            .reach(8.0, 15.0),
+        beside("durable loop, 256 in flight", "loop_256", "JetStream, no sync", jetstream("default"))
+            .reach(0.4, 0.8),
+        beside("durable loop, 256 in flight", "loop_256", "AutoGen core, in memory", Program::AutoGen)
+            .reach(8.0, 14.0),
+        beside("drain of 1,000", "drain_1000", "apalis, fresh file", apalis(1_000, "fresh"))
+            .reach(15.0, 40.0),
+        beside("drain of 10,000", "drain_10000", "apalis, fresh file", apalis(10_000, "fresh"))
+            .reach(100.0, 250.0),
+        beside("drain of 1,000", "drain_1000", "apalis, optimized file", apalis(1_000, "optimized")),
+        beside("drain of 10,000", "drain_10000", "apalis, optimized file", apalis(10_000, "optimized")),
+        beside("in-memory loop, 256 in flight", "memory_loop", "ractor ask, 64 callers", Program::Ractor)
+            .reach(0.1, 0.3),
+    ]
+}
+
+/// What a process costs that does nothing, and one that has done much.
+fn resources() -> Vec<Row> {
+    let (idle, million) = (Program::Child("idle"), Program::Child("million"));
+    let alone = |name, ours| Row { name, ours, against: None, wants: Wants::Less, floor: None, goal: None };
+    let of = |program, name| Figure { program, name: Some(name) };
+    let early = ("after 100,000", of(million, "resident_tenth"));
+    vec![
+        alone("idle for a minute", of(idle, "idle_cpu")).reach(60.0, 6.0),
+        alone("idle, resident", of(idle, "idle_resident")).reach(15.0, 10.0),
+        Row { against: Some(early), ..alone("resident after 500,000 events", of(million, "resident_half")) }
+            .reach(1.2, 1.05),
+        Row { against: Some(early), ..alone("resident after 1,000,000 events", of(million, "resident_all")) }
+            .reach(1.2, 1.05),
+    ]
+}
+
+/// A row between two workloads of this program.
+fn row(name: &'static str, ours: &'static str, label: &'static str, limit: &'static str) -> Row {
+    beside(name, ours, label, Program::Child(limit))
+}
+
+fn beside(name: &'static str, ours: &'static str, label: &'static str, against: Program) -> Row {
+    let only = |program| Figure { program, name: None };
+    Row {
+        name,
+        ours: only(Program::Child(ours)),
+        against: Some((label, only(against))),
+        wants: Wants::More,
+        floor: None,
+        goal: None,
+    }
+}
