@@ -37,7 +37,7 @@ use crate::{
     Authorizer, Backend, Clock, ContextStore, Error, ErrorKind, Event, EventFilter, EventId, IntoEvent,
     Limits, Name, Origin, Payload, Result, Signal,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
@@ -60,8 +60,9 @@ struct Kernel {
     queue_capacity: usize,
     routes: RwLock<Arc<route::RouteTable>>,
     registering: tokio::sync::Mutex<()>,
+    /// The drivers that the log has seen.
+    known: Mutex<BTreeSet<Name>>,
     cancellation: Arc<Cancellation>,
-    timers: timers::Timers,
     waiters: request::Waiters,
     signals: broadcast::Sender<Signal>,
     orphans: Mutex<BTreeMap<Name, u64>>,
@@ -132,6 +133,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         let kernel = &self.0;
         if !kernel.stop.is_cancelled() {
+            kernel.closing.store(true, std::sync::atomic::Ordering::Release);
             kernel.stop.cancel();
             kernel.cancellation.cancel_all();
             kernel.bus.abandon();

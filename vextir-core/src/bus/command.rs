@@ -226,8 +226,10 @@ pub struct Appended {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// For each entry: where it went. Outputs of eager handlers follow their event.
+    /// For each entry of an append, or each output of a settlement: where it went.
     pub appended: Vec<Appended>,
+    /// The same for the outputs of eager handlers.
+    pub outputs: Vec<Appended>,
     /// The causal tree after the command, when the command was about one.
     pub tree: Option<Tree>,
     /// The kernel's own events that the command caused, such as `lease.held`.

@@ -95,7 +95,7 @@ pub struct Delivery {
     pub event: Event,
     /// The event's place in the log.
     pub sequence: Sequence,
-    /// When the event was logged.
+    /// When the delivery was made: with its event, unless it was redriven.
     pub logged_at: Timestamp,
     /// Attempts that failed so far.
     pub attempt: u32,

@@ -1,7 +1,7 @@
 //! A suite that cannot fail proves nothing: each of these buses breaks one promise, and it is found.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
     Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Hold, Logged, Page,
@@ -41,6 +41,10 @@ struct Broken {
 impl Broken {
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault
+    }
+
+    fn again(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the fault does to a command on its way.
@@ -129,13 +133,13 @@ impl EventBus for Broken {
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
-        let twice = std::mem::take(&mut *self.again.lock().unwrap());
+        let twice = std::mem::take(&mut *self.again());
         if !twice.is_empty() {
             return Ok(twice);
         }
         let mut received = self.bus.receive(max).await?;
         match self.fault {
-            Fault::HandsOutTwice => self.again.lock().unwrap().push(received[0].clone()),
+            Fault::HandsOutTwice => self.again().push(received[0].clone()),
             Fault::HandsOutBackwards => received.reverse(),
             _ => {}
         }

@@ -11,4 +11,5 @@ mod lease;
 mod operate;
 mod order;
 mod retry;
+mod review;
 mod watch;

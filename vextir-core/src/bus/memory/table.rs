@@ -283,6 +283,8 @@ impl Rows for Table {
         if let Some(due) = due(&parked) {
             self.delayed.remove(&due);
         }
+        // Its ledger may have nothing in the log by which it would be found later.
+        self.lingering.push_back(key(&parked.event.user_id, parked.event.root()));
         Ok(true)
     }
 

@@ -20,7 +20,7 @@ impl<R: Rows> Write<'_, R> {
         if open >= limit && !entries.is_empty() {
             return Err(Error::new(
                 ErrorKind::Busy,
-                format!("{open} deliveries wait and {limit} are allowed; emit() waits, try_emit() does not"),
+                "the backlog is full; emit() waits for room, try_emit() does not",
             ));
         }
         entries.iter_mut().for_each(|entry| self.stamp(entry));
@@ -113,7 +113,10 @@ impl<R: Rows> Write<'_, R> {
         let made = self.applied.deliveries.len();
         self.admit(entry)?;
         if !parked {
+            let entries = self.applied.receipt.appended.len();
             self.settle_eager(made, eager)?;
+            let outputs = self.applied.receipt.appended.split_off(entries);
+            self.applied.receipt.outputs.extend(outputs);
         }
         Ok(())
     }
