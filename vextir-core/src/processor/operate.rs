@@ -110,6 +110,18 @@ impl Processor {
         self.kernel.routes().drivers().iter().map(status).collect()
     }
 
+    /// The drivers that get events of a type, in the order of their registration.
+    #[must_use]
+    pub fn handlers(&self, event_type: &Name) -> Vec<Name> {
+        self.kernel.targets(event_type).iter().map(|target| target.driver.id.clone()).collect()
+    }
+
+    /// Whether any driver gets events of a type.
+    #[must_use]
+    pub fn is_handled(&self, event_type: &Name) -> bool {
+        !self.kernel.targets(event_type).is_empty()
+    }
+
     /// A root with a foreign id is looked for among the events of user `local`;
     /// [`Tenant::cancel`](crate::Tenant::cancel) serves the others.
     ///

@@ -18,11 +18,14 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many events of a tree are read at once when looking back.
 const PAGE: usize = 256;
 
+/// By user and root of the tree.
+type Waiting = HashMap<(Name, EventId), Vec<mpsc::UnboundedSender<Progress>>>;
+
 /// Requests by the root whose tree they watch. Costs one load while nobody waits.
 #[derive(Default)]
 pub(super) struct Waiters {
     count: AtomicUsize,
-    waiting: Mutex<HashMap<(Name, EventId), Vec<mpsc::UnboundedSender<Progress>>>>,
+    waiting: Mutex<Waiting>,
 }
 
 /// What happened in a tree.
@@ -33,7 +36,7 @@ enum Progress {
 }
 
 impl Waiters {
-    fn map(&self) -> MutexGuard<'_, HashMap<(Name, EventId), Vec<mpsc::UnboundedSender<Progress>>>> {
+    fn map(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,13 +70,13 @@ impl Waiters {
 }
 
 /// Ends a wait, however it ends.
-struct Waiting<'a> {
+struct Wait<'a> {
     waiters: &'a Waiters,
     tree: (Name, EventId),
     news: mpsc::UnboundedReceiver<Progress>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
         self.news.close();
         let mut map = self.waiters.map();
@@ -132,7 +135,7 @@ impl Kernel {
         self: &Arc<Self>,
         origin: Origin,
         event: impl IntoEvent,
-    ) -> Result<(Waiting<'_>, Watched)> {
+    ) -> Result<(Wait<'_>, Watched)> {
         let mut emission = Emission::of(event, EmitOptions::default())?;
         let envelope = emission.event.edit();
         if envelope.id.is_unset() {
@@ -144,7 +147,7 @@ impl Kernel {
         }
         let (user, root) = emission.event.tree();
         let tree = (user.clone(), root.clone());
-        let waiting = Waiting { waiters: &self.waiters, news: self.waiters.add(tree.clone()), tree };
+        let waiting = Wait { waiters: &self.waiters, news: self.waiters.add(tree.clone()), tree };
         let receipt = self.emit(origin, vec![emission], Vec::new(), true).await?;
         let mut tree = receipt.tree;
         let Appended { sequence, fresh, parked, .. } = first(receipt)?;
@@ -182,7 +185,7 @@ impl Kernel {
         }
     }
 
-    async fn answer<R: Payload>(&self, waiting: &mut Waiting<'_>, watched: &Watched) -> Result<R> {
+    async fn answer<R: Payload>(&self, waiting: &mut Wait<'_>, watched: &Watched) -> Result<R> {
         let (mut tree, mut failure) = (watched.tree, None);
         loop {
             // What was told already comes before what the ledger says.

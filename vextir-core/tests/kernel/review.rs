@@ -608,7 +608,8 @@ async fn t24_what_never_ran_is_not_buried() {
     let (worker, seen) = seen_by("worker", "job");
     let app = on(bus).driver(worker).start().await.unwrap();
     app.idle().await;
-    assert_eq!(seen.lock().unwrap().len(), 1, "{:?}", app.dead_letters(0, 1).await.unwrap());
+    let dead = app.dead_letters(0, 1).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 1, "{dead:?}");
 }
 
 struct Touchy;
