@@ -13,6 +13,7 @@ use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Sequence, Verdict
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const BATCH: usize = 1_024;
 /// From this many reclaims on, a delivery runs alone.
@@ -172,7 +173,7 @@ impl Kernel {
             return;
         }
         loop {
-            if self.paused.load(Ordering::Acquire) {
+            if self.paused.load(Ordering::Acquire) || self.stop.is_cancelled() {
                 self.quarantine.running.store(false, Ordering::Release);
                 return;
             }
@@ -180,6 +181,8 @@ impl Kernel {
             let Some(suspect) = next else { break };
             if let Err(error) = self.run_alone(&suspect).await {
                 tracing::error!(%error, event = %suspect.event.id, "a delivery could not run alone");
+                lock(&self.quarantine.suspects).push_front(suspect);
+                self.clock.sleep(Duration::from_secs(1)).await;
             }
         }
         let done = Command::Reclaim { positions: Vec::new(), alone: None };

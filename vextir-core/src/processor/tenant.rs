@@ -112,12 +112,15 @@ impl Tenant {
         self.kernel.stream(filter, start).await
     }
 
-    /// The ledger of one of this user's causal trees.
+    /// The ledger of one of this user's causal trees, without its places in the log.
     ///
     /// # Errors
     /// The back end failed.
     pub async fn lease(&self, root: &EventId) -> Result<Option<Lease>> {
-        Ok(self.kernel.bus.lease(&self.user, root).await?.filter(|lease| lease.user == self.user))
+        let lease = self.kernel.bus.lease(&self.user, root).await?;
+        // Where it stands in the log would tell how much others write.
+        let own = lease.filter(|lease| lease.user == self.user);
+        Ok(own.map(|lease| Lease { first: 0, last: 0, ..lease }))
     }
 
     /// Cancels one of this user's causal trees; see [`Processor::cancel`](crate::Processor::cancel).
