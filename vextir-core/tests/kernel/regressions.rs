@@ -1,4 +1,4 @@
-//! Findings of a review: each test states what the contract says, and failed when it was written.
+//! Faults that once were there: each test states what the contract says, and failed when it was written.
 
 use crate::driver::{answers, driver, log, on, quick, types};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ async fn settle_down() {
 // ---- tenants
 
 #[tokio::test]
-async fn t01_process_event_returns_no_other_tenants_events() {
+async fn process_event_returns_no_other_tenants_events() {
     let echo = answers(Manifest::new("echo").handles("ask"), |event| {
         Ok(vec![Event::of(&Answer { to: event.user_id.to_string() })?])
     });
@@ -70,7 +70,7 @@ async fn t01_process_event_returns_no_other_tenants_events() {
 }
 
 #[tokio::test]
-async fn t02_a_request_is_not_answered_with_another_tenants_answer() {
+async fn a_request_is_not_answered_with_another_tenants_answer() {
     let echo = driver(Manifest::new("echo").handles("ask"), |event, _| {
         Box::pin(async move {
             if event.user_id == "eve" {
@@ -87,7 +87,7 @@ async fn t02_a_request_is_not_answered_with_another_tenants_answer() {
 }
 
 #[tokio::test]
-async fn t03_a_tenants_cancel_leaves_other_tenants_work_alone() {
+async fn a_tenants_cancel_leaves_other_tenants_work_alone() {
     let (worker, seen) = seen_by("worker", "ask");
     let app = quick().driver(worker).paused().start().await.unwrap();
     app.as_user("eve").emit(evt("ask")).await.unwrap();
@@ -101,7 +101,7 @@ async fn t03_a_tenants_cancel_leaves_other_tenants_work_alone() {
 }
 
 #[tokio::test]
-async fn t04_idempotency_keys_of_two_tenants_differ() {
+async fn idempotency_keys_of_two_tenants_differ() {
     let keys: Arc<Mutex<Vec<String>>> = Arc::default();
     let by = keys.clone();
     let pay = driver(Manifest::new("pay").handles("ask"), move |_, cx| {
@@ -120,7 +120,7 @@ async fn t04_idempotency_keys_of_two_tenants_differ() {
 }
 
 #[tokio::test]
-async fn t05_an_approval_names_whose_event_it_approves() {
+async fn an_approval_names_whose_event_it_approves() {
     let hold = Policy(|_| Ok(Verdict::Hold(Decision::new("ask", "first"))));
     let (worker, _) = seen_by("worker", "ask");
     let app = quick().driver(worker).authorizer(hold).start().await.unwrap();
@@ -136,7 +136,7 @@ async fn t05_an_approval_names_whose_event_it_approves() {
 // ---- ordering keys and holds
 
 #[tokio::test]
-async fn t06_what_waits_behind_a_lease_held_key_goes_on_after_extend() {
+async fn what_waits_behind_a_lease_held_key_goes_on_after_extend() {
     let burst = answers(Manifest::new("burst").handles("start"), |_| {
         Ok((0..10).map(|n| Event::new("item").with_ordering_key("k").with_data(json!(n))).collect())
     });
@@ -149,7 +149,7 @@ async fn t06_what_waits_behind_a_lease_held_key_goes_on_after_extend() {
 }
 
 #[tokio::test]
-async fn t07_what_waits_behind_a_cancelled_held_event_goes_on() {
+async fn what_waits_behind_a_cancelled_held_event_goes_on() {
     let hold = Policy(|request| {
         let first = request.event.data.as_json() == "1";
         Ok(if first { Verdict::Hold(Decision::new("ask", "first")) } else { Verdict::Allow })
@@ -190,7 +190,7 @@ impl Authorizer for Gated {
 }
 
 #[tokio::test]
-async fn t08_what_comes_during_an_approval_is_not_left_behind() {
+async fn what_comes_during_an_approval_is_not_left_behind() {
     let gate = Arc::new(Gate {
         armed: AtomicBool::new(false),
         reached: tokio::sync::Notify::new(),
@@ -216,7 +216,7 @@ async fn t08_what_comes_during_an_approval_is_not_left_behind() {
 }
 
 #[tokio::test]
-async fn t09_one_blocked_key_does_not_stop_the_driver_for_others() {
+async fn one_blocked_key_does_not_stop_the_driver_for_others() {
     let done = Arc::new(AtomicUsize::new(0));
     let by = done.clone();
     let worker = answers(Manifest::new("worker").handles("job"), move |event| {
@@ -237,7 +237,7 @@ async fn t09_one_blocked_key_does_not_stop_the_driver_for_others() {
 }
 
 #[tokio::test]
-async fn t10_suspects_of_one_key_keep_their_order_over_a_retry() {
+async fn suspects_of_one_key_keep_their_order_over_a_retry() {
     let bus = MemoryBus::new();
     for _ in 0..2 {
         let stuck = driver(Manifest::new("worker").handles("job"), |_, _| {
@@ -274,7 +274,7 @@ async fn t10_suspects_of_one_key_keep_their_order_over_a_retry() {
 }
 
 #[tokio::test]
-async fn t11_a_cancelled_death_does_not_block_its_key() {
+async fn a_cancelled_death_does_not_block_its_key() {
     let worker = driver(Manifest::new("worker").handles("job").with_block_on_dead(true), |event, cx| {
         Box::pin(async move {
             if event.data.as_json() == "1" {
@@ -298,7 +298,7 @@ async fn t11_a_cancelled_death_does_not_block_its_key() {
 // ---- from_start
 
 #[tokio::test]
-async fn t12_a_new_driver_gets_an_unrouted_event_once() {
+async fn a_new_driver_gets_an_unrouted_event_once() {
     let bus = MemoryBus::new();
     bus.emit(Event::new("job")).await.unwrap();
     let count = Arc::new(AtomicUsize::new(0));
@@ -315,7 +315,7 @@ async fn t12_a_new_driver_gets_an_unrouted_event_once() {
 }
 
 #[tokio::test]
-async fn t13_a_driver_that_the_log_knows_gets_nothing_twice_when_registered_again() {
+async fn a_driver_that_the_log_knows_gets_nothing_twice_when_registered_again() {
     let bus = MemoryBus::new();
     let make = |count: &Arc<AtomicUsize>| {
         let by = count.clone();
@@ -422,7 +422,7 @@ impl EventBus for Slow {
 }
 
 #[tokio::test]
-async fn t14_a_request_sees_an_answer_that_is_in_the_log_already() {
+async fn a_request_sees_an_answer_that_is_in_the_log_already() {
     let first = answers(Manifest::new("first").handles("ask"), |_| {
         Ok(vec![Event::new("side"), Event::of(&Answer { to: "you".into() })?])
     });
@@ -439,7 +439,7 @@ async fn t14_a_request_sees_an_answer_that_is_in_the_log_already() {
 }
 
 #[tokio::test]
-async fn t15_a_request_ends_within_its_limit_when_the_backlog_is_full() {
+async fn a_request_ends_within_its_limit_when_the_backlog_is_full() {
     let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(1), 1_000, Arc::new(SystemClock));
     let (worker, _) = seen_by("worker", "job");
     let app = on(bus).driver(worker).paused().start().await.unwrap();
@@ -450,7 +450,7 @@ async fn t15_a_request_ends_within_its_limit_when_the_backlog_is_full() {
 }
 
 #[tokio::test]
-async fn t16_an_emit_that_waits_ends_with_the_shutdown() {
+async fn an_emit_that_waits_ends_with_the_shutdown() {
     let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(1), 1_000, Arc::new(SystemClock));
     let (worker, _) = seen_by("worker", "job");
     let app = on(bus).driver(worker).paused().start().await.unwrap();
@@ -466,7 +466,7 @@ async fn t16_an_emit_that_waits_ends_with_the_shutdown() {
 }
 
 #[tokio::test]
-async fn t17_process_event_ends_when_a_held_tree_was_extended() {
+async fn process_event_ends_when_a_held_tree_was_extended() {
     let open = Arc::new(tokio::sync::Notify::new());
     let by = open.clone();
     let fan = answers(Manifest::new("fan").handles("start"), |_| {
@@ -499,7 +499,7 @@ async fn t17_process_event_ends_when_a_held_tree_was_extended() {
 }
 
 #[tokio::test]
-async fn t18_process_event_runs_a_repeated_event_to_its_end_too() {
+async fn process_event_runs_a_repeated_event_to_its_end_too() {
     let slow = driver(Manifest::new("slow").handles("job"), |_, _| {
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -513,7 +513,7 @@ async fn t18_process_event_runs_a_repeated_event_to_its_end_too() {
 }
 
 #[tokio::test]
-async fn t19_emit_all_answers_with_one_id_for_each_event() {
+async fn emit_all_answers_with_one_id_for_each_event() {
     let eager =
         Manifest::new("eager").can(Capability::new("job").effect(vextir_core_effect())).with_eager(true);
     let app = quick().driver(answers(eager, |_| Ok(vec![Event::new("done")]))).start().await.unwrap();
@@ -530,7 +530,7 @@ fn vextir_core_effect() -> vextir::Effect {
 // ---- cancel, redrive, queues
 
 #[tokio::test]
-async fn t20_a_cancel_of_a_long_backlog_leaves_nothing_spinning() {
+async fn a_cancel_of_a_long_backlog_leaves_nothing_spinning() {
     let fan = answers(Manifest::new("fan").handles("start"), |_| Ok(vec![Event::new("job"); 10]));
     let (worker, _) = seen_by("worker", "job");
     let bus = Slow::new(MemoryBus::new(), |_| false);
@@ -550,7 +550,7 @@ async fn t20_a_cancel_of_a_long_backlog_leaves_nothing_spinning() {
 }
 
 #[tokio::test]
-async fn t21_cancelled_work_is_not_begun() {
+async fn cancelled_work_is_not_begun() {
     let (worker, seen) = seen_by("worker", "job");
     let app = quick().driver(worker).start().await.unwrap();
     let root = app.emit(Event::new("job")).await.unwrap();
@@ -562,7 +562,7 @@ async fn t21_cancelled_work_is_not_begun() {
 }
 
 #[tokio::test]
-async fn t22_a_redriven_letter_of_a_cancelled_tree_leaves_the_ledger_right() {
+async fn a_redriven_letter_of_a_cancelled_tree_leaves_the_ledger_right() {
     let runs = Arc::new(AtomicUsize::new(0));
     let by = runs.clone();
     let worker = answers(Manifest::new("worker").handles("job"), move |_| {
@@ -580,7 +580,7 @@ async fn t22_a_redriven_letter_of_a_cancelled_tree_leaves_the_ledger_right() {
 }
 
 #[tokio::test]
-async fn t23_extend_finds_its_own_events_behind_those_of_others() {
+async fn extend_finds_its_own_events_behind_those_of_others() {
     let burst = answers(Manifest::new("burst").handles("many"), |_| Ok(vec![Event::new("item"); 1_100]));
     let one = answers(Manifest::new("one").handles("one"), |_| Ok(vec![Event::new("item")]));
     let app = quick().limits(Limits { events: 1, ..Limits::default() }).driver(burst).driver(one);
@@ -594,7 +594,7 @@ async fn t23_extend_finds_its_own_events_behind_those_of_others() {
 }
 
 #[tokio::test]
-async fn t24_what_never_ran_is_not_buried() {
+async fn what_never_ran_is_not_buried() {
     let bus = MemoryBus::new();
     let (worker, _) = seen_by("worker", "job");
     let app = on(bus.clone()).driver(worker).paused().start().await.unwrap();
@@ -627,7 +627,7 @@ impl Driver for Touchy {
 }
 
 #[tokio::test]
-async fn t25_a_panic_in_check_is_kept_apart() {
+async fn a_panic_in_check_is_kept_apart() {
     let maker =
         answers(Manifest::new("maker").handles("go").with_concurrency(1), |_| Ok(vec![Event::new("bad")]));
     let app = quick().driver(Touchy).driver(maker).start().await.unwrap();
@@ -636,7 +636,7 @@ async fn t25_a_panic_in_check_is_kept_apart() {
 }
 
 #[tokio::test]
-async fn t26_a_panic_in_check_does_not_end_the_chores() {
+async fn a_panic_in_check_does_not_end_the_chores() {
     let bus = MemoryBus::new();
     let app = on(bus.clone()).driver(Touchy).start().await.unwrap();
     bus.emit(Event::new("bad")).await.unwrap();
@@ -648,7 +648,7 @@ async fn t26_a_panic_in_check_does_not_end_the_chores() {
 // ---- policies
 
 #[tokio::test]
-async fn t27_the_obligations_of_two_limits_both_hold() {
+async fn the_obligations_of_two_limits_both_hold() {
     let cheap =
         Policy(|_| Ok(Verdict::Limit(Decision::new("cheap", "save"), json!({"model": "small"}).into())));
     let redact =
@@ -670,7 +670,7 @@ async fn t27_the_obligations_of_two_limits_both_hold() {
 }
 
 #[tokio::test]
-async fn t28_an_installed_driver_gets_no_error_events_without_a_policy() {
+async fn an_installed_driver_gets_no_error_events_without_a_policy() {
     let (spy, seen) = seen_by("spy", "error");
     let broken =
         answers(Manifest::new("broken").handles("job"), |_| Err(Failure::permanent("secret").into()));
@@ -681,7 +681,7 @@ async fn t28_an_installed_driver_gets_no_error_events_without_a_policy() {
 }
 
 #[tokio::test]
-async fn t29_a_policy_can_allow_an_installed_driver() {
+async fn a_policy_can_allow_an_installed_driver() {
     #[derive(Debug)]
     struct Grant;
 
@@ -707,7 +707,7 @@ async fn t29_a_policy_can_allow_an_installed_driver() {
 }
 
 #[tokio::test]
-async fn t30_an_installed_driver_does_not_deny_other_drivers_their_events() {
+async fn an_installed_driver_does_not_deny_other_drivers_their_events() {
     let (spy, _) = seen_by("spy", "**");
     let (own, seen) = seen_by("own", "job");
     let app = quick().driver(own).installed_driver(spy).start().await.unwrap();
@@ -717,7 +717,7 @@ async fn t30_an_installed_driver_does_not_deny_other_drivers_their_events() {
 }
 
 #[tokio::test]
-async fn t31_a_delayed_event_of_the_operator_stays_the_operators() {
+async fn a_delayed_event_of_the_operator_stays_the_operators() {
     let only_operator = Policy(|request| {
         Ok(match request.origin {
             vextir::Origin::Operator => Verdict::Allow,
@@ -738,7 +738,7 @@ fn app_now() -> Timestamp {
 }
 
 #[tokio::test]
-async fn t32_delayed_events_are_bounded() {
+async fn delayed_events_are_bounded() {
     let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(10), 1_000, Arc::new(SystemClock));
     let app = on(bus).start().await.unwrap();
     let later: Timestamp = "9999-01-01T00:00:00Z".parse().unwrap();
@@ -751,7 +751,7 @@ async fn t32_delayed_events_are_bounded() {
 }
 
 #[tokio::test]
-async fn t33_redrive_takes_each_letter_once() {
+async fn redrive_takes_each_letter_once() {
     let worker = answers(Manifest::new("worker").handles("job"), |_| Err(Failure::permanent("no").into()));
     let bus =
         Slow::new(MemoryBus::new(), |command| matches!(command, Command::Redrive(_) | Command::Audit(_)));
@@ -765,7 +765,7 @@ async fn t33_redrive_takes_each_letter_once() {
 }
 
 #[tokio::test]
-async fn t34_an_eager_driver_keeps_its_concurrency() {
+async fn an_eager_driver_keeps_its_concurrency() {
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (running_by, most_by) = (running.clone(), most.clone());
     let manifest = Manifest::new("eager")
@@ -794,7 +794,7 @@ async fn t34_an_eager_driver_keeps_its_concurrency() {
 }
 
 #[tokio::test]
-async fn t35_a_tenants_handle_is_closed_when_the_processor_is_gone() {
+async fn a_tenants_handle_is_closed_when_the_processor_is_gone() {
     let (worker, _) = seen_by("worker", "job");
     let app = quick().driver(worker).start().await.unwrap();
     let eve = app.as_user("eve");
@@ -804,7 +804,7 @@ async fn t35_a_tenants_handle_is_closed_when_the_processor_is_gone() {
 }
 
 #[tokio::test]
-async fn t36_a_subscription_ends_with_the_processor() {
+async fn a_subscription_ends_with_the_processor() {
     let app = quick().start().await.unwrap();
     let mut stream = app.subscribe("**").await.unwrap();
     app.shutdown().await.unwrap();
@@ -812,7 +812,7 @@ async fn t36_a_subscription_ends_with_the_processor() {
 }
 
 #[tokio::test]
-async fn t37_a_full_backlog_tells_a_tenant_no_count() {
+async fn a_full_backlog_tells_a_tenant_no_count() {
     let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(7), 1_000, Arc::new(SystemClock));
     let (worker, _) = seen_by("worker", "job");
     let app = on(bus).driver(worker).paused().start().await.unwrap();
@@ -825,7 +825,7 @@ async fn t37_a_full_backlog_tells_a_tenant_no_count() {
 }
 
 #[tokio::test]
-async fn t38_resume_does_not_run_two_suspects_at_once() {
+async fn resume_does_not_run_two_suspects_at_once() {
     let bus = MemoryBus::new();
     for _ in 0..2 {
         let stuck = driver(Manifest::new("worker").handles("job"), |_, _| {
@@ -862,7 +862,7 @@ async fn t38_resume_does_not_run_two_suspects_at_once() {
 }
 
 #[tokio::test]
-async fn t39_a_clock_that_jumped_ahead_and_back_leaves_pauses_between_retries() {
+async fn a_clock_that_jumped_ahead_and_back_leaves_pauses_between_retries() {
     let clock = vextir::ManualClock::at("2025-06-15T12:00:00Z").unwrap();
     let start = vextir::Clock::now(&clock);
     let calls = Arc::new(AtomicUsize::new(0));
@@ -904,14 +904,14 @@ impl Driver for Hanging {
 }
 
 #[tokio::test]
-async fn t40_shutdown_ends_within_its_limit_also_when_a_driver_does_not_stop() {
+async fn shutdown_ends_within_its_limit_also_when_a_driver_does_not_stop() {
     let app = quick().driver(Hanging(Arc::default(), false)).start().await.unwrap();
     let end = timeout(SOON, app.shutdown_within(Duration::from_millis(50))).await;
     let _ = end.expect("stop() has no limit, and the bus is never left");
 }
 
 #[tokio::test]
-async fn t41_a_start_that_fails_stops_the_drivers_that_it_started() {
+async fn a_start_that_fails_stops_the_drivers_that_it_started() {
     let stopped = Arc::new(AtomicUsize::new(0));
     let start = quick().driver(Hanging(stopped.clone(), false)).driver(Hanging(Arc::default(), true)).start();
     let _ = timeout(Duration::from_secs(1), start).await;
