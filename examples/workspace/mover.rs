@@ -100,18 +100,19 @@ fn rename(root: &Path, from: &Path, to: &Path, step: &Move) -> Result<(), String
     Err(failure)
 }
 
-/// Makes the folders for `to`; those that are listed get the permissions that they had.
+/// Makes the folders for `to`. Those that are listed get their permissions back: also when they are there, for
+/// who made them may have been killed before the permissions were set.
 fn make(root: &Path, to: &Path, listed: &[Folder]) -> io::Result<()> {
     for folder in listed {
         let Ok(path) = unescape(&folder.path) else { continue };
         let path = root.join(path);
         // What was there when the move was planned may be gone.
         fs::create_dir_all(path.parent().unwrap_or(root))?;
-        match fs::create_dir(&path) {
-            Ok(()) => set_mode(&path, folder.mode)?,
+        match make_one(&path, folder.mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            answer => answer?,
         }
+        set_mode(&path, folder.mode)?;
     }
     fs::create_dir_all(to.parent().unwrap_or(root))
 }
@@ -130,6 +131,20 @@ fn remove_empty(root: &Path, folders: &[Folder], is_innermost_first: bool) {
     }
 }
 
+/// Nobody may look into a private folder, not even for a moment.
+#[cfg(unix)]
+fn make_one(path: &Path, mode: Option<u32>) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(mode.unwrap_or(0o777)).create(path)
+}
+
+#[cfg(not(unix))]
+fn make_one(path: &Path, _mode: Option<u32>) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// The user's mask took some of them away.
 #[cfg(unix)]
 fn set_mode(path: &Path, mode: Option<u32>) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -45,8 +45,9 @@ impl Planner {
         let back = |step: Step| {
             let way = ways.get(&step.from)?;
             let intent = self.intent(&catalog, step)?;
-            // The way there, turned round.
-            let make = way.first.leave.iter().rev().cloned().collect();
+            // The way there, turned round; what is there keeps the permissions that it has now.
+            let is_missing = |folder: &&Folder| probe(&self.root, &folder.path).is_none();
+            let make = way.first.leave.iter().rev().filter(is_missing).cloned().collect();
             Some(Move { make, leave: way.made.clone(), ..intent })
         };
         let back = keeping_what_is_needed(steps.into_iter().filter_map(back).collect());

@@ -59,7 +59,7 @@ impl Printer {
         match (&self.deed, self.task) {
             (Some(deed), Task::Apply) => page.filed(deed),
             (Some(deed), _) => page.put_back(deed),
-            (None, _) => page.to_file(&self.plan),
+            (None, _) => page.open(&self.plan),
         }
         page.rest(self);
         page.text
@@ -190,7 +190,7 @@ impl Page {
         }
     }
 
-    fn to_file(&mut self, plan: &Plan) {
+    fn open(&mut self, plan: &Plan) {
         if plan.steps.is_empty() {
             self.heading("Everything is in its place.");
             return;

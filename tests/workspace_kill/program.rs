@@ -53,7 +53,7 @@ impl Program {
     }
 }
 
-/// Builds the example, as this test was built, and says where it is.
+/// Builds the example in the profile of this test, and says where it is.
 fn executable() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -62,10 +62,6 @@ fn executable() -> &'static Path {
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         if !cfg!(debug_assertions) {
             command.arg("--release");
-        }
-        // With the features of this build, so that what it has compiled is used again.
-        if cfg!(feature = "testkit") {
-            command.args(["--workspace", "--all-features"]);
         }
         assert!(command.status().unwrap().success(), "the example cannot be built");
         let test = std::env::current_exe().unwrap();

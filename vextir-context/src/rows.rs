@@ -212,6 +212,10 @@ impl Rows for SqlRows<'_> {
         (self.counts.open(), self.backlog)
     }
 
+    fn waiting(&self) -> usize {
+        self.counts.parked
+    }
+
     fn add_event(&mut self, event: &Event, policy: Option<&Name>) -> Result<Sequence> {
         self.insert_event(event, policy)
     }

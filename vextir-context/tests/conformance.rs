@@ -1,4 +1,5 @@
 //! The hub keeps every promise of the bus contract, in a file and in memory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use tempfile::TempDir;

@@ -229,7 +229,7 @@ impl Processor {
     {
         let filter = filter.try_into().map_err(Into::into)?;
         self.kernel.warn_of_deaf(&filter);
-        EventStream::open(self.kernel.bus.clone(), filter, start).await
+        self.kernel.stream(filter, start).await
     }
 
     /// What running handlers send while they run. Not logged; a receiver that lags misses some.
@@ -260,6 +260,12 @@ impl Processor {
 impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Processor").field("bus", &self.kernel.bus).finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    async fn stream(&self, filter: EventFilter, start: Start) -> Result<EventStream> {
+        Ok(EventStream::open(self.bus.clone(), filter, start).await?.until(self.stop.clone()))
     }
 }
 

@@ -33,7 +33,8 @@ pub enum Provenance {
 }
 
 /// Who emits an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
     /// The application itself; may emit for every user.

@@ -92,7 +92,12 @@ fn folders_come_and_go_with_their_permissions() {
     };
     perform(dir.path(), &back).unwrap();
     assert!(!dir.path().join("x").exists());
-    assert_eq!(fs::metadata(dir.path().join("p/q")).unwrap().permissions().mode() & 0o777, 0o700);
+    let mode = || fs::metadata(dir.path().join("p/q")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o700);
+    // Killed after the folder was made, and before it was private.
+    fs::set_permissions(dir.path().join("p/q"), fs::Permissions::from_mode(0o755)).unwrap();
+    make(dir.path(), &dir.path().join("p/q/b"), &[named("p/q", Some(0o700))]).unwrap();
+    assert_eq!(mode(), 0o700);
 
     // A move that does not happen leaves no new folder behind.
     let made = Move { make: vec![named("z", None)], ..intent(&dir, "p/q/a", "z/a") };

@@ -30,14 +30,21 @@ impl Hub {
     }
 }
 
+/// A receiver for which what is there now is nothing new.
+fn seen<T>(receiver: &watch::Receiver<T>) -> watch::Receiver<T> {
+    let mut receiver = receiver.clone();
+    receiver.mark_unchanged();
+    receiver
+}
+
 #[async_trait]
 impl EventBus for Hub {
     fn status(&self) -> watch::Receiver<BusStatus> {
-        self.0.status.clone()
+        seen(&self.0.status)
     }
 
     fn chores(&self) -> watch::Receiver<Chores> {
-        self.0.chores.clone()
+        seen(&self.0.chores)
     }
 
     fn is_durable(&self) -> bool {

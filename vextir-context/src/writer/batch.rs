@@ -11,6 +11,19 @@ use vextir_core::{Error, ErrorKind, Result};
 /// What the commands of a batch came to; an error is a refusal, which wrote nothing.
 type Outcomes = Vec<Result<Applied>>;
 
+/// A transaction that was lost while the command at this place ran; at the end, while it was committed.
+struct Torn {
+    at: usize,
+    error: Error,
+}
+
+impl Torn {
+    fn for_all(&self, commits: &[Commit]) -> Outcomes {
+        tracing::warn!(error = %self.error, commands = commits.len(), "a batch could not be stored");
+        commits.iter().map(|_| Err(self.error.duplicate())).collect()
+    }
+}
+
 impl Writer<'_> {
     /// Applies commands in one transaction and answers each of them.
     pub(super) fn commit(&mut self, mut commits: Vec<Commit>) {
@@ -97,21 +110,48 @@ impl Writer<'_> {
         Ok(outcomes)
     }
 
-    /// The way after a failure: still one transaction, but each command can be taken back alone.
-    fn each_apart(&mut self, commits: &[Commit]) -> Outcomes {
-        let counts = self.rows.counts;
-        self.try_each(commits).unwrap_or_else(|error| {
-            self.abandon(counts);
-            tracing::warn!(%error, commands = commits.len(), "a batch could not be stored");
-            // Perhaps there is something to be removed.
-            self.retention.look_soon();
-            commits.iter().map(|_| Err(error.duplicate())).collect()
-        })
+    /// The way after a failure: each command can be taken back alone. Where a failure takes the transaction
+    /// with it, those before it are stored by themselves.
+    fn each_apart(&mut self, mut commits: &[Commit]) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(commits.len());
+        while !commits.is_empty() {
+            let torn = match self.try_each(commits) {
+                Ok(rest) => {
+                    outcomes.extend(rest);
+                    break;
+                }
+                Err(torn) => torn,
+            };
+            let (before, rest) = commits.split_at(torn.at.min(commits.len()));
+            if rest.is_empty() {
+                outcomes.extend(torn.for_all(before));
+            } else if !before.is_empty() {
+                outcomes.extend(self.try_each(before).unwrap_or_else(|torn| torn.for_all(before)));
+            }
+            commits = rest;
+            if let Some((_, others)) = rest.split_first() {
+                outcomes.push(Err(torn.error));
+                commits = others;
+            }
+        }
+        outcomes
     }
 
-    fn try_each(&mut self, commits: &[Commit]) -> Result<Outcomes> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+    fn try_each(&mut self, commits: &[Commit]) -> Result<Outcomes, Torn> {
+        let counts = self.rows.counts;
         let mut outcomes = Vec::with_capacity(commits.len());
+        let attempt = self.run_each(commits, &mut outcomes);
+        attempt.map_err(|error| {
+            self.abandon(counts);
+            // Perhaps there is something to be removed.
+            self.retention.make_room();
+            Torn { at: outcomes.len(), error }
+        })?;
+        Ok(outcomes)
+    }
+
+    fn run_each(&mut self, commits: &[Commit], outcomes: &mut Outcomes) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
         for commit in commits {
             let counts = self.rows.counts;
             self.connection.execute_batch("SAVEPOINT command").or_fault()?;
@@ -127,8 +167,7 @@ impl Writer<'_> {
             self.connection.execute_batch("RELEASE command").or_fault()?;
             outcomes.push(outcome);
         }
-        self.connection.execute_batch("COMMIT").or_fault()?;
-        Ok(outcomes)
+        self.connection.execute_batch("COMMIT").or_fault()
     }
 
     /// Takes everything back that was not committed.

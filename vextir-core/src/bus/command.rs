@@ -2,7 +2,7 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Timestamp,
+    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ pub struct Entry {
     pub key: Option<Name>,
     /// Limits for the tree, on its root; the default limits otherwise.
     pub limits: Option<Box<Limits>>,
+    /// Who emitted it, to be asked again when it is released from a wait.
+    pub origin: Option<Origin>,
     /// Handled before its own commit: how each of its deliveries ended.
     pub eager: Vec<Settlement>,
 }
@@ -100,6 +102,7 @@ impl Entry {
             minted: false,
             key: None,
             limits: None,
+            origin: None,
             eager: Vec::new(),
         }
     }

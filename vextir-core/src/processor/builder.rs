@@ -77,6 +77,12 @@ impl ProcessorBuilder {
         self
     }
 
+    /// Adds a context store of another system, where the back end has none of its own.
+    pub fn store(mut self, store: Arc<dyn ContextStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Adds a policy. Of several, the strictest verdict holds.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizers.push(Arc::new(authorizer));
@@ -125,7 +131,8 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Makes ids and jitter repeatable, for simulations.
+    /// Makes ids and jitter repeatable, for simulations. Give each start on a log another seed: the same seed
+    /// makes the same ids again.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

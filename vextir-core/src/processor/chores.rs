@@ -113,19 +113,23 @@ impl Kernel {
         parked: Parked,
         approved: Option<AuditRecord>,
     ) -> Result<()> {
+        let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
         let event = parked.event;
         let targets = self.targets(&event.event_type);
         let approval = approved.is_some();
-        let Ruling { verdict, targets } = self.authorize(&event, &origin_of(&event), targets, approval).await;
+        let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
         audit.extend(approved);
         let place = self.route(&event, &verdict, &targets);
         let (user, id) = (event.user_id.clone(), event.id.clone());
         let entry = match verdict {
             Verdict::Deny(_) => None,
-            _ => {
-                Some(Entry { minted: true, limits: self.limits.clone(), ..Entry::new(event.clone(), place) })
-            }
+            _ => Some(Entry {
+                minted: true,
+                origin: Some(origin),
+                limits: self.limits.clone(),
+                ..Entry::new(event.clone(), place)
+            }),
         };
         let release = Release { user, id, entry, audit };
         let receipt = match self.bus.commit(Command::Release(Box::new(release))).await {

@@ -148,6 +148,7 @@ impl Kernel {
         let mut entry = Entry::new(event, place);
         entry.minted = minted || accepted.minted;
         entry.policy = record.as_ref().map(|record| record.decision.policy.clone());
+        entry.origin = Some(origin.clone());
         entry.key = options.key;
         entry.limits = options.limits.or_else(|| self.limits.clone());
         Ok((entry, record))

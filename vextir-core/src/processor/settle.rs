@@ -169,7 +169,12 @@ impl Kernel {
         } else {
             self.route(&event, &verdict, &targets)
         };
-        outputs.entries.push(Entry { policy, minted: accepted.minted, ..Entry::new(event, place) });
+        outputs.entries.push(Entry {
+            policy,
+            origin: Some(origin.clone()),
+            minted: accepted.minted,
+            ..Entry::new(event, place)
+        });
         Ok(())
     }
 

@@ -109,7 +109,7 @@ impl Tenant {
         F: TryInto<EventFilter, Error: Into<Error>>,
     {
         let filter = filter.try_into().map_err(Into::into)?.user(self.user.clone());
-        EventStream::open(self.kernel.bus.clone(), filter, start).await
+        self.kernel.stream(filter, start).await
     }
 
     /// The ledger of one of this user's causal trees.

@@ -681,9 +681,25 @@ async fn t28_an_installed_driver_gets_no_error_events_without_a_policy() {
 
 #[tokio::test]
 async fn t29_a_policy_can_allow_an_installed_driver() {
-    let allow = Policy(|_| Ok(Verdict::Allow));
+    #[derive(Debug)]
+    struct Grant;
+
+    #[vextir::async_trait]
+    impl vextir::Authorizer for Grant {
+        async fn authorize(&self, _: &vextir::AuthorizeRequest<'_>) -> vextir::Result<Verdict> {
+            Ok(Verdict::Allow)
+        }
+
+        async fn grants(
+            &self,
+            _: &vextir::AuthorizeRequest<'_>,
+            target: &vextir::Target,
+        ) -> vextir::Result<bool> {
+            Ok(target.driver == "tool")
+        }
+    }
     let (tool, seen) = seen_by("tool", "job");
-    let app = quick().installed_driver(tool).authorizer(allow).start().await.unwrap();
+    let app = quick().installed_driver(tool).authorizer(Grant).start().await.unwrap();
     app.emit(Event::new("job")).await.unwrap();
     app.idle().await;
     assert_eq!(seen.lock().unwrap().len(), 1);

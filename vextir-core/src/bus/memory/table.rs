@@ -197,6 +197,10 @@ impl Rows for Table {
         (self.deliveries.len() + self.unrouted.len(), self.backlog)
     }
 
+    fn waiting(&self) -> usize {
+        self.parked.len()
+    }
+
     fn add_event(&mut self, event: &Event, _policy: Option<&Name>) -> Result<Sequence> {
         self.head += 1;
         self.ids.insert(key(&event.user_id, &event.id), self.head);

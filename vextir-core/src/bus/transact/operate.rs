@@ -30,7 +30,7 @@ impl<R: Rows> Write<'_, R> {
         }
         match place {
             Place::Routed(deliveries) => self.deliver(&event, sequence, deliveries),
-            Place::Parked(hold, decision) => self.park(event, hold, decision),
+            Place::Parked(hold, decision) => self.park(event, hold, decision, None),
             Place::Unrouted => Ok(()),
         }
     }
