@@ -104,7 +104,7 @@ pub(crate) fn logged(row: &Row<'_>) -> Result<Logged> {
     Ok(Logged { sequence: count(row, 0)?, logged_at: time(row, 1)?, event: event(row, 2)? })
 }
 
-/// See [`DELIVERY`](crate::queries::DELIVERY).
+/// A delivery, as the queries of [`sql`](crate::queries::sql) select it.
 pub(crate) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     Ok(Delivery {
         position: count(row, 0)?,
@@ -120,7 +120,7 @@ pub(crate) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     })
 }
 
-/// See [`DEAD`](crate::queries::DEAD).
+/// A dead letter.
 pub(crate) fn dead(row: &Row<'_>) -> Result<DeadLetter> {
     Ok(DeadLetter {
         position: count(row, 0)?,
@@ -135,7 +135,7 @@ pub(crate) fn dead(row: &Row<'_>) -> Result<DeadLetter> {
     })
 }
 
-/// See [`PARKED`](crate::queries::PARKED).
+/// A parked event.
 pub(crate) fn parked(row: &Row<'_>) -> Result<Parked> {
     let hold = match get::<i64>(row, 1)? {
         0 => Hold::Delayed,
@@ -154,7 +154,7 @@ pub(crate) fn parked(row: &Row<'_>) -> Result<Parked> {
     })
 }
 
-/// See [`LEASE`](crate::queries::LEASE). `defaults` stand in for limits that were not written down.
+/// A ledger. `defaults` stand in for limits that were not written down.
 pub(crate) fn lease(row: &Row<'_>, defaults: &Limits) -> Result<Lease> {
     let root = id(row, 0)?.ok_or_else(|| damaged("an id"))?;
     let limits = json::<Option<Limits>>(row, 8)?.unwrap_or_else(|| defaults.clone());

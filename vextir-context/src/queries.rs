@@ -1,12 +1,12 @@
 //! What can be read from a hub's file. Each function is short, and leaves no transaction open.
 
+pub(crate) mod sql;
+
 use crate::decode;
 use crate::fault::{OrFault, damaged};
 use crate::key::Key;
-use crate::schema::EVENT_COLUMNS;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
 use vextir_core::{
@@ -15,39 +15,6 @@ use vextir_core::{
 
 /// How long one read of the log looks for matches before it hands over what it has.
 const PATIENCE: Duration = Duration::from_millis(5);
-
-/// The columns of a logged event.
-pub(crate) static LOGGED: LazyLock<String> = LazyLock::new(|| format!("seq, logged, {EVENT_COLUMNS}"));
-
-/// Deliveries with their events.
-pub(crate) static DELIVERY: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT pos, delivery.seq, driver.name, delivery.logged, attempt, reclaims, due, obligations, error, {}
-         FROM delivery JOIN driver ON driver.id = delivery.driver JOIN log ON log.seq = delivery.seq",
-        of_log()
-    )
-});
-
-/// Dead letters with their events.
-pub(crate) static DEAD: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, dead.obligations, {}
-         FROM dead JOIN driver ON driver.id = dead.driver JOIN log ON log.seq = dead.seq",
-        of_log()
-    )
-});
-
-/// Parked events.
-pub(crate) static PARKED: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT number, hold, since, decision, origin, {EVENT_COLUMNS} FROM parked"));
-
-/// Ledgers.
-pub(crate) const LEASE: &str =
-    "SELECT root, user, events, first, last, open, parked, state, limits, units FROM lease WHERE root = ?1";
-
-fn of_log() -> String {
-    EVENT_COLUMNS.split(", ").map(|column| format!("log.{}", column.trim())).collect::<Vec<_>>().join(", ")
-}
 
 /// Numbers of SQLite are signed.
 pub(crate) fn signed(number: u64) -> i64 {
@@ -96,7 +63,7 @@ pub(crate) fn read(
 ) -> Result<Page> {
     // Mark and rows from one snapshot: what is missing below is then missing from the mark too.
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let trimmed = signed_meta(&snapshot, "trimmed")?;
+    let trimmed = stored_number(&snapshot, "trimmed")?;
     if after < trimmed {
         return Err(gap(after, trimmed));
     }
@@ -106,11 +73,9 @@ pub(crate) fn read(
 }
 
 fn scan(connection: &Connection, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("SELECT {} FROM log WHERE seq > ?1 ORDER BY seq", *LOGGED));
     let began = Instant::now();
     let mut page = Page { events: Vec::new(), next: after, at_head: true };
-    let mut statement = connection.prepare_cached(&SQL).or_fault()?;
+    let mut statement = connection.prepare_cached(&sql::READ).or_fault()?;
     let mut rows = statement.query([signed(after)]).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
         if page.events.len() >= limit || (page.next > after && began.elapsed() > PATIENCE) {
@@ -127,7 +92,7 @@ fn scan(connection: &Connection, after: Sequence, filter: &EventFilter, limit: u
 }
 
 /// A number of the `meta` table; 0 when it was never written.
-pub(crate) fn signed_meta(connection: &Connection, name: &str) -> Result<u64> {
+pub(crate) fn stored_number(connection: &Connection, name: &str) -> Result<u64> {
     let found = meta::<i64>(connection, name)?.unwrap_or(0);
     u64::try_from(found).map_err(|_| damaged(name))
 }
@@ -141,57 +106,40 @@ fn gap(after: Sequence, trimmed: Sequence) -> Error {
 
 /// The logged event with an id.
 pub(crate) fn find(connection: &Connection, user: &Name, id: &EventId) -> Result<Option<Logged>> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM log WHERE id = ?1", *LOGGED));
-    Ok(rows(connection, &SQL, [Key::new(user, id)], decode::logged)?.pop())
+    Ok(rows(connection, &sql::FIND, [Key::new(user, id)], decode::logged)?.pop())
 }
 
 /// The ledger of a tree.
 pub(crate) fn lease(connection: &Connection, key: &Key, defaults: &Limits) -> Result<Option<Lease>> {
-    Ok(rows(connection, LEASE, [key], |row| decode::lease(row, defaults))?.pop())
+    Ok(rows(connection, sql::LEASE, [key], |row| decode::lease(row, defaults))?.pop())
 }
 
 /// Open deliveries.
 pub(crate) fn pending(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Delivery>> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("{} WHERE pos > ?1 ORDER BY pos LIMIT ?2", *DELIVERY));
-    rows(connection, &SQL, [signed(after), at_most(limit)], decode::delivery)
+    rows(connection, &sql::PENDING, [signed(after), at_most(limit)], decode::delivery)
 }
 
 /// Events that wait to be routed.
 pub(crate) fn unrouted(connection: &Connection, limit: usize) -> Result<Vec<Logged>> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "SELECT log.seq, logged, {} FROM unrouted JOIN log ON log.seq = unrouted.seq
-             ORDER BY unrouted.seq LIMIT ?1",
-            of_log()
-        )
-    });
-    rows(connection, &SQL, [at_most(limit)], decode::logged)
+    rows(connection, &sql::UNROUTED, [at_most(limit)], decode::logged)
 }
 
 /// Events that wait beside the log.
 pub(crate) fn parked(connection: &Connection, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
-    static DELAYED: LazyLock<String> =
-        LazyLock::new(|| format!("{} WHERE hold = 0 ORDER BY deliver_at, number LIMIT ?1", *PARKED));
-    static HELD: LazyLock<String> =
-        LazyLock::new(|| format!("{} WHERE hold <> 0 AND hold = ?2 ORDER BY number LIMIT ?1", *PARKED));
     match crate::encode::hold(hold)? {
-        0 => rows(connection, &DELAYED, [at_most(limit)], decode::parked),
-        hold => rows(connection, &HELD, [at_most(limit), hold], decode::parked),
+        0 => rows(connection, &sql::DELAYED, [at_most(limit)], decode::parked),
+        hold => rows(connection, &sql::HELD, [at_most(limit), hold], decode::parked),
     }
 }
 
 /// Dead letters.
 pub(crate) fn dead(connection: &Connection, after: u64, limit: usize) -> Result<Vec<DeadLetter>> {
-    static SQL: LazyLock<String> =
-        LazyLock::new(|| format!("{} WHERE pos > ?1 ORDER BY pos LIMIT ?2", *DEAD));
-    rows(connection, &SQL, [signed(after), at_most(limit)], decode::dead)
+    rows(connection, &sql::DEAD, [signed(after), at_most(limit)], decode::dead)
 }
 
 /// Audit records with their numbers.
 pub(crate) fn audit(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
-    let sql = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
-    rows(connection, sql, [signed(after), at_most(limit)], |row| {
+    rows(connection, sql::AUDIT, [signed(after), at_most(limit)], |row| {
         let json: String = decode::get(row, 1)?;
         let record = serde_json::from_str(&json).map_err(|_| damaged("an audit record"))?;
         Ok((decode::count(row, 0)?, record))
@@ -205,9 +153,7 @@ pub(crate) fn checkpoints(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Checkpoint>> {
-    let sql = "SELECT key, value FROM checkpoint WHERE driver = (SELECT id FROM driver WHERE name = ?1)
-               AND key > ?2 ORDER BY key LIMIT ?3";
-    rows(connection, sql, (driver.as_str(), after, at_most(limit)), |row| {
+    rows(connection, sql::CHECKPOINTS, (driver.as_str(), after, at_most(limit)), |row| {
         let value: Option<Data> = decode::data(row, 1)?;
         Ok(Checkpoint { driver: driver.clone(), key: decode::get(row, 0)?, value })
     })

@@ -9,7 +9,7 @@ mod work;
 
 use crate::fault::OrFault;
 use crate::key::{Key, Mixer};
-use crate::queries::{self, signed_meta};
+use crate::queries::{self, stored_number};
 use ledger::Ledger;
 use rusqlite::{CachedStatement, Connection};
 use statements::Statements;
@@ -134,8 +134,8 @@ impl<'c> SqlRows<'c> {
     /// After a commit: looks up what others wait for, if it may have changed.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         if std::mem::take(&mut self.due_changed) {
-            let sql = "SELECT min(deliver_at) FROM parked WHERE hold = 0";
-            let found: Option<i64> = self.cached(sql)?.query_row([], |row| row.get(0)).or_fault()?;
+            let found: Option<i64> =
+                self.cached(queries::sql::NEXT_DUE)?.query_row([], |row| row.get(0)).or_fault()?;
             self.next_due = found.map(Timestamp::from_micros);
         }
         Ok(())
@@ -182,9 +182,10 @@ impl<'c> SqlRows<'c> {
 fn count(connection: &Connection) -> Result<Counts> {
     let number = |sql| queries::number(connection, sql, []);
     let size = |sql| number(sql).map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-    let head = number("SELECT coalesce(max(seq), 0) FROM log")?.max(signed_meta(connection, "head")?);
+    let head = number("SELECT coalesce(max(seq), 0) FROM log")?.max(stored_number(connection, "head")?);
     // What was set aside may have been given: go on behind it.
-    let (positions, numbers) = (signed_meta(connection, "positions")?, signed_meta(connection, "numbers")?);
+    let (positions, numbers) =
+        (stored_number(connection, "positions")?, stored_number(connection, "numbers")?);
     Ok(Counts {
         head,
         position: positions,
@@ -195,7 +196,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         unrouted: size("SELECT count(*) FROM unrouted")?,
         parked: size("SELECT count(*) FROM parked")?,
         dead: size("SELECT count(*) FROM dead")?,
-        trimmed: signed_meta(connection, "trimmed")?,
+        trimmed: stored_number(connection, "trimmed")?,
     })
 }
 

@@ -107,6 +107,7 @@ impl<'c> Writer<'c> {
             }
             self.retain();
         }
+        self.relay.pass_on();
         if let Err(error) = self.in_transaction(|writer| writer.rows.seal()) {
             tracing::warn!(%error, "the hub's last numbers were not written");
         }
@@ -146,8 +147,8 @@ impl<'c> Writer<'c> {
                 "another processor is attached to this hub; a hub has one processor",
             ));
         }
-        let unclean = queries::signed_meta(self.connection, "unclean")? != 0;
-        let alone = Some(queries::signed_meta(self.connection, "alone")?).filter(|position| *position != 0);
+        let unclean = queries::stored_number(self.connection, "unclean")? != 0;
+        let alone = Some(queries::stored_number(self.connection, "alone")?).filter(|position| *position != 0);
         let found = Attachment::new(unclean, alone, queries::drivers(self.connection)?);
         self.in_transaction(|writer| writer.rows.set_meta("unclean", 1))?;
         self.shared.attached.store(true, Ordering::Release);

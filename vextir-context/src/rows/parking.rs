@@ -5,7 +5,7 @@ use crate::decode;
 use crate::encode::{bind_event, hold as hold_number, json};
 use crate::fault::OrFault;
 use crate::key::Key;
-use crate::queries::{PARKED, signed};
+use crate::queries::{signed, sql};
 use crate::schema::EVENT_COLUMNS;
 use rusqlite::OptionalExtension;
 use std::sync::LazyLock;
@@ -42,11 +42,10 @@ impl SqlRows<'_> {
     }
 
     pub(super) fn select_parked(&mut self, user: &Name, id: &EventId) -> Result<Option<Parked>> {
-        static SQL: LazyLock<String> = LazyLock::new(|| format!("{} WHERE id = ?1", *PARKED));
         if self.counts.parked == 0 {
             return Ok(None);
         }
-        self.cached(&SQL)?
+        self.cached(&sql::ONE_PARKED)?
             .query_row([Key::new(user, id)], |row| Ok(decode::parked(row)))
             .optional()
             .or_fault()?
@@ -83,9 +82,7 @@ impl SqlRows<'_> {
         if self.counts.parked == 0 {
             return Ok(false);
         }
-        let sql = "SELECT 1 FROM parked WHERE user = ?1 AND ordering_key = ?2 AND hold <> 0
-                   AND ordering_key IS NOT NULL LIMIT 1";
-        self.cached(sql)?.exists([user.as_str(), key.as_str()]).or_fault()
+        self.cached(sql::KEY_HELD)?.exists([user.as_str(), key.as_str()]).or_fault()
     }
 
     pub(super) fn update_hold(&mut self, number: u64, hold: Hold) -> Result<()> {

@@ -5,10 +5,9 @@ use crate::decode;
 use crate::encode::bind_event;
 use crate::fault::OrFault;
 use crate::key::Key;
-use crate::queries::{DEAD, signed};
+use crate::queries::{signed, sql};
 use rusqlite::OptionalExtension;
 use rusqlite::types::Null;
-use std::sync::LazyLock;
 use vextir_core::bus::{DeadLetter, Delivery, Position};
 use vextir_core::{Data, Error, ErrorKind, Event, Lease, Name, Result, Sequence, Timestamp};
 
@@ -156,9 +155,8 @@ impl SqlRows<'_> {
     }
 
     pub(super) fn delete_dead(&mut self, position: Position) -> Result<Option<DeadLetter>> {
-        static SQL: LazyLock<String> = LazyLock::new(|| format!("{} WHERE pos = ?1", *DEAD));
         let found = self
-            .cached(&SQL)?
+            .cached(&sql::ONE_DEAD)?
             .query_row([signed(position)], |row| Ok(decode::dead(row)))
             .optional()
             .or_fault()?

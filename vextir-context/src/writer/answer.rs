@@ -78,7 +78,8 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if let Some(waker) = self.0.fill(Err(closed())) {
+        let is_open = matches!(*self.0.lock(), State::Asked(_));
+        if is_open && let Some(waker) = self.0.fill(Err(closed())) {
             waker.wake();
         }
     }

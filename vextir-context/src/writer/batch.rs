@@ -89,7 +89,7 @@ impl Writer<'_> {
     }
 
     fn try_all(&mut self, commits: &[Commit]) -> Result<Outcomes> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+        self.run("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
             let writes = self.rows.writes;
@@ -105,7 +105,7 @@ impl Writer<'_> {
         // Those of the last batch who do not know yet have waited for this one's rows; not for its sync too.
         self.relay.pass_on();
         let began = Instant::now();
-        self.connection.execute_batch("COMMIT").or_fault()?;
+        self.run("COMMIT")?;
         self.window.learn(began.elapsed(), commits.len());
         Ok(outcomes)
     }
@@ -151,23 +151,29 @@ impl Writer<'_> {
     }
 
     fn run_each(&mut self, commits: &[Commit], outcomes: &mut Outcomes) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+        self.run("BEGIN IMMEDIATE")?;
         for commit in commits {
             let counts = self.rows.counts;
-            self.connection.execute_batch("SAVEPOINT command").or_fault()?;
+            self.run("SAVEPOINT command")?;
             let outcome = transact(&mut self.rows, &self.limits.lease, commit.command.clone())
                 .and_then(|applied| self.rows.flush().map(|()| applied));
             if let Err(error) = &outcome {
                 if self.connection.is_autocommit() {
                     return Err(error.duplicate());
                 }
-                self.connection.execute_batch("ROLLBACK TO command").or_fault()?;
+                self.run("ROLLBACK TO command")?;
                 self.rows.roll_back(counts);
             }
-            self.connection.execute_batch("RELEASE command").or_fault()?;
+            self.run("RELEASE command")?;
             outcomes.push(outcome);
         }
-        self.connection.execute_batch("COMMIT").or_fault()
+        self.run("COMMIT")
+    }
+
+    /// A statement about transactions.
+    fn run(&self, statement: &str) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(statement).or_fault()?;
+        statement.execute([]).or_fault().map(drop)
     }
 
     /// Takes everything back that was not committed.
@@ -184,12 +190,12 @@ impl Writer<'_> {
     pub(super) fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let counts = self.rows.counts;
         let run = |writer: &mut Self| {
-            writer.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+            writer.run("BEGIN IMMEDIATE")?;
             let done = work(writer)?;
             if writer.connection.is_autocommit() {
                 return Err(Error::new(ErrorKind::Unavailable, "the transaction was rolled back"));
             }
-            writer.connection.execute_batch("COMMIT").or_fault()?;
+            writer.run("COMMIT")?;
             Ok(done)
         };
         let outcome = run(self);
