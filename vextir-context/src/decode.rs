@@ -149,7 +149,8 @@ pub(crate) fn parked(row: &Row<'_>) -> Result<Parked> {
         hold,
         since: time(row, 2)?,
         decision: json(row, 3)?,
-        event: event(row, 4)?,
+        origin: json(row, 4)?,
+        event: event(row, 5)?,
     })
 }
 

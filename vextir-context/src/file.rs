@@ -54,8 +54,9 @@ pub(crate) fn open(path: &Path, tuning: Tuning) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|error| check::refused(path, error))?;
-    // A file that is refused must stay as it is, also when the connection closes.
-    set_checkpoint_on_close(&connection, false)?;
+    // A file that is refused must stay as it is, also when the connection closes: what a crash left beside it
+    // is not folded in.
+    set_checkpoint_on_close(&connection, !found.unclean)?;
     connection.busy_timeout(BUSY).or_fault()?;
     if found.fresh || was_being_made(path, &connection, found)? {
         make(&connection)?;

@@ -7,7 +7,7 @@ pub use builder::{HubBuilder, Synchronous};
 
 use crate::file::{FileLock, beside};
 use crate::space::{self, HubSize};
-use crate::writer::{Job, Reading, Shared, closed};
+use crate::writer::{Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ struct Inner {
     jobs: Option<mpsc::Sender<Job>>,
     /// `None` in memory, where the writer reads, and after the hub was closed.
     readers: Mutex<Option<mpsc::Sender<Reading>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Threads>,
     feed: Arc<Feed>,
     status: watch::Receiver<BusStatus>,
     chores: watch::Receiver<Chores>,
@@ -101,11 +101,12 @@ impl Hub {
         let (done, finished) = oneshot::channel();
         let inner = self.0.clone();
         crate::readers::spawn("vextir-hub-close", move || {
-            if let Some(jobs) = &inner.jobs {
-                // If the writer has ended already, there is nothing left to do.
-                let _ = jobs.blocking_send(Job::Close);
-            }
-            inner.join();
+            inner.end(|inner| {
+                if let Some(jobs) = &inner.jobs {
+                    // If the writer has ended already, there is nothing left to do.
+                    let _ = jobs.blocking_send(Job::Close);
+                }
+            });
             drop(inner);
             let _ = done.send(());
         })?;
@@ -118,15 +119,15 @@ impl Hub {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        let reading: Reading = Box::new(move |connection| drop(answer.send(read(connection))));
+        let (answer, answered) = question();
+        let reading: Reading = Box::new(move |connection| answer.send(read(connection)));
         if self.0.path.is_some() {
             let readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
             readers.ok_or_else(closed)?.send(reading).await.map_err(|_| closed())?;
         } else {
             self.send(Job::Read(reading)).await?;
         }
-        answered.await.map_err(|_| closed())?
+        answered.await
     }
 
     async fn send(&self, job: Job) -> Result<()> {
@@ -135,22 +136,35 @@ impl Hub {
     }
 }
 
+/// The threads of a hub.
+#[derive(Default)]
+struct Threads {
+    readers: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
 impl Inner {
-    /// Waits until every thread has ended; the writer must have been told.
-    fn join(&self) {
+    /// Waits until every thread has ended: the readers first, since the last connection folds the
+    /// write-ahead log into the file.
+    fn end(&self, tell_writer: impl FnOnce(&Self)) {
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        // Who comes second waits here until the first is done.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for reader in threads.readers.drain(..) {
             // A thread that panicked has said so already.
-            let _ = thread.join();
+            let _ = reader.join();
+        }
+        tell_writer(self);
+        if let Some(writer) = threads.writer.take() {
+            let _ = writer.join();
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        drop(self.jobs.take());
-        self.join();
+        let jobs = self.jobs.take();
+        self.end(|_| drop(jobs));
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::fault::damaged;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use std::hash::{BuildHasher, Hash, Hasher};
 use vextir_core::{EventId, Result};
 
 /// Stands between user and foreign id; neither may hold a control character.
 const SEPARATOR: char = '\u{1f}';
 
 /// An id in its scope: ours are unique everywhere, foreign ones for each user.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
     Ours([u8; 16]),
     Foreign(Box<str>),
@@ -69,6 +70,60 @@ fn parse(text: &str) -> Result<EventId> {
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| damaged("a text"))
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Ours(bytes) => state.write_u128(u128::from_ne_bytes(*bytes)),
+            Self::Foreign(text) => state.write(text.as_bytes()),
+        }
+    }
+}
+
+/// A quick hash for keys. Ids may come from outside, so it is mixed with a secret of this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mixer {
+    secret: u128,
+    state: u64,
+}
+
+impl Mixer {
+    pub(crate) fn new() -> Self {
+        Self { secret: fastrand::u128(..), state: 0 }
+    }
+
+    fn mix(&mut self, value: u128) {
+        let mixed = value ^ self.secret;
+        let product = u128::from(mixed as u64 ^ self.state) * u128::from((mixed >> 64) as u64 | 1);
+        self.state = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
+impl BuildHasher for Mixer {
+    type Hasher = Self;
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(16) {
+            let mut block = [0; 16];
+            block[..chunk.len()].copy_from_slice(chunk);
+            self.mix(u128::from_ne_bytes(block));
+        }
+        self.mix(bytes.len() as u128);
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.mix(value);
+    }
+
+    fn finish(&self) -> u64 {
+        self.state
+    }
 }
 
 #[cfg(test)]

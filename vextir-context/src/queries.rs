@@ -39,7 +39,7 @@ pub(crate) static DEAD: LazyLock<String> = LazyLock::new(|| {
 
 /// Parked events.
 pub(crate) static PARKED: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT number, hold, since, decision, {EVENT_COLUMNS} FROM parked"));
+    LazyLock::new(|| format!("SELECT number, hold, since, decision, origin, {EVENT_COLUMNS} FROM parked"));
 
 /// Ledgers.
 pub(crate) const LEASE: &str =

@@ -48,7 +48,7 @@ CREATE INDEX dead_seq ON dead (seq);
 
 -- hold: 0 delayed, 1 approval, 2 lease, 3 key.
 CREATE TABLE parked (
-  number INTEGER PRIMARY KEY, hold INTEGER NOT NULL, since INTEGER NOT NULL, decision TEXT,
+  number INTEGER PRIMARY KEY, hold INTEGER NOT NULL, since INTEGER NOT NULL, decision TEXT, origin TEXT,
   id BLOB NOT NULL, type TEXT NOT NULL, category INTEGER NOT NULL, time INTEGER NOT NULL,
   user TEXT NOT NULL, source TEXT NOT NULL, cause BLOB, root BLOB, depth INTEGER NOT NULL,
   ordering_key TEXT, deliver_at INTEGER, priority INTEGER, labels TEXT, metadata TEXT, data TEXT

@@ -1,16 +1,20 @@
 //! The one thread that writes: it gathers commands, commits them together, and answers.
 
+mod answer;
 mod batch;
+mod gather;
 mod job;
 mod retention;
 mod window;
 
-pub(crate) use job::{Answer, Commit, Job, Reading, closed};
+pub(crate) use answer::{Answer, closed, question};
+pub(crate) use job::{Commit, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::fault::OrFault;
 use crate::queries;
 use crate::rows::SqlRows;
+use answer::Relay;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +23,6 @@ use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
 use vextir_core::{Clock, Error, ErrorKind, Result};
 use window::Window;
-
-/// The most commands in one transaction.
-const BATCH: usize = 2_048;
 
 /// What the writer shows to everybody else.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Writer<'c> {
     shared: Shared,
     window: Window,
     retention: Retention,
+    /// Tasks that have answers and may not know it yet.
+    relay: Relay,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -77,14 +80,22 @@ impl<'c> Writer<'c> {
     fn new(connection: &'c Connection, settings: Settings, shared: Shared) -> Result<Self> {
         let Settings { limits, retention, clock } = settings;
         let rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
-        let mut writer =
-            Self { connection, rows, limits, clock, shared, window: Window::default(), retention };
+        let mut writer = Self {
+            connection,
+            rows,
+            limits,
+            clock,
+            shared,
+            window: Window::default(),
+            retention,
+            relay: Relay::default(),
+        };
         writer.publish();
         Ok(writer)
     }
 
     fn serve(&mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut gathered = Vec::with_capacity(BATCH);
+        let mut gathered = Vec::with_capacity(gather::BATCH);
         while self.gather(&mut jobs, &mut gathered) {
             if self.work(&mut gathered) {
                 jobs.close();
@@ -102,32 +113,6 @@ impl<'c> Writer<'c> {
         self.shared.feed.close();
     }
 
-    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
-    fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
-        while self.retention.has_more() {
-            match jobs.try_recv() {
-                Ok(job) => {
-                    gathered.push(job);
-                    break;
-                }
-                Err(mpsc::error::TryRecvError::Disconnected) => return false,
-                Err(mpsc::error::TryRecvError::Empty) => self.retain(),
-            }
-        }
-        if gathered.is_empty() && jobs.blocking_recv_many(gathered, BATCH) == 0 {
-            return false;
-        }
-        if let Some(wait) = self.window.wait(gathered.len()) {
-            std::thread::sleep(wait);
-        }
-        while gathered.len() < BATCH
-            && let Ok(job) = jobs.try_recv()
-        {
-            gathered.push(job);
-        }
-        true
-    }
-
     /// Does what was gathered, in order; true when the hub is to be closed.
     fn work(&mut self, gathered: &mut Vec<Job>) -> bool {
         let mut close = false;
@@ -141,8 +126,8 @@ impl<'c> Writer<'c> {
                 self.commit(std::mem::take(&mut commits));
             }
             match job {
-                Job::Attach(answer) => drop(answer.send(self.attach())),
-                Job::Detach(answer) => drop(answer.send(self.detach())),
+                Job::Attach(answer) => answer.send(self.attach()),
+                Job::Detach(answer) => answer.send(self.detach()),
                 Job::Read(read) => read(self.connection),
                 Job::Close => close = true,
                 Job::Commit(_) => {}

@@ -1,10 +1,19 @@
 //! The hub keeps every promise of the bus contract, in a file and in memory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use tempfile::TempDir;
 use vextir_context::{Hub, HubBuilder};
 use vextir_core::testkit::conformance::BusUnderTest;
 use vextir_core::{EventBus, testkit};
+
+fn open(builder: HubBuilder) -> Hub {
+    builder.open().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// A hub, and the folder that its file is in; none for one in memory.
 struct Kept {
@@ -14,22 +23,22 @@ struct Kept {
 
 impl Kept {
     fn file() -> Self {
-        Self::open(tempfile::tempdir().unwrap(), |builder| builder)
+        Self::open(folder(), |builder| builder)
     }
 
     fn memory() -> Self {
-        Self { hub: Hub::in_memory().unwrap(), folder: None }
+        Self { hub: open(HubBuilder::in_memory()), folder: None }
     }
 
     fn open(folder: TempDir, choose: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
-        let hub = choose(Hub::builder(folder.path().join("hub.db"))).open().unwrap();
+        let hub = open(choose(Hub::builder(folder.path().join("hub.db"))));
         Self { hub, folder: Some(folder) }
     }
 
     fn like(&self, choose: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         match self.folder {
-            Some(_) => Self::open(tempfile::tempdir().unwrap(), choose),
-            None => Self { hub: choose(HubBuilder::in_memory()).open().unwrap(), folder: None },
+            Some(_) => Self::open(folder(), choose),
+            None => Self { hub: open(choose(HubBuilder::in_memory())), folder: None },
         }
     }
 }

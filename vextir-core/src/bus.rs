@@ -107,7 +107,8 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     async fn detach(&self) -> Result<()>;
 
     /// Gives up the processor's place without an orderly stop, as the death of its process does: the next
-    /// `attach` finds an unclean stop.
+    /// `attach` finds an unclean stop. Who waits in `receive` gets [`ErrorKind::Closed`], and nothing of what
+    /// is made for the next processor.
     fn abandon(&self);
 
     /// Deliveries made since `attach`; waits for at least one.

@@ -139,10 +139,15 @@ impl Ctx {
     /// The same in every attempt at this delivery: hand it to external calls that can deduplicate.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.event.id, self.driver)
+        match self.event.id.foreign() {
+            // A foreign id is its user's own.
+            Some(id) => format!("{}/{id}/{}", self.event.user_id, self.driver),
+            None => format!("{}/{}", self.event.id, self.driver),
+        }
     }
 
-    /// What a policy demands of the handler, such as a cheaper model.
+    /// What policies demand of the handler, such as a cheaper model: a JSON array with the obligation of each
+    /// policy that limits this event.
     #[must_use]
     pub fn obligations(&self) -> Option<&Data> {
         self.obligations.as_ref()
@@ -150,13 +155,13 @@ impl Ctx {
 
     /// Resolves when the work is cancelled or the processor has no time left.
     pub async fn cancelled(&self) {
-        self.cancel.cancelled(self.event.root()).await;
+        self.cancel.cancelled(&self.event).await;
     }
 
     /// Whether the work is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled(self.event.root())
+        self.cancel.is_cancelled(&self.event)
     }
 
     /// The kernel's time.

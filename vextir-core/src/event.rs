@@ -233,6 +233,16 @@ impl Event {
         self.root_id.as_ref().unwrap_or(&self.id)
     }
 
+    /// Which causal tree it belongs to: a foreign root id is its user's own.
+    pub(crate) fn tree(&self) -> (Name, EventId) {
+        (self.user_id.clone(), self.root().clone())
+    }
+
+    /// Whether it belongs to this user's tree with this root.
+    pub(crate) fn is_of_tree(&self, user: &Name, root: &EventId) -> bool {
+        self.user_id == *user && self.root() == root
+    }
+
     /// Write access to the envelope; copies it when it is shared.
     pub fn edit(&mut self) -> &mut Envelope {
         Arc::make_mut(&mut self.0)

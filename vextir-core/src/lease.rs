@@ -131,6 +131,6 @@ impl Lease {
     /// Nothing runs and nothing waits: whatever the root caused has happened.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.open == 0
+        self.open == 0 && self.parked == 0
     }
 }

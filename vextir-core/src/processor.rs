@@ -37,7 +37,7 @@ use crate::{
     Authorizer, Backend, Clock, ContextStore, Error, ErrorKind, Event, EventFilter, EventId, IntoEvent,
     Limits, Name, Origin, Payload, Result, Signal,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
@@ -60,8 +60,9 @@ struct Kernel {
     queue_capacity: usize,
     routes: RwLock<Arc<route::RouteTable>>,
     registering: tokio::sync::Mutex<()>,
+    /// The drivers that the log has seen.
+    known: Mutex<BTreeSet<Name>>,
     cancellation: Arc<Cancellation>,
-    timers: timers::Timers,
     waiters: request::Waiters,
     signals: broadcast::Sender<Signal>,
     orphans: Mutex<BTreeMap<Name, u64>>,
@@ -132,6 +133,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         let kernel = &self.0;
         if !kernel.stop.is_cancelled() {
+            kernel.closing.store(true, std::sync::atomic::Ordering::Release);
             kernel.stop.cancel();
             kernel.cancellation.cancel_all();
             kernel.bus.abandon();
@@ -227,7 +229,7 @@ impl Processor {
     {
         let filter = filter.try_into().map_err(Into::into)?;
         self.kernel.warn_of_deaf(&filter);
-        EventStream::open(self.kernel.bus.clone(), filter, start).await
+        self.kernel.stream(filter, start).await
     }
 
     /// What running handlers send while they run. Not logged; a receiver that lags misses some.
@@ -258,6 +260,12 @@ impl Processor {
 impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Processor").field("bus", &self.kernel.bus).finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    async fn stream(&self, filter: EventFilter, start: Start) -> Result<EventStream> {
+        Ok(EventStream::open(self.bus.clone(), filter, start).await?.until(self.stop.clone()))
     }
 }
 

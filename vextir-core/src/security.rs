@@ -28,12 +28,13 @@ pub enum Provenance {
     /// The application's own code.
     #[default]
     Application,
-    /// A pack or a document: without a policy it may not act outside.
+    /// A pack or a document: it acts outside only where a policy grants it ([`Authorizer::grants`]).
     Installed,
 }
 
 /// Who emits an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
     /// The application itself; may emit for every user.
@@ -103,7 +104,7 @@ pub enum Verdict {
     Deny(Decision),
     /// It waits for a person.
     Hold(Decision),
-    /// It goes to its drivers, under obligations that [`Ctx::obligations`](crate::Ctx::obligations) shows
+    /// It goes to its drivers, under an obligation that [`Ctx::obligations`](crate::Ctx::obligations) shows
     /// them.
     Limit(Decision, Data),
 }
@@ -140,6 +141,15 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// It could not be decided; the event is denied.
     async fn authorize(&self, request: &AuthorizeRequest<'_>) -> Result<Verdict>;
+
+    /// Whether an installed driver that acts outside may get this event. Without a grant of any policy it
+    /// does not; other drivers are not affected.
+    ///
+    /// # Errors
+    /// It could not be decided; that is no grant.
+    async fn grants(&self, _request: &AuthorizeRequest<'_>, _target: &Target) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// One line of the audit: a verdict that was not a plain allow, or an act of the operator.

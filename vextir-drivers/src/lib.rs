@@ -1,4 +1,11 @@
 //! Drivers for Vextir: families of ready drivers, each behind a feature.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `files` | `files::Files` watches folders: what is created, changed, moved and removed |
+//!
+//! Applications reach them as `vextir::drivers`, behind the same features of the facade.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate vextir_core as vextir;
 

@@ -30,7 +30,7 @@ pub fn root(emitter: usize, n: u64, now: Timestamp) -> vextir_core::Result<Event
     }
     if emitter == WITH_IDS {
         event = event.with_id(name(emitter, n).parse()?);
-    } else if kind == "later.out" && n % 2 == 0 {
+    } else if kind == "later.out" && n.is_multiple_of(2) {
         event = event.with_deliver_at(now.after(Duration::from_millis(20)));
     }
     Ok(event)
@@ -114,7 +114,7 @@ pub fn drivers() -> Vec<Worker> {
         }),
         worker("collect", "fan.item", |_, _, parts| Ok(vec![out("fan.done", parts)])),
         worker("first", "ordered.job", |_, cx, parts| match cx.attempt() {
-            1 if parts.1 % 3 == 0 => Err("a retry keeps its key".into()),
+            1 if parts.1.is_multiple_of(3) => Err("a retry keeps its key".into()),
             _ => Ok(vec![out("ordered.first", parts)]),
         }),
         worker("second", "ordered.job", |_, _, parts| Ok(vec![out("ordered.second", parts)])),

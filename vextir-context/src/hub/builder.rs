@@ -1,6 +1,6 @@
 //! The choices for a hub, and how it is started.
 
-use super::{Hub, Inner, Keep, channels};
+use super::{Hub, Inner, Keep, Threads, channels};
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
 use crate::writer::{self, Retention, Settings, incarnation};
@@ -156,22 +156,20 @@ impl HubBuilder {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (begun, beginning) = std::sync::mpsc::sync_channel(1);
         let keep = Keep { _lock: lock };
-        let thread = readers::spawn("vextir-hub-writer", move || {
+        let writer = readers::spawn("vextir-hub-writer", move || {
             writer::run(connection, settings, shared, queue, &begun);
             drop(keep);
         })?;
         let gone = || Error::new(ErrorKind::Unavailable, "the hub's writer ended at once");
         beginning.recv().map_err(|_| gone())??;
-        let (readers, mut threads) = match &path {
+        let (readers, threads) = match &path {
             Some(path) => readers::start(path).map(|(sender, threads)| (Some(sender), threads))?,
             None => (None, Vec::new()),
         };
-        // The writer is the last to be joined: it closes the file.
-        threads.push(thread);
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
-            threads: Mutex::new(threads),
+            threads: Mutex::new(Threads { readers: threads, writer: Some(writer) }),
             feed,
             status,
             chores,

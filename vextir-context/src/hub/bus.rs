@@ -2,11 +2,11 @@
 
 use super::Hub;
 use crate::key::Key;
-use crate::writer::{Answer, Commit, Job, closed};
+use crate::writer::{Answer, Commit, Job, question};
 use crate::{documents, queries};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use vextir_core::bus::{
     Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
     Position, Receipt,
@@ -24,20 +24,27 @@ impl Backend for Hub {
 impl Hub {
     /// Asks the writer and waits for its answer.
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = question();
         self.send(job(answer)).await?;
-        answered.await.map_err(|_| closed())?
+        answered.await
     }
+}
+
+/// A receiver for which what is there now is nothing new.
+fn seen<T>(receiver: &watch::Receiver<T>) -> watch::Receiver<T> {
+    let mut receiver = receiver.clone();
+    receiver.mark_unchanged();
+    receiver
 }
 
 #[async_trait]
 impl EventBus for Hub {
     fn status(&self) -> watch::Receiver<BusStatus> {
-        self.0.status.clone()
+        seen(&self.0.status)
     }
 
     fn chores(&self) -> watch::Receiver<Chores> {
-        self.0.chores.clone()
+        seen(&self.0.chores)
     }
 
     fn is_durable(&self) -> bool {
@@ -46,7 +53,8 @@ impl EventBus for Hub {
 
     async fn commit(&self, command: Command) -> Result<Receipt> {
         documents::refuse(&command)?;
-        self.ask(|answer| Job::Commit(Commit { command, answer })).await
+        let (receipt, _spent) = self.ask(|answer| Job::Commit(Commit { command, answer })).await?;
+        Ok(receipt)
     }
 
     async fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {

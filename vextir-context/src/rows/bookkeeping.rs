@@ -12,16 +12,21 @@ use vextir_core::{AuditRecord, EventId, Lease, Name, Result, Sequence};
 impl SqlRows<'_> {
     pub(super) fn find_lease(&mut self, user: &Name, root: &EventId) -> Result<Option<&mut Lease>> {
         let key = Key::new(user, root);
-        if !self.ledger.knows(&key) {
-            let stored = queries::lease(self.connection, &key, &self.defaults)?;
-            self.ledger.learn(key.clone(), stored);
+        if self.ledger.seek(&key) {
+            return Ok(self.ledger.current());
         }
-        Ok(self.ledger.touch(&key))
+        if self.fresh.contains(&key) {
+            self.ledger.is_new(key);
+        } else {
+            let stored = queries::lease(self.connection, &key, &self.defaults)?;
+            self.ledger.learn(&key, stored);
+        }
+        Ok(self.ledger.current())
     }
 
     pub(super) fn open_lease(&mut self, lease: Lease) {
         self.writes += 1;
-        self.ledger.open(Key::new(&lease.user, &lease.root), lease);
+        self.ledger.open(&Key::new(&lease.user, &lease.root), lease);
     }
 
     /// Writes the ledgers that were used.

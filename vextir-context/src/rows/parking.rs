@@ -16,22 +16,24 @@ impl SqlRows<'_> {
     pub(super) fn insert_parked(&mut self, parked: &mut Parked) -> Result<()> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "INSERT INTO parked (number, hold, since, decision, {EVENT_COLUMNS})
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"
+                "INSERT INTO parked (number, hold, since, decision, origin, {EVENT_COLUMNS})
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
             )
         });
         self.writes += 1;
         parked.number = self.next_number()?;
         let decision = parked.decision.as_ref().map(json).transpose()?;
+        let origin = parked.origin.as_ref().map(json).transpose()?;
         let mut statement = self.cached(&SQL)?;
         let mut bind = || {
             statement.raw_bind_parameter(1, signed(parked.number))?;
             statement.raw_bind_parameter(3, parked.since.as_micros())?;
-            statement.raw_bind_parameter(4, decision.as_deref())
+            statement.raw_bind_parameter(4, decision.as_deref())?;
+            statement.raw_bind_parameter(5, origin.as_deref())
         };
         bind().or_fault()?;
         statement.raw_bind_parameter(2, hold_number(parked.hold)?).or_fault()?;
-        bind_event(&mut statement, 5, &parked.event)?;
+        bind_event(&mut statement, 6, &parked.event)?;
         statement.raw_execute().or_fault()?;
         self.counts.parked += 1;
         self.due_changed = true;

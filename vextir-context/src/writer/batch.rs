@@ -1,14 +1,28 @@
 //! Group commit: many commands, one transaction, one sync.
 
 use super::Writer;
-use super::job::Commit;
+use super::answer::answer_all;
+use super::job::{Commit, Spent};
 use crate::fault::OrFault;
 use std::time::Instant;
-use vextir_core::bus::{Applied, Command, Rows, transact};
+use vextir_core::bus::{Applied, Command, Place, Rows, transact};
 use vextir_core::{Error, ErrorKind, Result};
 
 /// What the commands of a batch came to; an error is a refusal, which wrote nothing.
 type Outcomes = Vec<Result<Applied>>;
+
+/// A transaction that was lost while the command at this place ran; at the end, while it was committed.
+struct Torn {
+    at: usize,
+    error: Error,
+}
+
+impl Torn {
+    fn for_all(&self, commits: &[Commit]) -> Outcomes {
+        tracing::warn!(error = %self.error, commands = commits.len(), "a batch could not be stored");
+        commits.iter().map(|_| Err(self.error.duplicate())).collect()
+    }
+}
 
 impl Writer<'_> {
     /// Applies commands in one transaction and answers each of them.
@@ -21,6 +35,7 @@ impl Writer<'_> {
             Ok(outcomes) => outcomes,
             Err(_) => self.each_apart(&commits),
         };
+        self.relay.pass_on();
         let mut answers = Vec::with_capacity(commits.len());
         let mut made = Vec::with_capacity(commits.len());
         for (commit, outcome) in commits.into_iter().zip(outcomes) {
@@ -28,14 +43,12 @@ impl Writer<'_> {
                 made.extend(applied.deliveries);
                 applied.receipt
             };
-            answers.push((commit.answer, outcome.map(keep)));
+            let Commit { command, answer } = commit;
+            answers.push((answer, outcome.map(keep).map(|receipt| (receipt, Spent(command)))));
         }
         self.shared.feed.push(made);
         self.publish();
-        for (waiting, answer) in answers {
-            // Whoever dropped the future does not want to know.
-            let _ = waiting.send(answer);
-        }
+        self.relay = answer_all(answers);
     }
 
     /// Gives ids and times before the commands are copied: an event that is shared would be copied whole.
@@ -43,17 +56,24 @@ impl Writer<'_> {
         let Command::Append { entries, .. } = command else { return };
         for entry in entries {
             let (no_id, no_time) = (entry.event.id.is_unset(), entry.event.timestamp.is_unset());
-            if !no_id && !no_time {
-                continue;
+            if no_id || no_time {
+                let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
+                let envelope = entry.event.edit();
+                if no_time {
+                    envelope.timestamp = now;
+                }
+                if let Some(id) = id {
+                    envelope.id = id;
+                    entry.minted = true;
+                }
             }
-            let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
-            let envelope = entry.event.edit();
-            if no_time {
-                envelope.timestamp = now;
-            }
-            if let Some(id) = id {
-                envelope.id = id;
-                entry.minted = true;
+            let idle = match &entry.place {
+                Place::Routed(deliveries) => deliveries.is_empty(),
+                Place::Unrouted => true,
+                _ => false,
+            };
+            if idle && entry.minted {
+                self.rows.is_new(&entry.event);
             }
         }
     }
@@ -82,27 +102,56 @@ impl Writer<'_> {
             outcomes.push(outcome);
         }
         self.rows.flush()?;
+        // Those of the last batch who do not know yet have waited for this one's rows; not for its sync too.
+        self.relay.pass_on();
         let began = Instant::now();
         self.connection.execute_batch("COMMIT").or_fault()?;
         self.window.learn(began.elapsed(), commits.len());
         Ok(outcomes)
     }
 
-    /// The way after a failure: still one transaction, but each command can be taken back alone.
-    fn each_apart(&mut self, commits: &[Commit]) -> Outcomes {
-        let counts = self.rows.counts;
-        self.try_each(commits).unwrap_or_else(|error| {
-            self.abandon(counts);
-            tracing::warn!(%error, commands = commits.len(), "a batch could not be stored");
-            // Perhaps there is something to be removed.
-            self.retention.look_soon();
-            commits.iter().map(|_| Err(error.duplicate())).collect()
-        })
+    /// The way after a failure: each command can be taken back alone. Where a failure takes the transaction
+    /// with it, those before it are stored by themselves.
+    fn each_apart(&mut self, mut commits: &[Commit]) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(commits.len());
+        while !commits.is_empty() {
+            let torn = match self.try_each(commits) {
+                Ok(rest) => {
+                    outcomes.extend(rest);
+                    break;
+                }
+                Err(torn) => torn,
+            };
+            let (before, rest) = commits.split_at(torn.at.min(commits.len()));
+            if rest.is_empty() {
+                outcomes.extend(torn.for_all(before));
+            } else if !before.is_empty() {
+                outcomes.extend(self.try_each(before).unwrap_or_else(|torn| torn.for_all(before)));
+            }
+            commits = rest;
+            if let Some((_, others)) = rest.split_first() {
+                outcomes.push(Err(torn.error));
+                commits = others;
+            }
+        }
+        outcomes
     }
 
-    fn try_each(&mut self, commits: &[Commit]) -> Result<Outcomes> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
+    fn try_each(&mut self, commits: &[Commit]) -> Result<Outcomes, Torn> {
+        let counts = self.rows.counts;
         let mut outcomes = Vec::with_capacity(commits.len());
+        let attempt = self.run_each(commits, &mut outcomes);
+        attempt.map_err(|error| {
+            self.abandon(counts);
+            // Perhaps there is something to be removed.
+            self.retention.make_room();
+            Torn { at: outcomes.len(), error }
+        })?;
+        Ok(outcomes)
+    }
+
+    fn run_each(&mut self, commits: &[Commit], outcomes: &mut Outcomes) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").or_fault()?;
         for commit in commits {
             let counts = self.rows.counts;
             self.connection.execute_batch("SAVEPOINT command").or_fault()?;
@@ -118,8 +167,7 @@ impl Writer<'_> {
             self.connection.execute_batch("RELEASE command").or_fault()?;
             outcomes.push(outcome);
         }
-        self.connection.execute_batch("COMMIT").or_fault()?;
-        Ok(outcomes)
+        self.connection.execute_batch("COMMIT").or_fault()
     }
 
     /// Takes everything back that was not committed.

@@ -1,13 +1,9 @@
 //! What the writer thread is asked for.
 
+use super::Answer;
 use rusqlite::Connection;
 use std::fmt;
-use tokio::sync::oneshot;
 use vextir_core::bus::{Attachment, Command, Receipt};
-use vextir_core::{Error, ErrorKind, Result};
-
-/// Where an answer goes. Whoever asked may be gone.
-pub(crate) type Answer<T> = oneshot::Sender<Result<T>>;
 
 /// A reading function; it answers by itself.
 pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
@@ -29,8 +25,12 @@ pub(crate) enum Job {
 /// A command and who waits for it.
 pub(crate) struct Commit {
     pub(crate) command: Command,
-    pub(crate) answer: Answer<Receipt>,
+    pub(crate) answer: Answer<(Receipt, Spent)>,
 }
+
+/// A command that was applied: it goes back to who made it, and is taken apart there, where its memory is
+/// from. The writer has better things to do.
+pub(crate) struct Spent(#[expect(dead_code, reason = "it is only dropped")] pub(crate) Command);
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,9 +42,4 @@ impl fmt::Debug for Job {
             Self::Close => "Close",
         })
     }
-}
-
-/// What everybody hears after the hub was closed.
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the hub was closed")
 }

@@ -8,14 +8,14 @@ mod slice;
 use super::Writer;
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
-use slice::{Pass, Sweep};
+use slice::{Goal, Pass, Sweep};
 use std::time::{Duration, Instant};
 use vextir_core::{Result, Sequence, Timestamp};
 
 /// How long one slice may take.
 const SLICE: Duration = Duration::from_millis(4);
 
-/// How many of the latest events are never removed for their size.
+/// How many of the latest events are not removed for their size, unless the file cannot grow.
 const LATEST: u64 = 256;
 
 /// How much is added, at most, before the size is looked at again.
@@ -36,6 +36,8 @@ pub(crate) struct Retention {
     /// How much had been added when the size was looked at last.
     looked_at: u64,
     failed: Option<Instant>,
+    /// Something did not fit.
+    full: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl Retention {
             next_look: Timestamp::UNSET,
             looked_at: 0,
             failed: None,
+            full: false,
         }
     }
 
@@ -71,8 +74,9 @@ impl Retention {
         self.failed.is_none_or(|at| at.elapsed() > PAUSE)
     }
 
-    /// Looks after the next batch.
-    pub(super) fn look_soon(&mut self) {
+    /// Something did not fit: looks at once if anything can be removed.
+    pub(super) fn make_room(&mut self) {
+        self.full = true;
         if matches!(self.task, Task::Idle) {
             self.task = Task::Look;
         }
@@ -96,6 +100,8 @@ impl Writer<'_> {
             return;
         }
         retention.failed = None;
+        // Nobody's answer waits for a slice.
+        self.relay.pass_on();
         if let Err(error) = self.retention_slice() {
             tracing::warn!(%error, "retention could not go on; it tries again later");
             self.rows.retiring = 0;
@@ -109,14 +115,8 @@ impl Writer<'_> {
         self.retention.task = match task {
             Task::Idle => Task::Idle,
             Task::Look => self.look()?,
-            Task::Pass(pass) => match self.pass_slice(pass)? {
-                Some(pass) => Task::Pass(pass),
-                None => Task::Sweep(Sweep::new(false)),
-            },
-            Task::Sweep(sweep) => match self.sweep_slice(sweep)? {
-                Some(sweep) => Task::Sweep(sweep),
-                None => self.after_sweep()?,
-            },
+            Task::Pass(pass) => self.pass_slice(pass)?,
+            Task::Sweep(sweep) => self.sweep_slice(sweep)?,
             Task::Vacuum => self.vacuum_slice()?,
         };
         Ok(())
@@ -127,14 +127,21 @@ impl Writer<'_> {
         self.rows.begin(self.clock.now());
         self.retention.looked_at = self.rows.grown;
         let (trimmed, head) = (self.rows.counts.trimmed, self.rows.counts.head);
-        let by_age = self.too_old(trimmed, head)?;
-        let by_size = self.too_much(trimmed, head)?;
-        self.retention.next_look = self.next_look(by_age.max(trimmed))?;
+        let too_old = self.too_old(trimmed, head)?;
+        self.retention.next_look = self.next_look(too_old)?;
+        let too_much = self.is_too_much()?;
+        let goal = match too_much {
+            // A sixteenth at a time: as much as is free then is used again before the file grows.
+            true => Goal { too_old, last: self.last_removable(head), count: ((head - trimmed) / 16).max(64) },
+            false => Goal { too_old, last: too_old, count: 0 },
+        };
         let crowded = self.rows.counts.dead > self.retention.dead_letters;
-        match by_age.max(by_size.unwrap_or(0)) {
-            target if target > trimmed => Ok(Task::Pass(self.begin_pass(target)?)),
-            _ if crowded || by_size.is_some() => Ok(Task::Sweep(Sweep::new(by_size.is_some()))),
-            _ => Ok(self.vacuum_if_worthwhile()?),
+        if goal.last.max(too_old) > trimmed {
+            Ok(Task::Pass(self.begin_pass(goal)?))
+        } else if crowded || too_much {
+            Ok(Task::Sweep(Sweep::new(too_much)))
+        } else {
+            self.vacuum_if_worthwhile()
         }
     }
 
@@ -173,22 +180,22 @@ impl Writer<'_> {
         Ok(first.after(age).after(age / 64))
     }
 
-    /// Up to where to remove because the file is too large; `None` if it is not. A sixteenth at a time.
-    fn too_much(&self, trimmed: Sequence, head: Sequence) -> Result<Option<Sequence>> {
-        let space = crate::space::measure(self.connection)?;
-        if space.used <= self.retention.bytes {
-            return Ok(None);
-        }
-        let share = ((head - trimmed) / 16).max(64);
-        Ok(Some((trimmed + share).min(head.saturating_sub(LATEST))))
+    /// Whether the file is too large.
+    fn is_too_much(&self) -> Result<bool> {
+        Ok(crate::space::measure(self.connection)?.used > self.retention.bytes)
     }
 
-    fn after_sweep(&mut self) -> Result<Task> {
-        let space = crate::space::measure(self.connection)?;
-        let (trimmed, head) = (self.rows.counts.trimmed, self.rows.counts.head);
-        if space.used > self.retention.bytes && head.saturating_sub(LATEST) > trimmed {
+    /// The last event that may go because there is too much.
+    fn last_removable(&self, head: Sequence) -> Sequence {
+        if self.retention.full { head } else { head.saturating_sub(LATEST) }
+    }
+
+    /// Goes on while it helps.
+    fn after_sweep(&mut self, helped: bool) -> Result<Task> {
+        if helped && self.is_too_much()? {
             return Ok(Task::Look);
         }
+        self.retention.full = false;
         self.vacuum_if_worthwhile()
     }
 

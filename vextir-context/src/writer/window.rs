@@ -23,6 +23,16 @@ impl Window {
         self.batch = batch;
     }
 
+    /// How many commands the last batch had: as many may come again.
+    pub(super) fn expected(&self) -> usize {
+        self.batch
+    }
+
+    /// How long to take in what keeps coming.
+    pub(super) fn patience(&self) -> Duration {
+        (self.commit / 2).min(LONGEST)
+    }
+
     /// How long to wait for more, when `gathered` commands are there.
     pub(super) fn wait(&self, gathered: usize) -> Option<Duration> {
         let alone = self.batch < 2 && gathered < 2;

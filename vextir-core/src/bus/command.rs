@@ -2,7 +2,7 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Timestamp,
+    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,8 @@ pub struct Entry {
     pub key: Option<Name>,
     /// Limits for the tree, on its root; the default limits otherwise.
     pub limits: Option<Box<Limits>>,
+    /// Who emitted it, to be asked again when it is released from a wait.
+    pub origin: Option<Origin>,
     /// Handled before its own commit: how each of its deliveries ended.
     pub eager: Vec<Settlement>,
 }
@@ -100,6 +102,7 @@ impl Entry {
             minted: false,
             key: None,
             limits: None,
+            origin: None,
             eager: Vec::new(),
         }
     }
@@ -226,8 +229,10 @@ pub struct Appended {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// For each entry: where it went. Outputs of eager handlers follow their event.
+    /// For each entry of an append, or each output of a settlement: where it went.
     pub appended: Vec<Appended>,
+    /// The same for the outputs of eager handlers.
+    pub outputs: Vec<Appended>,
     /// The causal tree after the command, when the command was about one.
     pub tree: Option<Tree>,
     /// The kernel's own events that the command caused, such as `lease.held`.

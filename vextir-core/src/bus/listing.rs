@@ -1,7 +1,7 @@
 //! What a bus shows of itself.
 
 use super::{Position, Sequence};
-use crate::{Data, Decision, Event, Name, Timestamp};
+use crate::{Data, Decision, Event, Name, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What observers and emitters wait on.
@@ -95,7 +95,7 @@ pub struct Delivery {
     pub event: Event,
     /// The event's place in the log.
     pub sequence: Sequence,
-    /// When the event was logged.
+    /// When the delivery was made: with its event, unless it was redriven.
     pub logged_at: Timestamp,
     /// Attempts that failed so far.
     pub attempt: u32,
@@ -133,6 +133,8 @@ pub struct Parked {
     pub hold: Hold,
     /// Who decided that, and why.
     pub decision: Option<Decision>,
+    /// Who emitted it, as far as that was said.
+    pub origin: Option<Origin>,
     /// Since when.
     pub since: Timestamp,
     /// Order of arrival.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// An [`EventBus`] in memory. Cloning it clones a handle.
 ///
-/// Keeps the last 10,000 events ([`MemoryBus::with_limits`] sets another number); older ones are removed, and a cursor that asks for them gets a gap error.
+/// Keeps the last 20,000 events ([`MemoryBus::with_limits`] sets another number); older ones are removed, and a cursor that asks for them gets a gap error.
 #[derive(Clone)]
 pub struct MemoryBus(Arc<Inner>);
 
@@ -34,7 +34,7 @@ impl MemoryBus {
     /// A bus with the default limits.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_limits(BusLimits::default(), 10_000, Arc::new(SystemClock))
+        Self::with_limits(BusLimits::default(), 20_000, Arc::new(SystemClock))
     }
 
     /// A bus with limits of your own, which keeps `keep` events and takes its time from `clock`.

@@ -15,6 +15,9 @@ pub trait Rows {
     /// Deliveries and unrouted events that are not settled, and how many are allowed.
     fn backlog(&self) -> (usize, usize);
 
+    /// Parked events: delayed and held.
+    fn waiting(&self) -> usize;
+
     /// Adds an event to the log and returns its sequence.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// How many events one read asks for.
 const PAGE: usize = 256;
@@ -79,6 +80,8 @@ pub struct EventStream {
     /// Where the next read begins.
     next: Sequence,
     read: Option<BoxFuture<'static, Fetched>>,
+    /// Ends the wait at the end of the log.
+    until: CancellationToken,
     ended: bool,
 }
 
@@ -124,11 +127,18 @@ impl EventStream {
             seen: from,
             next: from,
             read: None,
+            until: CancellationToken::new(),
             ended: false,
         })
     }
 
-    /// The next event. `None` when the bus was closed.
+    /// Ends at the end of the log once `stop` is cancelled.
+    pub(crate) fn until(self, stop: CancellationToken) -> Self {
+        Self { until: stop, ..self }
+    }
+
+    /// The next event. `None` when the bus was closed, or the processor that gave the stream has stopped and
+    /// everything in the log was read.
     #[allow(clippy::should_implement_trait, reason = "it is async; the Stream implementation is beside it")]
     pub async fn next(&mut self) -> Option<Result<Event>> {
         std::future::poll_fn(|cx| self.poll_logged(cx)).await.map(|item| item.map(|logged| logged.event))
@@ -157,9 +167,10 @@ impl EventStream {
                 return Poll::Ready(None);
             }
             let (bus, filter, status, next) = (&self.bus, &self.filter, &self.status, self.next);
-            let read = self
-                .read
-                .get_or_insert_with(|| Box::pin(fetch(bus.clone(), filter.clone(), status.clone(), next)));
+            let until = &self.until;
+            let read = self.read.get_or_insert_with(|| {
+                Box::pin(fetch(bus.clone(), filter.clone(), status.clone(), until.clone(), next))
+            });
             let fetched = match read.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(fetched) => fetched,
@@ -188,17 +199,26 @@ async fn fetch(
     bus: Arc<dyn EventBus>,
     filter: Arc<EventFilter>,
     mut status: watch::Receiver<BusStatus>,
+    until: CancellationToken,
     mut next: Sequence,
 ) -> Fetched {
     loop {
+        // Looked at before the read: what was committed before the stop is still read.
+        let last = until.is_cancelled();
         match bus.read(next, &filter, PAGE).await {
             Ok(page) => {
                 next = page.next.max(next);
                 if !page.events.is_empty() {
                     return Some(Ok((page.events, next)));
                 }
+                if page.at_head && last {
+                    return None;
+                }
                 if page.at_head {
-                    status.wait_for(|status| status.head > next).await.ok()?;
+                    tokio::select! {
+                        changed = status.wait_for(|status| status.head > next) => drop(changed.ok()?),
+                        () = until.cancelled() => {}
+                    }
                 }
             }
             Err(error) if error.kind() == ErrorKind::Gap => {

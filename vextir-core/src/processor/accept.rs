@@ -1,9 +1,11 @@
 //! Step 1, accept: is the event well formed, and does its payload fit who handles it?
 
 use super::Kernel;
+use super::emit::KERNEL;
 use super::route::Targets;
 use crate::bus::Delivery;
 use crate::{Error, Event, EventId, Name, Origin, Result};
+use std::panic::AssertUnwindSafe;
 
 /// How deeply the payload of a raw event may be nested.
 const MAX_JSON_DEPTH: usize = 128;
@@ -52,6 +54,7 @@ impl Kernel {
         }
         envelope.root_id = None;
         envelope.depth = 0;
+        self.check_source(&event, origin)?;
         self.check(&event, typed)?;
         Ok(Accepted { event, minted })
     }
@@ -82,9 +85,8 @@ impl Kernel {
         if envelope.user_id.is_empty() {
             envelope.user_id = handled.user_id.clone();
         }
-        if envelope.source.is_empty() {
-            envelope.source = delivery.driver.clone();
-        }
+        // Who emitted it is a fact, not a claim.
+        envelope.source = delivery.driver.clone();
         envelope.correlation_id = Some(cause.id.clone());
         envelope.root_id = Some(handled.root().clone());
         envelope.depth = cause.depth + 1;
@@ -100,6 +102,18 @@ impl Kernel {
         Ok(Accepted { event, minted })
     }
 
+    /// A tenant cannot pass for a driver or for the kernel.
+    fn check_source(&self, event: &Event, origin: &Origin) -> Result<()> {
+        let claims = |source: &Name| *source == KERNEL || self.routes().driver(source).is_some();
+        match origin {
+            Origin::User(_) if claims(&event.source) => Err(Error::invalid(format!(
+                "source {:?} is a driver's name; leave it out, or say another",
+                event.source
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Names, sizes, nesting, and, for raw events, the payload against each handler of exactly this type.
     fn check(&self, event: &Event, typed: bool) -> Result<()> {
         event.check(self.max_event_bytes)?;
@@ -112,11 +126,13 @@ impl Kernel {
     }
 }
 
-fn check_payload(event: &Event, targets: &Targets) -> Result<()> {
+pub(super) fn check_payload(event: &Event, targets: &Targets) -> Result<()> {
     for target in targets.iter() {
-        target.driver.driver.check(event).map_err(|error| {
-            Error::new(error.kind(), error.to_string()).context(format!("driver {}", target.driver.id))
-        })?;
+        let place = |error: Error| error.context(format!("driver {}", target.driver.id));
+        // It runs the author's own Deserialize.
+        std::panic::catch_unwind(AssertUnwindSafe(|| target.driver.driver.check(event)))
+            .unwrap_or_else(|_| Err(Error::invalid("checking the payload panicked")))
+            .map_err(place)?;
     }
     Ok(())
 }

@@ -1,99 +1,111 @@
 //! Step 2, authorize: may this happen? Fail closed.
 
 use super::Kernel;
-use super::route::Targets;
-use crate::{
-    AuthorizeRequest, Decision, Effect, Error, ErrorKind, Event, Origin, Provenance, Result, Target, Verdict,
-};
+use super::route::{RouteTarget, Targets};
+use crate::{AuthorizeRequest, Decision, Error, ErrorKind, Event, Name, Origin, Result, Target, Verdict};
 use futures::FutureExt;
+use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use tracing::Instrument;
 
+/// What came out: the verdict, and the drivers that may get the event.
+pub(super) struct Ruling {
+    pub(super) verdict: Verdict,
+    pub(super) targets: Targets,
+}
+
 impl Kernel {
-    /// The kernel's own rules, then every policy; the strictest verdict holds.
-    pub(super) async fn authorize(&self, event: &Event, origin: &Origin, targets: &Targets) -> Verdict {
-        if let Some(verdict) = own_rules(event, origin, targets) {
-            return verdict;
-        }
-        if self.authorizers.is_empty() {
-            return Verdict::Allow;
-        }
-        let step = tracing::debug_span!("authorize", event = %event.id, root = %event.root());
-        self.ask_policies(event, origin, targets, false).instrument(step).await
-    }
-
-    /// As [`Kernel::authorize`], after a person has approved: who would hold it allows it now, but a denial
-    /// is a denial, and a limit a limit.
-    pub(super) async fn authorize_approved(
+    /// The kernel's own rules, then every policy; the strictest verdict holds. `approved`: a person has
+    /// approved, which waives holds, and neither denials nor limits.
+    pub(super) async fn authorize(
         &self,
         event: &Event,
         origin: &Origin,
-        targets: &Targets,
-    ) -> Verdict {
-        match own_rules(event, origin, targets) {
-            Some(verdict) => verdict,
-            None => self.ask_policies(event, origin, targets, true).await,
-        }
-    }
-
-    async fn ask_policies(
-        &self,
-        event: &Event,
-        origin: &Origin,
-        targets: &Targets,
+        targets: Targets,
         approved: bool,
-    ) -> Verdict {
-        let shown: Vec<Target> = targets
-            .iter()
-            .map(|target| Target {
-                driver: target.driver.id.clone(),
-                effect: target.effect,
-                provenance: target.driver.provenance,
-            })
-            .collect();
+    ) -> Ruling {
+        let step = tracing::debug_span!("authorize", event = %event.id, root = %event.root());
+        self.rule(event, origin, targets, approved).instrument(step).await
+    }
+
+    async fn rule(&self, event: &Event, origin: &Origin, targets: Targets, approved: bool) -> Ruling {
+        if origin.user().is_some_and(|user| *user != event.user_id) {
+            let decision = Decision::new(Name::literal("ownership"), "an event acts for its own user only");
+            return Ruling { verdict: Verdict::Deny(decision), targets };
+        }
+        let doubtful = targets.iter().any(RouteTarget::needs_a_grant);
+        if self.authorizers.is_empty() && !doubtful {
+            return Ruling { verdict: Verdict::Allow, targets };
+        }
+        let shown: Vec<Target> = targets.iter().map(RouteTarget::shown).collect();
         let request = AuthorizeRequest { event, origin, targets: &shown, now: self.clock.now() };
+        let verdict = self.ask_policies(&request, approved).await;
+        if !doubtful || matches!(verdict, Verdict::Deny(_)) {
+            return Ruling { verdict, targets };
+        }
+        let mut granted = Vec::with_capacity(targets.len());
+        for (target, shown) in targets.iter().zip(&shown) {
+            if !target.needs_a_grant() || self.is_granted(&request, shown).await {
+                granted.push(target.clone());
+            }
+        }
+        if granted.is_empty() {
+            let reason = "every driver for it was installed and acts outside, and no policy grants that";
+            let decision = Decision::new(Name::literal("provenance"), reason);
+            return Ruling { verdict: Verdict::Deny(decision), targets };
+        }
+        Ruling { verdict, targets: granted.into() }
+    }
+
+    async fn ask_policies(&self, request: &AuthorizeRequest<'_>, approved: bool) -> Verdict {
         let mut strictest = Verdict::Allow;
+        let mut obligations = Vec::new();
         for authorizer in &self.authorizers {
-            let answer = AssertUnwindSafe(authorizer.authorize(&request)).catch_unwind().await;
+            let answer = AssertUnwindSafe(authorizer.authorize(request)).catch_unwind().await;
             let verdict = match answer {
                 Ok(Ok(verdict)) => verdict,
                 Ok(Err(error)) => {
-                    tracing::error!(%error, event = %event.id, "a policy failed; the event is denied");
+                    tracing::error!(%error, event = %request.event.id, "a policy failed; the event is denied");
                     fail_closed("a policy could not be evaluated")
                 }
                 Err(_) => fail_closed("a policy panicked"),
             };
+            if let Verdict::Limit(_, obligation) = &verdict {
+                obligations.push(obligation.value());
+            }
             let waived = approved && matches!(verdict, Verdict::Hold(_));
             if !waived && strictness(&verdict) > strictness(&strictest) {
                 strictest = verdict;
             }
         }
-        strictest
+        match strictest {
+            // Each policy's obligation counts, not the first one's alone.
+            Verdict::Limit(decision, _) => Verdict::Limit(decision, Value::Array(obligations).into()),
+            verdict => verdict,
+        }
+    }
+
+    async fn is_granted(&self, request: &AuthorizeRequest<'_>, target: &Target) -> bool {
+        for authorizer in &self.authorizers {
+            let answer = AssertUnwindSafe(authorizer.grants(request, target)).catch_unwind().await;
+            if matches!(answer, Ok(Ok(true))) {
+                return true;
+            }
+        }
+        false
     }
 }
 
-/// An event acts for its own user only; what was installed acts outside only where a policy allows it.
-fn own_rules(event: &Event, origin: &Origin, targets: &Targets) -> Option<Verdict> {
-    let deny = |policy: &'static str, reason: String| {
-        Some(Verdict::Deny(Decision::new(crate::Name::literal(policy), reason)))
-    };
-    if let Some(user) = origin.user()
-        && *user != event.user_id
-    {
-        return deny("ownership", "an event acts for its own user only".into());
+/// For events that no policy is asked about: the drivers that need no grant.
+pub(super) fn without_doubtful(targets: Targets) -> Targets {
+    if targets.iter().any(RouteTarget::needs_a_grant) {
+        return targets.iter().filter(|target| !target.needs_a_grant()).cloned().collect();
     }
-    let outside = targets.iter().find(|target| {
-        target.driver.provenance == Provenance::Installed && target.effect == Effect::ActsOutside
-    });
-    let target = outside?;
-    deny(
-        "provenance",
-        format!("driver {} was installed, acts outside, and no policy allows it", target.driver.id),
-    )
+    targets
 }
 
 fn fail_closed(reason: &str) -> Verdict {
-    Verdict::Deny(Decision::new(crate::Name::literal("fail-closed"), reason))
+    Verdict::Deny(Decision::new(Name::literal("fail-closed"), reason))
 }
 
 fn strictness(verdict: &Verdict) -> u8 {

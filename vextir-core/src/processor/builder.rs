@@ -1,16 +1,15 @@
 //! Building and starting a processor.
 
-use super::recover::Quarantine;
+use super::recover::{Quarantine, lock};
 use super::registry::{Registered, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
-use super::timers::Timers;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
 use crate::bus::{Command, EventBus};
 use crate::event::IdSource;
 use crate::{
     Authorizer, Backend, Clock, ContextStore, Driver, Emitter, Error, ErrorKind, Limits, Provenance, Result,
-    SystemClock,
+    Sequence, SystemClock,
 };
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,10 +70,16 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Adds a driver that came from a pack or a document: without a policy that allows it, it may not act
-    /// outside.
+    /// Adds a driver that came from a pack or a document: events for a capability that acts outside reach it
+    /// only where a policy grants it ([`Authorizer::grants`]).
     pub fn installed_driver(mut self, driver: impl Driver) -> Self {
         self.drivers.push((Arc::new(driver), Provenance::Installed));
+        self
+    }
+
+    /// Adds a context store of another system, where the back end has none of its own.
+    pub fn store(mut self, store: Arc<dyn ContextStore>) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -126,7 +131,8 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Makes ids and jitter repeatable, for simulations.
+    /// Makes ids and jitter repeatable, for simulations. Give each start on a log another seed: the same seed
+    /// makes the same ids again.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -157,8 +163,8 @@ impl ProcessorBuilder {
             queue_capacity: self.queue_capacity,
             routes: RwLock::new(Arc::new(RouteTable::new(drivers.clone()))),
             registering: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
             cancellation: Arc::new(Cancellation::default()),
-            timers: Timers::default(),
             waiters: Waiters::default(),
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
@@ -173,6 +179,7 @@ impl ProcessorBuilder {
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
             // Nothing has run: the next start finds an orderly stop.
             kernel.stop.cancel();
+            kernel.stop_drivers(std::time::Duration::from_secs(1)).await;
             kernel.bus.detach().await?;
             return Err(error);
         }
@@ -192,9 +199,11 @@ impl Kernel {
         drivers: &[Arc<Registered>],
         attachment: &crate::bus::Attachment,
     ) -> Result<()> {
+        lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {
-            self.introduce(driver, attachment.drivers.iter().any(|known| known.id == driver.id)).await?;
+            let end = self.bus.status().borrow().head;
+            self.introduce(driver, end).await?;
             self.start_driver(driver).await?;
         }
         self.run_loops();
@@ -204,9 +213,10 @@ impl Kernel {
     }
 
     /// Makes a driver known to the log; one that is new and wants them gets the log's events.
-    pub(super) async fn introduce(&self, driver: &Arc<Registered>, known: bool) -> Result<()> {
-        if !known && driver.manifest.from_start {
-            self.route_past(driver).await?;
+    pub(super) async fn introduce(&self, driver: &Arc<Registered>, end: Sequence) -> Result<()> {
+        let new = lock(&self.known).insert(driver.id.clone());
+        if new && driver.manifest.from_start {
+            self.route_past(driver, end).await?;
         }
         let version = driver.manifest.version.clone();
         self.bus.commit(Command::Know(driver.id.clone(), version)).await.map(drop)
@@ -250,9 +260,11 @@ impl Processor {
         let new = Arc::new(Registered::new(driver, provenance, kernel.queue_capacity)?);
         let list = with_driver(kernel.routes().drivers(), new.clone())?;
         kernel.start_driver(&new).await?;
+        // Up to here the log is its past; from the next table on, events come by themselves.
+        let end = kernel.bus.status().borrow().head;
         let table = Arc::new(RouteTable::new(list));
         *kernel.routes.write().unwrap_or_else(std::sync::PoisonError::into_inner) = table;
-        kernel.introduce(&new, false).await?;
+        kernel.introduce(&new, end).await?;
         kernel.catch_up(std::slice::from_ref(&new)).await
     }
 }

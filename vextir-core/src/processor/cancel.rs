@@ -1,6 +1,6 @@
 //! Who has to stop: cancelled causal trees, and everybody when the processor has no time left.
 
-use crate::EventId;
+use crate::{Event, EventId, Name};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,19 +14,19 @@ const REMEMBERED: usize = 10_000;
 pub(crate) struct Cancellation {
     all: AtomicBool,
     count: AtomicUsize,
-    roots: Mutex<VecDeque<EventId>>,
+    trees: Mutex<VecDeque<(Name, EventId)>>,
     wake: Notify,
 }
 
 impl Cancellation {
-    pub(crate) fn cancel(&self, root: &EventId) {
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        if roots.len() == REMEMBERED {
-            roots.pop_front();
+    pub(crate) fn cancel(&self, user: &Name, root: &EventId) {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if trees.len() == REMEMBERED {
+            trees.pop_front();
         }
-        roots.push_back(root.clone());
-        self.count.store(roots.len(), Ordering::Release);
-        drop(roots);
+        trees.push_back((user.clone(), root.clone()));
+        self.count.store(trees.len(), Ordering::Release);
+        drop(trees);
         self.wake.notify_waiters();
     }
 
@@ -35,19 +35,28 @@ impl Cancellation {
         self.wake.notify_waiters();
     }
 
-    pub(crate) fn is_cancelled(&self, root: &EventId) -> bool {
-        self.all.load(Ordering::Acquire)
-            || (self.count.load(Ordering::Acquire) > 0
-                && self.roots.lock().unwrap_or_else(PoisonError::into_inner).contains(root))
+    pub(crate) fn is_cancelled(&self, event: &Event) -> bool {
+        self.all.load(Ordering::Acquire) || self.is_tree_cancelled(event)
     }
 
-    pub(crate) async fn cancelled(&self, root: &EventId) {
+    /// Whether the event's own tree was cancelled.
+    pub(crate) fn is_tree_cancelled(&self, event: &Event) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+            && self
+                .trees
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .any(|(user, root)| event.is_of_tree(user, root))
+    }
+
+    pub(crate) async fn cancelled(&self, event: &Event) {
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             // Registered before the look, so that no wake is missed.
             woken.as_mut().enable();
-            if self.is_cancelled(root) {
+            if self.is_cancelled(event) {
                 return;
             }
             woken.await;

@@ -1,8 +1,9 @@
 //! What waits beside the deliveries: events that nobody has routed yet, and delayed ones that fall due.
 
 use super::Kernel;
-use super::authorize::audit_of;
-use super::emit::{KERNEL, is_kernels_own};
+use super::accept::check_payload;
+use super::authorize::{Ruling, audit_of, without_doubtful};
+use super::emit::is_kernels_own;
 use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
@@ -68,14 +69,17 @@ impl Kernel {
     async fn route_logged(&self, logged: Logged) -> Route {
         let Logged { sequence, event, .. } = logged;
         let targets = self.targets(&event.event_type);
-        let fits = event
-            .check(self.max_event_bytes)
-            .and_then(|()| targets.iter().try_for_each(|target| target.driver.driver.check(&event)));
-        let verdict = match fits {
+        let fits = event.check(self.max_event_bytes).and_then(|()| check_payload(&event, &targets));
+        let Ruling { verdict, targets } = match fits {
             // What the kernel says of itself is no matter of policy.
-            Ok(()) if is_kernels_own(&event.event_type) && event.source == KERNEL => Verdict::Allow,
-            Ok(()) => self.authorize(&event, &origin_of(&event), &targets).await,
-            Err(error) => Verdict::Deny(Decision::new(Name::literal("accept"), error.to_string())),
+            Ok(()) if is_kernels_own(&event) => {
+                Ruling { verdict: Verdict::Allow, targets: without_doubtful(targets) }
+            }
+            Ok(()) => self.authorize(&event, &origin_of(&event), targets, false).await,
+            Err(error) => {
+                let decision = Decision::new(Name::literal("accept"), error.to_string());
+                Ruling { verdict: Verdict::Deny(decision), targets }
+            }
         };
         let audit = audit_of(&event, &verdict).into_iter().collect();
         let place = match &verdict {
@@ -109,21 +113,23 @@ impl Kernel {
         parked: Parked,
         approved: Option<AuditRecord>,
     ) -> Result<()> {
+        let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
         let event = parked.event;
         let targets = self.targets(&event.event_type);
-        let verdict = match &approved {
-            Some(_) => self.authorize_approved(&event, &origin_of(&event), &targets).await,
-            None => self.authorize(&event, &origin_of(&event), &targets).await,
-        };
+        let approval = approved.is_some();
+        let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
         audit.extend(approved);
         let place = self.route(&event, &verdict, &targets);
         let (user, id) = (event.user_id.clone(), event.id.clone());
         let entry = match verdict {
             Verdict::Deny(_) => None,
-            _ => {
-                Some(Entry { minted: true, limits: self.limits.clone(), ..Entry::new(event.clone(), place) })
-            }
+            _ => Some(Entry {
+                minted: true,
+                origin: Some(origin),
+                limits: self.limits.clone(),
+                ..Entry::new(event.clone(), place)
+            }),
         };
         let release = Release { user, id, entry, audit };
         let receipt = match self.bus.commit(Command::Release(Box::new(release))).await {
@@ -131,7 +137,7 @@ impl Kernel {
             answer => answer?,
         };
         let appeared = receipt.appended.iter().any(|appended| !appended.parked);
-        self.waiters.progress(event.root(), appeared.then_some(&event), &receipt);
+        self.waiters.progress(&event.user_id, event.root(), appeared.then_some(&event), &receipt);
         Ok(())
     }
 }

@@ -3,10 +3,11 @@
 use super::Kernel;
 use super::registry::Registered;
 use super::settle::Settled;
-use crate::Result;
 use crate::bus::{Delivery, Position};
+use crate::{ErrorKind, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// How many deliveries are taken from the feed, or read from the tables, at once.
 const BATCH: usize = 1_024;
@@ -16,7 +17,6 @@ impl Kernel {
     pub(super) fn run_loops(self: &Arc<Self>) {
         let loops = [
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().receive())),
-            tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().run_timers())),
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().run_chores())),
         ];
         // They end with the stop token.
@@ -24,7 +24,16 @@ impl Kernel {
     }
 
     async fn receive(self: Arc<Self>) {
-        while let Ok(deliveries) = self.bus.receive(BATCH).await {
+        loop {
+            let deliveries = match self.bus.receive(BATCH).await {
+                Ok(deliveries) => deliveries,
+                Err(error) if error.kind() == ErrorKind::Closed => return,
+                Err(error) => {
+                    tracing::error!(%error, "no deliveries can be received; trying again in a second");
+                    self.clock.sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
             let routes = self.routes();
             for run in deliveries.chunk_by(|one, other| one.driver == other.driver) {
                 let Some(driver) = routes.driver(&run[0].driver) else {
@@ -70,8 +79,13 @@ impl Kernel {
     async fn work(self: Arc<Self>, driver: Arc<Registered>, first: Delivery) {
         let mut next = Some(first);
         while let Some(delivery) = next {
-            let attempt = self.attempt(&driver, &delivery).await;
-            let settled = self.settle(&driver, &delivery, attempt).await;
+            // Cancelled on its way here: its row is gone.
+            let settled = if self.cancellation.is_tree_cancelled(&delivery.event) {
+                Settled::Over(false)
+            } else {
+                let attempt = self.attempt(&driver, &delivery).await;
+                self.settle(&driver, &delivery, attempt).await
+            };
             next = self.after(&driver, &delivery, settled);
             // Handlers and buses that are always ready must not keep the thread for themselves.
             tokio::task::consume_budget().await;
@@ -96,7 +110,7 @@ impl Kernel {
             (next, lane.wants_to_read())
         };
         if let Some(again) = again {
-            self.timers.add(driver, *again);
+            self.retry_later(driver, *again);
         }
         if let Some(after) = read {
             self.tasks.spawn(self.clone().refill(driver.clone(), after));
@@ -112,14 +126,14 @@ impl Kernel {
             Some(Ok(page)) => self.fill(&driver, after, &page),
             Some(Err(error)) => {
                 tracing::error!(%error, driver = %driver.id, "the backlog could not be read; trying again");
-                self.clock.sleep(std::time::Duration::from_secs(1)).await;
+                self.clock.sleep(Duration::from_secs(1)).await;
                 driver.lane().read(after, false);
             }
         }
         self.pump(&driver);
     }
 
-    fn fill(&self, driver: &Arc<Registered>, after: Position, page: &[Delivery]) {
+    fn fill(self: &Arc<Self>, driver: &Arc<Registered>, after: Position, page: &[Delivery]) {
         let now = self.clock.now();
         let mut lane = driver.lane();
         for delivery in page.iter().filter(|delivery| delivery.driver == driver.id) {
@@ -128,7 +142,7 @@ impl Kernel {
             }
             let waits = delivery.due.is_some_and(|due| due > now);
             if waits && lane.set_aside(&delivery.event) {
-                self.timers.add(driver, delivery.clone());
+                self.retry_later(driver, delivery.clone());
             } else {
                 lane.enqueue(delivery.clone());
             }

@@ -23,7 +23,7 @@ impl Kernel {
             let Some(drivers) = drivers else { continue };
             let mut settled = Vec::with_capacity(drivers.len());
             for (driver, new) in drivers.into_iter().zip(deliveries) {
-                if driver.lane().is_paused() {
+                if !driver.lane().take_slot() {
                     break;
                 }
                 let delivery = Delivery {
@@ -38,7 +38,10 @@ impl Kernel {
                     obligations: new.obligations.clone(),
                     error: None,
                 };
-                let Some(attempt) = self.attempt_at_once(driver, &delivery).await else { break };
+                let attempt = self.attempt_at_once(driver, &delivery).await;
+                driver.lane().give_slot();
+                self.pump(driver);
+                let Some(attempt) = attempt else { break };
                 let Some(settlement) = self.eager_settlement(&delivery, attempt).await else { break };
                 settled.push(settlement);
             }

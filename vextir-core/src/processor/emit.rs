@@ -1,6 +1,6 @@
 //! The way in: accept, authorize, route, and one commit for it all.
 
-use super::authorize::{audit_of, refuse_denied};
+use super::authorize::{Ruling, audit_of, refuse_denied};
 use super::{Kernel, Orphans, Processor, closed, meters};
 use crate::bus::{Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room};
 use crate::{
@@ -108,7 +108,8 @@ impl Kernel {
         let eager: Vec<_> = entries.iter().flat_map(|entry| &entry.eager).cloned().collect();
         let command = Command::Append { entries, checkpoints, audit };
         let receipt = if wait {
-            commit_when_there_is_room(&*self.bus, command).await?
+            let commit = commit_when_there_is_room(&*self.bus, command);
+            self.stop.run_until_cancelled(commit).await.ok_or_else(closed)??
         } else {
             self.bus.commit(command).await?
         };
@@ -129,7 +130,7 @@ impl Kernel {
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = self.targets(&event.event_type);
-        let verdict = self.authorize(&event, origin, &targets).await;
+        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
         if let Err(denied) = refuse_denied(&event, &verdict) {
             meters::refused("authorize");
@@ -147,6 +148,7 @@ impl Kernel {
         let mut entry = Entry::new(event, place);
         entry.minted = minted || accepted.minted;
         entry.policy = record.as_ref().map(|record| record.decision.policy.clone());
+        entry.origin = Some(origin.clone());
         entry.key = options.key;
         entry.limits = options.limits.or_else(|| self.limits.clone());
         Ok((entry, record))
@@ -165,7 +167,7 @@ impl Kernel {
 
     /// Counts an event that nobody handles; says so once for each type.
     pub(super) fn note_orphan(&self, event: &Event) {
-        if event.category == Category::Output || is_kernels_own(&event.event_type) {
+        if event.category == Category::Output || is_kernels_own(event) {
             return;
         }
         meters::orphan();
@@ -191,9 +193,9 @@ impl Kernel {
 /// The source of the kernel's own events.
 pub(super) const KERNEL: &str = "vextir";
 
-/// Types that the kernel emits about itself: they draw on no lease and cause no error event.
-pub(super) fn is_kernels_own(event_type: &str) -> bool {
-    event_type == "error" || event_type.starts_with("lease.") || event_type.starts_with("audit.")
+/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
+pub(super) fn is_kernels_own(event: &Event) -> bool {
+    event.source == KERNEL
 }
 
 pub(super) fn first(receipt: Receipt) -> Result<Appended> {

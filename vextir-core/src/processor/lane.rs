@@ -30,6 +30,8 @@ pub(super) struct Lane {
     read_up_to: Position,
     /// A task reads the spill.
     reading: bool,
+    /// What was passed over when that read began.
+    passed_before: Position,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,7 @@ impl Lane {
             spill: Some(Spill { after: 0, passed: 0 }),
             read_up_to: 0,
             reading: false,
+            passed_before: 0,
         }
     }
 
@@ -65,7 +68,7 @@ impl Lane {
         }
         if let Some(spill) = &mut self.spill {
             spill.passed = spill.passed.max(delivery.position);
-        } else if self.queued >= self.capacity {
+        } else if self.ready_now() >= self.capacity {
             let position = delivery.position;
             self.spill = Some(Spill { after: position - 1, passed: position });
         } else {
@@ -76,10 +79,11 @@ impl Lane {
     /// Where to read on in the tables, if there is room for it. Only one reader at a time.
     pub(super) fn wants_to_read(&mut self) -> Option<Position> {
         let spill = self.spill?;
-        if self.reading || self.queued > self.capacity / 2 {
+        if self.reading || self.ready_now() > self.capacity / 2 {
             return None;
         }
         self.reading = true;
+        self.passed_before = spill.passed;
         Some(spill.after)
     }
 
@@ -89,7 +93,9 @@ impl Lane {
         self.read_up_to = self.read_up_to.max(up_to);
         if let Some(spill) = &mut self.spill {
             spill.after = spill.after.max(up_to);
-            if at_end && spill.passed <= spill.after {
+            // What was passed over before the read began was there to be read, or is gone.
+            if at_end && spill.passed == self.passed_before {
+                self.read_up_to = self.read_up_to.max(spill.passed);
                 self.spill = None;
             }
         }
@@ -180,6 +186,24 @@ impl Lane {
         let behind: usize = self.keys.values().map(VecDeque::len).sum();
         self.queued = behind + self.ready.iter().map(VecDeque::len).sum::<usize>();
         before - self.queued
+    }
+
+    /// Deliveries that wait for nothing but a slot. What waits behind a busy key does not count against the
+    /// bound: one busy key must not starve the others. The backlog limit of the bus bounds it.
+    fn ready_now(&self) -> usize {
+        self.ready.iter().map(VecDeque::len).sum()
+    }
+
+    /// Takes a slot for an eager handler, if the driver has nothing else to do first.
+    pub(super) fn take_slot(&mut self) -> bool {
+        let free = !self.paused && self.running < self.concurrency && self.ready_now() == 0;
+        self.running += usize::from(free);
+        free
+    }
+
+    /// Gives that slot back.
+    pub(super) fn give_slot(&mut self) {
+        self.running = self.running.saturating_sub(1);
     }
 
     pub(super) fn set_paused(&mut self, paused: bool) {

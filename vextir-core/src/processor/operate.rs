@@ -1,15 +1,15 @@
 //! The operator's calls: pause, cancel, extend, redrive, approve, look.
 
 use super::{Kernel, Processor};
-use crate::bus::{Command, DeadLetter, Hold, Parked, Position, Release, Tree};
-use crate::{
-    AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, Limits, Manifest, Name, Result, Timestamp,
-};
+use crate::bus::{Command, DeadLetter, Hold, Parked, Position, Release};
+use crate::{AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, Limits, Manifest, Name, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many parked events or dead letters are looked at in one go.
 const BATCH: usize = 1_024;
+/// No limit on a listing.
+const ALL: usize = usize::MAX >> 1;
 
 /// One driver, and how busy it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +110,21 @@ impl Processor {
         self.kernel.routes().drivers().iter().map(status).collect()
     }
 
+    /// The drivers that get events of a type, in the order of their registration.
+    #[must_use]
+    pub fn handlers(&self, event_type: &Name) -> Vec<Name> {
+        self.kernel.targets(event_type).iter().map(|target| target.driver.id.clone()).collect()
+    }
+
+    /// Whether any driver gets events of a type.
+    #[must_use]
+    pub fn is_handled(&self, event_type: &Name) -> bool {
+        !self.kernel.targets(event_type).is_empty()
+    }
+
+    /// A root with a foreign id is looked for among the events of user `local`;
+    /// [`Tenant::cancel`](crate::Tenant::cancel) serves the others.
+    ///
     /// Stops queued, delayed, held and retrying work of a causal tree, tells running handlers to stop, and
     /// drops what they still make. Says how many deliveries and events went.
     ///
@@ -132,7 +147,15 @@ impl Processor {
     /// # Errors
     /// `NotFound`: no tree with work has this root. `Cancelled`.
     pub async fn extend(&self, root: &EventId, limits: Limits) -> Result<()> {
-        self.kernel.extend(root, limits).await
+        self.extend_for(crate::LOCAL_USER, root, limits).await
+    }
+
+    /// As [`Processor::extend`], for a root with a foreign id, which is its user's own.
+    ///
+    /// # Errors
+    /// As [`Processor::extend`].
+    pub async fn extend_for(&self, user: impl Into<Name>, root: &EventId, limits: Limits) -> Result<()> {
+        self.kernel.extend(&user.into(), root, limits).await
     }
 
     /// Events that wait for an approval, for a lease, or behind another held event of their ordering key.
@@ -155,20 +178,20 @@ impl Processor {
         self.kernel.bus.parked(Hold::Delayed, limit).await
     }
 
-    /// Lets an event go on that a policy held.
+    /// Lets an event go on that a policy held; [`Processor::held`] shows them.
     ///
     /// # Errors
     /// `NotFound`: no such event waits for an approval.
-    pub async fn approve(&self, id: &EventId, reason: &str) -> Result<()> {
-        self.kernel.decide(id, reason, true).await
+    pub async fn approve(&self, held: &Parked, reason: &str) -> Result<()> {
+        self.kernel.decide(held, reason, true).await
     }
 
     /// Drops an event that a policy held.
     ///
     /// # Errors
     /// `NotFound`: no such event waits for an approval.
-    pub async fn reject(&self, id: &EventId, reason: &str) -> Result<()> {
-        self.kernel.decide(id, reason, false).await
+    pub async fn reject(&self, held: &Parked, reason: &str) -> Result<()> {
+        self.kernel.decide(held, reason, false).await
     }
 
     /// Dead letters after a position, the oldest first.
@@ -227,73 +250,98 @@ impl Kernel {
     }
 
     pub(super) async fn cancel(self: &Arc<Self>, user: &Name, root: &EventId) -> Result<usize> {
-        let command = Command::Cancel { user: user.clone(), root: root.clone() };
+        let owner = self.bus.lease(user, root).await?.map_or_else(|| user.clone(), |lease| lease.user);
+        let held = self.held_in_order(|event| event.is_of_tree(&owner, root)).await?;
+        let held: Vec<Event> = held.into_iter().map(|parked| parked.event).collect();
+        let command = Command::Cancel { user: owner.clone(), root: root.clone() };
         let receipt = self.bus.commit(command).await?;
-        self.cancellation.cancel(root);
+        self.cancellation.cancel(&owner, root);
         for driver in self.routes().drivers() {
-            driver.lane().remove(|delivery| delivery.event.root() == root);
+            driver.lane().remove(|delivery| delivery.event.is_of_tree(&owner, root));
         }
-        self.timers.remove(root);
-        self.waiters.progress(root, None, &receipt);
-        self.note(user, root, "cancel", "cancelled by the operator or its user").await?;
+        self.waiters.progress(&owner, root, None, &receipt);
+        self.note(&owner, root, "cancel", "cancelled by the operator or its user").await?;
         self.pump_all();
+        for event in &held {
+            self.release_behind(event).await?;
+        }
         Ok(receipt.touched)
     }
 
-    async fn extend(self: &Arc<Self>, root: &EventId, limits: Limits) -> Result<()> {
-        let user = Name::literal(crate::LOCAL_USER);
-        let command = Command::Extend { user: user.clone(), root: root.clone(), limits };
+    async fn extend(self: &Arc<Self>, user: &Name, root: &EventId, limits: Limits) -> Result<()> {
+        let owner = self.bus.lease(user, root).await?.map_or_else(|| user.clone(), |lease| lease.user);
+        let command = Command::Extend { user: owner.clone(), root: root.clone(), limits };
         self.bus.commit(command).await?;
-        self.note(&user, root, "extend", "new limits set by the operator").await?;
-        loop {
-            let page = self.bus.parked(Hold::Lease, BATCH).await?;
-            let mine: Vec<Parked> = page.into_iter().filter(|parked| parked.event.root() == root).collect();
-            let count = mine.len();
-            for parked in mine {
-                self.release(parked, None).await?;
+        self.note(&owner, root, "extend", "new limits set by the operator").await?;
+        let mine = self.held_in_order(|event| event.is_of_tree(&owner, root)).await?;
+        for parked in mine.into_iter().filter(|parked| parked.hold == Hold::Lease) {
+            let event = parked.event.clone();
+            match event.ordering_key {
+                // In its key's order: what is held before it comes first.
+                Some(_) => self.release_behind(&event).await?,
+                None => self.release(parked, None).await?,
             }
-            let tree = self.bus.lease(&user, root).await?;
-            let held_again =
-                tree.as_ref().map(Tree::from).is_some_and(|tree| tree.state == crate::LeaseState::Held);
-            if count == 0 || held_again {
+            let tree = self.bus.lease(&owner, root).await?;
+            if tree.is_none_or(|tree| tree.state != crate::LeaseState::Active) {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
-    async fn decide(self: &Arc<Self>, id: &EventId, reason: &str, approved: bool) -> Result<()> {
-        let page = self.bus.parked(Hold::Approval, usize::MAX >> 1).await?;
-        let missing = || Error::new(ErrorKind::NotFound, format!("no event {id} waits for an approval"));
-        let parked = page.into_iter().find(|parked| parked.event.id == *id).ok_or_else(missing)?;
+    /// What is held of the events that are meant, in the order of arrival.
+    async fn held_in_order(&self, meant: impl Fn(&Event) -> bool) -> Result<Vec<Parked>> {
+        let mut held = Vec::new();
+        for hold in [Hold::Approval, Hold::Lease, Hold::Key] {
+            let page = self.bus.parked(hold, ALL).await?;
+            held.extend(page.into_iter().filter(|parked| meant(&parked.event)));
+        }
+        held.sort_by_key(|parked| parked.number);
+        Ok(held)
+    }
+
+    async fn decide(self: &Arc<Self>, parked: &Parked, reason: &str, approved: bool) -> Result<()> {
+        let event = &parked.event;
+        let page = self.bus.parked(Hold::Approval, ALL).await?;
+        let missing =
+            || Error::new(ErrorKind::NotFound, format!("no event {} waits for an approval", event.id));
+        let waits = |one: &Parked| one.number == parked.number && one.event.id == event.id;
+        let parked = page.into_iter().find(waits).ok_or_else(missing)?;
         let act = if approved { "approve" } else { "reject" };
         let decision = Decision::new(Name::literal("operator"), reason);
-        let record = AuditRecord::about(&parked.event, act, decision);
-        let event = parked.event.clone();
+        let record = AuditRecord::about(event, act, decision);
         if approved {
             self.release(parked, Some(record)).await?;
         } else {
             let (user, id) = (event.user_id.clone(), event.id.clone());
             let release = Release { user, id, entry: None, audit: vec![record] };
             let receipt = self.bus.commit(Command::Release(Box::new(release))).await?;
-            self.waiters.progress(event.root(), None, &receipt);
+            self.waiters.progress(&event.user_id, event.root(), None, &receipt);
         }
-        self.release_behind(&event).await
+        self.release_behind(event).await
     }
 
-    /// What waited behind a held event of its ordering key goes on, in order, up to the next one that is held.
+    /// What waits under the ordering key of an event goes on, in order, up to the first one that waits for an
+    /// approval or for its tree's lease.
     async fn release_behind(self: &Arc<Self>, event: &Event) -> Result<()> {
         let Some(key) = &event.ordering_key else { return Ok(()) };
-        let same_key = |parked: &Parked| {
-            parked.event.user_id == event.user_id && parked.event.ordering_key.as_ref() == Some(key)
-        };
-        for parked in self.bus.parked(Hold::Key, usize::MAX >> 1).await?.into_iter().filter(same_key) {
-            let still_held = self.bus.parked(Hold::Approval, usize::MAX >> 1).await?;
-            if still_held.iter().any(|held| same_key(held) && held.number < parked.number) {
+        let same_key =
+            |other: &Event| other.user_id == event.user_id && other.ordering_key.as_ref() == Some(key);
+        loop {
+            let Some(first) = self.held_in_order(same_key).await?.into_iter().next() else { return Ok(()) };
+            let goes_on = match first.hold {
+                Hold::Key => true,
+                Hold::Lease => {
+                    let tree = self.bus.lease(&first.event.user_id, first.event.root()).await?;
+                    tree.is_none_or(|tree| tree.state == crate::LeaseState::Active)
+                }
+                _ => false,
+            };
+            if !goes_on {
                 return Ok(());
             }
-            self.release(parked, None).await?;
+            self.release(first, None).await?;
         }
-        Ok(())
     }
 
     async fn end_letters(
@@ -302,25 +350,27 @@ impl Kernel {
         act: &'static str,
         command: fn(Vec<Position>) -> Command,
     ) -> Result<usize> {
-        let (mut after, mut touched) = (0, 0);
-        let end = Timestamp::MAX;
+        let (mut after, mut meant) = (0, Vec::new());
+        // Seen whole before the first is touched: what dies again meanwhile is not meant.
         loop {
             let page = self.bus.dead_letters(after, BATCH).await?;
-            let meant: Vec<&DeadLetter> =
-                page.iter().filter(|letter| letter.at <= end && letters.means(letter)).collect();
-            let positions = meant.iter().map(|letter| letter.position).collect();
-            touched += self.bus.commit(command(positions)).await?.touched;
-            let decision = Decision::new(Name::literal("operator"), "asked by the operator");
-            let audit = meant.iter().map(|letter| AuditRecord::about(&letter.event, act, decision.clone()));
-            self.bus.commit(Command::Audit(audit.collect())).await?;
-            for letter in meant {
-                self.unblock_dead(letter);
-            }
-            match page.last() {
-                Some(last) if page.len() == BATCH => after = last.position,
-                _ => return Ok(touched),
+            let last = page.last().map(|last| last.position).filter(|_| page.len() == BATCH);
+            meant.extend(page.into_iter().filter(|letter| letters.means(letter)));
+            match last {
+                Some(last) => after = last,
+                None => break,
             }
         }
+        let mut touched = 0;
+        for chunk in meant.chunks(BATCH) {
+            let positions = chunk.iter().map(|letter| letter.position).collect();
+            touched += self.bus.commit(command(positions)).await?.touched;
+            let decision = Decision::new(Name::literal("operator"), "asked by the operator");
+            let audit = chunk.iter().map(|letter| AuditRecord::about(&letter.event, act, decision.clone()));
+            self.bus.commit(Command::Audit(audit.collect())).await?;
+            chunk.iter().for_each(|letter| self.unblock_dead(letter));
+        }
+        Ok(touched)
     }
 
     fn unblock_dead(self: &Arc<Self>, letter: &DeadLetter) {

@@ -2,16 +2,18 @@
 //! driver has missed.
 
 use super::Kernel;
+use super::authorize::{Ruling, audit_of};
 use super::registry::Registered;
+use super::route::Targets;
 use super::settle::Settled;
 use crate::bus::{
-    Attachment, Checkpoint, Command, Delivery, NewDelivery, Outcome, Place, Position, Route, Settlement,
-    first_left,
+    Attachment, Checkpoint, Command, Delivery, Outcome, Place, Position, Route, Settlement, first_left,
 };
-use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Verdict};
+use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Sequence, Verdict};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const BATCH: usize = 1_024;
 /// From this many reclaims on, a delivery runs alone.
@@ -27,6 +29,17 @@ pub(super) struct Quarantine {
     closed: AtomicBool,
     suspects: Mutex<VecDeque<Delivery>>,
     positions: Mutex<HashSet<Position>>,
+    /// Keys whose earlier suspect waits for its retry.
+    blocked: Mutex<HashSet<SuspectKey>>,
+    running: AtomicBool,
+}
+
+/// Driver, user, ordering key.
+type SuspectKey = (Name, Name, Name);
+
+fn key_of(delivery: &Delivery) -> Option<SuspectKey> {
+    let key = delivery.event.ordering_key.clone()?;
+    Some((delivery.driver.clone(), delivery.event.user_id.clone(), key))
 }
 
 impl Quarantine {
@@ -48,15 +61,21 @@ impl Quarantine {
 
     /// Whether a later suspect has the same driver and ordering key.
     fn has_another(&self, suspect: &Delivery) -> bool {
-        lock(&self.suspects).iter().any(|other| {
-            other.driver == suspect.driver
-                && other.event.user_id == suspect.event.user_id
-                && other.event.ordering_key == suspect.event.ordering_key
-        })
+        let key = key_of(suspect);
+        key.is_some() && lock(&self.suspects).iter().any(|other| key_of(other) == key)
+    }
+
+    /// Keeps later suspects of the same key behind one that waits for its retry.
+    fn block(&self, suspect: &Delivery) {
+        lock(&self.blocked).extend(key_of(suspect));
+    }
+
+    fn is_blocked(&self, suspect: &Delivery) -> bool {
+        key_of(suspect).is_some_and(|key| lock(&self.blocked).contains(&key))
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -85,8 +104,10 @@ impl Kernel {
         drivers: &[Arc<Registered>],
         attachment: &Attachment,
     ) -> Result<()> {
-        let mut room: HashMap<&Name, usize> =
-            drivers.iter().map(|driver| (&driver.id, driver.lane().concurrency())).collect();
+        let slots = |driver: &Arc<Registered>| [driver.lane().concurrency(); 3];
+        let mut room: HashMap<&Name, [usize; 3]> =
+            drivers.iter().map(|driver| (&driver.id, slots(driver))).collect();
+        let mut keys = HashSet::new();
         let mut orphaned: HashMap<Name, usize> = HashMap::new();
         let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
         let (mut after, now) = (0, self.clock.now());
@@ -97,9 +118,14 @@ impl Kernel {
                     *orphaned.entry(delivery.driver.clone()).or_default() += 1;
                     continue;
                 };
+                // Each priority is dispatched in order, and of each key only the first.
+                let room = &mut room[delivery.event.priority as usize];
+                let leads = key_of(&delivery).is_none_or(|key| keys.insert(key));
                 let ran = match attachment.alone {
                     Some(alone) => delivery.position == alone,
-                    None => *room > 0 && delivery.due.is_none_or(|due| due <= now),
+                    // A suspect runs alone, and that is noted: it was not running.
+                    None if delivery.reclaims >= ALONE => false,
+                    None => leads && *room > 0 && delivery.due.is_none_or(|due| due <= now),
                 };
                 if attachment.unclean && ran {
                     *room = room.saturating_sub(1);
@@ -143,11 +169,20 @@ impl Kernel {
 
     /// Runs the suspects, one by one, each noted before it runs; then normal work begins.
     pub(super) async fn run_quarantine(self: Arc<Self>) {
+        if self.quarantine.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
         loop {
+            if self.paused.load(Ordering::Acquire) || self.stop.is_cancelled() {
+                self.quarantine.running.store(false, Ordering::Release);
+                return;
+            }
             let next = lock(&self.quarantine.suspects).pop_front();
             let Some(suspect) = next else { break };
             if let Err(error) = self.run_alone(&suspect).await {
                 tracing::error!(%error, event = %suspect.event.id, "a delivery could not run alone");
+                lock(&self.quarantine.suspects).push_front(suspect);
+                self.clock.sleep(Duration::from_secs(1)).await;
             }
         }
         let done = Command::Reclaim { positions: Vec::new(), alone: None };
@@ -161,6 +196,10 @@ impl Kernel {
     async fn run_alone(self: &Arc<Self>, suspect: &Delivery) -> Result<()> {
         let routes = self.routes();
         let Some(driver) = routes.driver(&suspect.driver) else { return Ok(()) };
+        if self.quarantine.is_blocked(suspect) {
+            driver.lane().enqueue(suspect.clone());
+            return Ok(());
+        }
         let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
         self.bus.commit(note).await?;
         tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
@@ -169,7 +208,10 @@ impl Kernel {
             // The key is freed by the last suspect that has it.
             Settled::Over(keep_key) if keep_key || self.quarantine.has_another(suspect) => {}
             Settled::Over(_) => driver.lane().unblock(&suspect.event),
-            Settled::Again(again) => self.timers.add(driver, *again),
+            Settled::Again(again) => {
+                self.quarantine.block(suspect);
+                self.retry_later(driver, *again);
+            }
         }
         Ok(())
     }
@@ -190,13 +232,15 @@ impl Kernel {
 
     /// Gives a driver that is new to the log the events that the log still has. Goes on where a crash cut it
     /// off.
-    pub(super) async fn route_past(&self, driver: &Registered) -> Result<()> {
+    pub(super) async fn route_past(&self, driver: &Registered, end: Sequence) -> Result<()> {
         let kernel = Name::literal("vextir");
         let key = format!("from_start/{}", driver.id);
         let earlier = self.bus.checkpoints(&kernel, "from_start/", usize::MAX >> 1).await?;
         let note = earlier.into_iter().find(|note| note.key == key).and_then(|note| note.value);
         let mut after = note.and_then(|value| value.decode::<u64>().ok()).unwrap_or(0);
-        let end = self.bus.status().borrow().head;
+        // Those are routed with everything else that waits.
+        let unrouted: HashSet<u64> =
+            self.bus.unrouted(usize::MAX >> 1).await?.iter().map(|logged| logged.sequence).collect();
         while after < end {
             let page = match self.bus.read(after, &EventFilter::all(), BATCH).await {
                 Err(error) if error.kind() == ErrorKind::Gap => {
@@ -207,20 +251,27 @@ impl Kernel {
             };
             for logged in page.events.into_iter().take_while(|logged| logged.sequence <= end) {
                 let event = logged.event;
-                if !driver.patterns.iter().any(|pattern| pattern.matches(&event.event_type)) {
+                let wanted = driver.patterns.iter().any(|pattern| pattern.matches(&event.event_type));
+                if !wanted || unrouted.contains(&logged.sequence) {
                     continue;
                 }
-                let targets = self.targets(&event.event_type);
+                let all = self.targets(&event.event_type);
+                let own: Targets =
+                    all.iter().filter(|target| target.driver.id == driver.id).cloned().collect();
                 let origin = crate::Origin::User(event.user_id.clone());
-                if !matches!(self.authorize(&event, &origin, &targets).await, Verdict::Allow) {
-                    continue;
-                }
+                let Ruling { verdict, targets } = self.authorize(&event, &origin, own, false).await;
+                let audit = audit_of(&event, &verdict).into_iter().collect();
+                let place = match verdict {
+                    // What is held or denied today is not done for the past.
+                    Verdict::Hold(_) | Verdict::Deny(_) => Place::Routed(Vec::new()),
+                    verdict => self.route(&event, &verdict, &targets),
+                };
                 let value = Some(Data::new(&logged.sequence)?);
                 let route = Route {
                     sequence: logged.sequence,
                     event,
-                    place: Place::Routed(vec![NewDelivery { driver: driver.id.clone(), obligations: None }]),
-                    audit: Vec::new(),
+                    place,
+                    audit,
                     limits: self.limits.clone(),
                     waiting: false,
                     checkpoint: Some(Checkpoint { driver: kernel.clone(), key: key.clone(), value }),

@@ -2,8 +2,11 @@
 
 use super::Kernel;
 use super::emit::{Emission, EmitOptions, first};
-use crate::bus::{Outcome, Receipt, Settlement, Tree};
-use crate::{Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, LeaseState, Origin, Payload, Result};
+use crate::bus::{Appended, Outcome, Receipt, Settlement, Tree};
+use crate::{
+    Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, LeaseState, Name, Origin, Payload, Result,
+    Sequence,
+};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +18,14 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many events of a tree are read at once when looking back.
 const PAGE: usize = 256;
 
+/// By user and root of the tree.
+type Waiting = HashMap<(Name, EventId), Vec<mpsc::UnboundedSender<Progress>>>;
+
 /// Requests by the root whose tree they watch. Costs one load while nobody waits.
 #[derive(Default)]
 pub(super) struct Waiters {
     count: AtomicUsize,
-    waiting: Mutex<HashMap<EventId, Vec<mpsc::UnboundedSender<Progress>>>>,
+    waiting: Mutex<Waiting>,
 }
 
 /// What happened in a tree.
@@ -30,53 +36,56 @@ enum Progress {
 }
 
 impl Waiters {
-    fn map(&self) -> MutexGuard<'_, HashMap<EventId, Vec<mpsc::UnboundedSender<Progress>>>> {
+    fn map(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, root: &EventId) -> mpsc::UnboundedReceiver<Progress> {
+    fn add(&self, tree: (Name, EventId)) -> mpsc::UnboundedReceiver<Progress> {
         // Bounded by the tree's own event limit: each event of it is sent once.
         let (send, receive) = mpsc::unbounded_channel();
-        self.map().entry(root.clone()).or_default().push(send);
+        self.map().entry(tree).or_default().push(send);
         self.count.fetch_add(1, Ordering::Release);
         receive
     }
 
-    fn tell(&self, root: &EventId, news: impl Fn(&mpsc::UnboundedSender<Progress>)) {
+    fn tell(&self, tree: impl FnOnce() -> (Name, EventId), news: impl Fn(&mpsc::UnboundedSender<Progress>)) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        if let Some(waiting) = self.map().get(root) {
+        if let Some(waiting) = self.map().get(&tree()) {
             waiting.iter().for_each(news);
         }
     }
 
     /// An event of the tree appeared, or its ledger changed.
-    pub(super) fn progress(&self, root: &EventId, event: Option<&Event>, receipt: &Receipt) {
-        self.tell(root, |waiter| {
-            event.into_iter().for_each(|event| drop(waiter.send(Progress::Event(event.clone()))));
-            receipt.tree.into_iter().for_each(|tree| drop(waiter.send(Progress::Tree(tree))));
-        });
+    pub(super) fn progress(&self, user: &Name, root: &EventId, event: Option<&Event>, receipt: &Receipt) {
+        self.tell(
+            || (user.clone(), root.clone()),
+            |waiter| {
+                event.into_iter().for_each(|event| drop(waiter.send(Progress::Event(event.clone()))));
+                receipt.tree.into_iter().for_each(|tree| drop(waiter.send(Progress::Tree(tree))));
+            },
+        );
     }
 }
 
 /// Ends a wait, however it ends.
-struct Waiting<'a> {
+struct Wait<'a> {
     waiters: &'a Waiters,
-    root: EventId,
+    tree: (Name, EventId),
     news: mpsc::UnboundedReceiver<Progress>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
         self.news.close();
         let mut map = self.waiters.map();
-        if let Some(waiting) = map.get_mut(&self.root) {
+        if let Some(waiting) = map.get_mut(&self.tree) {
             let before = waiting.len();
             waiting.retain(|waiter| !waiter.is_closed());
             self.waiters.count.fetch_sub(before - waiting.len(), Ordering::Release);
             if waiting.is_empty() {
-                map.remove(&self.root);
+                map.remove(&self.tree);
             }
         }
     }
@@ -85,32 +94,40 @@ impl Drop for Waiting<'_> {
 impl Kernel {
     /// Tells who waits what a settlement brought.
     pub(super) fn announce(&self, settlement: &Settlement, receipt: &Receipt) {
-        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
-            let (Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. }) = &settlement.outcome else {
-                return;
-            };
-            if receipt.dropped {
-                return;
-            }
-            let logged = |event: &&crate::bus::Entry| {
-                receipt.appended.iter().any(|appended| appended.id == event.event.id && !appended.parked)
-            };
-            for entry in outputs.iter().filter(logged) {
-                let _ = waiter.send(Progress::Event(entry.event.clone()));
-            }
-            if let Outcome::Dead { reason, .. } = &settlement.outcome {
-                let driver = settlement.delivery.driver.to_string();
-                let _ = waiter.send(Progress::Failed { driver, reason: reason.clone() });
-            }
-        });
-        self.waiters.tell(settlement.delivery.event.root(), |waiter| {
-            for notice in &receipt.notices {
-                let _ = waiter.send(Progress::Event(notice.clone()));
-            }
-            if let Some(tree) = receipt.tree {
-                let _ = waiter.send(Progress::Tree(tree));
-            }
-        });
+        self.waiters.tell(
+            || settlement.delivery.event.tree(),
+            |waiter| {
+                let (Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. }) = &settlement.outcome
+                else {
+                    return;
+                };
+                if receipt.dropped {
+                    return;
+                }
+                let logged = |event: &&crate::bus::Entry| {
+                    let mut stored = receipt.appended.iter().chain(&receipt.outputs);
+                    stored.any(|appended| appended.id == event.event.id && !appended.parked)
+                };
+                for entry in outputs.iter().filter(logged) {
+                    let _ = waiter.send(Progress::Event(entry.event.clone()));
+                }
+                if let Outcome::Dead { reason, .. } = &settlement.outcome {
+                    let driver = settlement.delivery.driver.to_string();
+                    let _ = waiter.send(Progress::Failed { driver, reason: reason.clone() });
+                }
+            },
+        );
+        self.waiters.tell(
+            || settlement.delivery.event.tree(),
+            |waiter| {
+                for notice in &receipt.notices {
+                    let _ = waiter.send(Progress::Event(notice.clone()));
+                }
+                if let Some(tree) = receipt.tree {
+                    let _ = waiter.send(Progress::Tree(tree));
+                }
+            },
+        );
     }
 
     /// Emits, and begins to watch the tree before its first event is committed.
@@ -118,16 +135,27 @@ impl Kernel {
         self: &Arc<Self>,
         origin: Origin,
         event: impl IntoEvent,
-    ) -> Result<(Waiting<'_>, Receipt)> {
+    ) -> Result<(Wait<'_>, Watched)> {
         let mut emission = Emission::of(event, EmitOptions::default())?;
-        if emission.event.id.is_unset() {
-            emission.event.edit().id = self.ids.next(self.clock.now());
+        let envelope = emission.event.edit();
+        if envelope.id.is_unset() {
+            envelope.id = self.ids.next(self.clock.now());
             emission.minted = true;
         }
-        let root = emission.event.id.clone();
-        let waiting = Waiting { waiters: &self.waiters, news: self.waiters.add(&root), root };
+        if envelope.user_id.is_empty() {
+            envelope.user_id = origin.user().cloned().unwrap_or(Name::literal(crate::LOCAL_USER));
+        }
+        let (user, root) = emission.event.tree();
+        let tree = (user.clone(), root.clone());
+        let waiting = Wait { waiters: &self.waiters, news: self.waiters.add(tree.clone()), tree };
         let receipt = self.emit(origin, vec![emission], Vec::new(), true).await?;
-        Ok((waiting, receipt))
+        let mut tree = receipt.tree;
+        let Appended { sequence, fresh, parked, .. } = first(receipt)?;
+        if !fresh {
+            // It was emitted before: its tree may be at work, or over.
+            tree = self.bus.lease(&user, &root).await?.as_ref().map(Tree::from);
+        }
+        Ok((waiting, Watched { user, root, sequence, parked, tree }))
     }
 
     pub(super) async fn request<R: Payload>(
@@ -136,21 +164,20 @@ impl Kernel {
         event: impl IntoEvent,
         limit: Duration,
     ) -> Result<R> {
-        let user = origin.user().cloned();
-        let (mut waiting, receipt) = self.emit_and_watch(origin, event).await?;
-        let mut tree = receipt.tree;
-        let appended = first(receipt)?;
-        if !appended.fresh {
-            // It was emitted before: the answer may be in the log already.
-            let user = user.unwrap_or(crate::Name::literal(crate::LOCAL_USER));
-            tree = self.bus.lease(&user, &appended.id).await?.as_ref().map(Tree::from);
-            if let Some(answer) = self.look_back::<R>(appended.sequence, &appended.id).await? {
-                return answer.decode();
+        let work = async {
+            let (mut waiting, watched) = self.emit_and_watch(origin, event).await?;
+            match self.answer::<R>(&mut waiting, &watched).await {
+                Ok(answer) => Ok(answer),
+                // Workers tell after their commits: the log has the last word.
+                Err(error) => match self.look_back::<R>(&watched).await? {
+                    Some(answer) => answer.decode(),
+                    None => Err(error),
+                },
             }
-        }
-        let answer = self.answer::<R>(&mut waiting, tree, appended.parked);
+        };
         tokio::select! {
-            answer = answer => answer,
+            answer = work => answer,
+            () = self.stop.cancelled() => Err(super::closed()),
             () = self.clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("no {} within {}; the work goes on", R::TYPE, humantime::format_duration(limit)),
@@ -158,13 +185,8 @@ impl Kernel {
         }
     }
 
-    async fn answer<R: Payload>(
-        &self,
-        waiting: &mut Waiting<'_>,
-        mut tree: Option<Tree>,
-        parked: bool,
-    ) -> Result<R> {
-        let mut failure = None;
+    async fn answer<R: Payload>(&self, waiting: &mut Wait<'_>, watched: &Watched) -> Result<R> {
+        let (mut tree, mut failure) = (watched.tree, None);
         loop {
             // What was told already comes before what the ledger says.
             let news = match waiting.news.try_recv() {
@@ -172,7 +194,7 @@ impl Kernel {
                 Err(_) => {
                     match tree {
                         Some(tree) => end_of(tree, R::TYPE, &mut failure)?,
-                        None if parked => return Err(held()),
+                        None if watched.parked => return Err(held()),
                         None => return Err(no_answer(R::TYPE)),
                     }
                     waiting.news.recv().await.ok_or_else(super::closed)?
@@ -190,19 +212,9 @@ impl Kernel {
     }
 
     /// The first event of a type that a root caused.
-    async fn look_back<R: Payload>(&self, from: u64, root: &EventId) -> Result<Option<Event>> {
-        let filter = EventFilter::try_from(R::TYPE)?.root(root.clone());
-        let mut after = from;
-        loop {
-            let page = self.bus.read(after, &filter, PAGE).await?;
-            if let Some(logged) = page.events.into_iter().next() {
-                return Ok(Some(logged.event));
-            }
-            if page.at_head {
-                return Ok(None);
-            }
-            after = page.next;
-        }
+    async fn look_back<R: Payload>(&self, watched: &Watched) -> Result<Option<Event>> {
+        let filter = EventFilter::try_from(R::TYPE)?;
+        Ok(self.caused(watched, filter, 1).await?.into_iter().next())
     }
 
     /// Emits, waits until nothing of the tree runs any more, and returns what it caused.
@@ -211,27 +223,31 @@ impl Kernel {
         origin: Origin,
         event: impl IntoEvent,
     ) -> Result<Vec<Event>> {
-        let (mut waiting, receipt) = self.emit_and_watch(origin, event).await?;
-        let mut tree = receipt.tree;
-        let appended = first(receipt)?;
+        let (mut waiting, watched) = self.emit_and_watch(origin, event).await?;
+        let mut tree = watched.tree;
         while tree.is_some_and(|tree| tree.open > 0) {
-            if let Progress::Tree(new) = waiting.news.recv().await.ok_or_else(super::closed)? {
+            let news = tokio::select! {
+                news = waiting.news.recv() => news.ok_or_else(super::closed)?,
+                () = self.stop.cancelled() => return Err(super::closed()),
+            };
+            if let Progress::Tree(new) = news {
                 tree = Some(newer(tree, new));
             }
         }
-        if appended.parked {
+        if watched.parked {
             return Ok(Vec::new());
         }
-        self.caused(appended.sequence, &appended.id).await
+        self.caused(&watched, EventFilter::all(), usize::MAX).await
     }
 
-    async fn caused(&self, from: u64, root: &EventId) -> Result<Vec<Event>> {
-        let filter = EventFilter::all().root(root.clone());
-        let (mut after, mut caused) = (from, Vec::new());
+    /// What of a filter a root caused, in log order.
+    async fn caused(&self, watched: &Watched, filter: EventFilter, most: usize) -> Result<Vec<Event>> {
+        let filter = filter.root(watched.root.clone()).user(watched.user.clone());
+        let (mut after, mut caused) = (watched.sequence, Vec::new());
         loop {
-            let page = self.bus.read(after, &filter, PAGE).await?;
+            let page = self.bus.read(after, &filter, PAGE.min(most)).await?;
             caused.extend(page.events.into_iter().map(|logged| logged.event));
-            if page.at_head {
+            if page.at_head || caused.len() >= most {
                 return Ok(caused);
             }
             after = page.next;
@@ -239,9 +255,21 @@ impl Kernel {
     }
 }
 
+/// The tree that somebody waits for.
+struct Watched {
+    user: Name,
+    root: EventId,
+    /// Where its root stands in the log.
+    sequence: Sequence,
+    /// The root itself waits: delayed or held.
+    parked: bool,
+    tree: Option<Tree>,
+}
+
 /// Workers tell in any order; the ledger's own order is that of its last event, then of what is settled.
 fn newer(old: Option<Tree>, new: Tree) -> Tree {
-    let order = |tree: Tree| (tree.state != LeaseState::Active, tree.last, std::cmp::Reverse(tree.open));
+    let over = |tree: Tree| tree.state == LeaseState::Cancelled;
+    let order = |tree: Tree| (over(tree), tree.last, std::cmp::Reverse(tree.open));
     match old {
         Some(old) if order(old) > order(new) => old,
         _ => new,

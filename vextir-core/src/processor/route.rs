@@ -4,7 +4,7 @@ use super::Kernel;
 use super::registry::Registered;
 use crate::bus::{Hold, NewDelivery, Place};
 use crate::pattern::Trie;
-use crate::{Data, Effect, Event, Name, Pattern, Verdict};
+use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,6 +20,18 @@ pub(super) struct RouteTarget {
     pub(super) driver: Arc<Registered>,
     /// The strongest effect of its matching capabilities.
     pub(super) effect: Effect,
+}
+
+impl RouteTarget {
+    /// What was installed acts outside only where a policy grants it.
+    pub(super) fn needs_a_grant(&self) -> bool {
+        self.driver.provenance == Provenance::Installed && self.effect == Effect::ActsOutside
+    }
+
+    /// As policies see it.
+    pub(super) fn shown(&self) -> Target {
+        Target { driver: self.driver.id.clone(), effect: self.effect, provenance: self.driver.provenance }
+    }
 }
 
 /// Every driver's patterns, compiled.

@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use super::accept::Lineage;
-use super::authorize::audit_of;
+use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::emit::{KERNEL, is_kernels_own};
 use super::handle::Attempt;
 use super::registry::Registered;
@@ -74,9 +74,14 @@ impl Kernel {
         settlement.usage = effects.usage;
         match self.commit_settlement(&settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, settlement, &receipt),
-            Err(error) if error.kind() == ErrorKind::Stale || error.kind() == ErrorKind::Closed => {
+            Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
                 Settled::Over(false)
+            }
+            Err(error) if error.kind().is_transient() => {
+                // Only while stopping: the delivery stays open, and the next start repeats it.
+                tracing::warn!(%error, event = %delivery.event.id, "not settled before the stop");
+                Settled::Over(true)
             }
             Err(error) => self.settle_refused(driver, delivery, settlement, &error).await,
         }
@@ -150,7 +155,7 @@ impl Kernel {
         let accepted = self.accept_output(event, cause, Lineage { delivery, index })?;
         let event = accepted.event;
         let targets = self.targets(&event.event_type);
-        let verdict = self.authorize(&event, origin, &targets).await;
+        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
         let denied = matches!(verdict, Verdict::Deny(_));
         let policy = record.as_ref().map(|record| record.decision.policy.clone());
@@ -164,7 +169,12 @@ impl Kernel {
         } else {
             self.route(&event, &verdict, &targets)
         };
-        outputs.entries.push(Entry { policy, minted: accepted.minted, ..Entry::new(event, place) });
+        outputs.entries.push(Entry {
+            policy,
+            origin: Some(origin.clone()),
+            minted: accepted.minted,
+            ..Entry::new(event, place)
+        });
         Ok(())
     }
 
@@ -202,7 +212,7 @@ impl Kernel {
     /// The `error` event of a dead delivery; the kernel's own events cause none.
     pub(super) fn error_event(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
         let handled = &delivery.event;
-        if is_kernels_own(&handled.event_type) {
+        if is_kernels_own(handled) {
             return None;
         }
         let data = serde_json::json!({"driver": delivery.driver, "error": reason, "event_id": handled.id});
@@ -220,7 +230,7 @@ impl Kernel {
         envelope.root_id = Some(handled.root().clone());
         envelope.depth = handled.depth + 1;
         envelope.labels.clone_from(&handled.labels);
-        let targets = self.targets(&event.event_type);
+        let targets = without_doubtful(self.targets(&event.event_type));
         let place = self.route(&event, &Verdict::Allow, &targets);
         Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
     }
@@ -242,7 +252,7 @@ impl Kernel {
             Outcome::Dead { reason, .. } => {
                 driver.meters.dead();
                 tracing::warn!(event = %delivery.event.id, driver = %driver.id, reason, "dead letter");
-                Settled::Over(driver.manifest.block_on_dead)
+                Settled::Over(driver.manifest.block_on_dead && !receipt.dropped)
             }
             Outcome::Retry { .. } if receipt.dropped => Settled::Over(false),
             Outcome::Retry { at, error } => {

@@ -28,9 +28,7 @@ impl Processor {
     /// As [`Processor::shutdown`].
     pub async fn shutdown_within(self, limit: Duration) -> Result<()> {
         let kernel = &self.kernel;
-        if kernel.closing.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
+        kernel.closing.store(true, Ordering::Release);
         let drained = tokio::select! {
             () = kernel.drain() => true,
             () = kernel.clock.sleep(limit) => false,
@@ -47,9 +45,7 @@ impl Processor {
             }
         };
         kernel.stop.cancel();
-        for driver in kernel.routes().drivers() {
-            driver.driver.stop().await;
-        }
+        kernel.stop_drivers(limit).await;
         if !ended {
             kernel.bus.abandon();
             // Not left clean: what still runs is looked at by the next start.
@@ -77,6 +73,16 @@ impl Kernel {
         self.paused.store(true, Ordering::Release);
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Tells the drivers; one that hangs does not keep the bus.
+    pub(super) async fn stop_drivers(&self, limit: Duration) {
+        for driver in self.routes().drivers() {
+            tokio::select! {
+                () = driver.driver.stop() => {}
+                () = self.clock.sleep(limit) => tracing::warn!(driver = %driver.id, "does not stop"),
+            }
+        }
     }
 
     async fn idle(&self) {

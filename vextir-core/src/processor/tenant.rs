@@ -109,15 +109,18 @@ impl Tenant {
         F: TryInto<EventFilter, Error: Into<Error>>,
     {
         let filter = filter.try_into().map_err(Into::into)?.user(self.user.clone());
-        EventStream::open(self.kernel.bus.clone(), filter, start).await
+        self.kernel.stream(filter, start).await
     }
 
-    /// The ledger of one of this user's causal trees.
+    /// The ledger of one of this user's causal trees, without its places in the log.
     ///
     /// # Errors
     /// The back end failed.
     pub async fn lease(&self, root: &EventId) -> Result<Option<Lease>> {
-        Ok(self.kernel.bus.lease(&self.user, root).await?.filter(|lease| lease.user == self.user))
+        let lease = self.kernel.bus.lease(&self.user, root).await?;
+        // Where it stands in the log would tell how much others write.
+        let own = lease.filter(|lease| lease.user == self.user);
+        Ok(own.map(|lease| Lease { first: 0, last: 0, ..lease }))
     }
 
     /// Cancels one of this user's causal trees; see [`Processor::cancel`](crate::Processor::cancel).

@@ -75,7 +75,7 @@ macro_rules! properties {
             /// # Errors
             /// The promise that is broken.
             pub async fn $name<S: BusUnderTest>(subject: S) -> Outcome {
-                $group::$name(subject).await.map_err(|broken| broken.of(stringify!($name)))
+                tools::judged(stringify!($name), $group::$name(subject)).await
             }
         )*)*
 

@@ -92,7 +92,7 @@ use std::time::Duration;
 #[must_use = "nothing runs before check()"]
 pub struct Simulation<W = ()> {
     world: Box<dyn Fn() -> W + Send + Sync>,
-    build: Box<dyn Fn(ProcessorBuilder, &W) -> ProcessorBuilder + Send + Sync>,
+    build: Box<Build<W>>,
     events: Vec<Event>,
     seeds: Range<u64>,
     longest: Duration,
@@ -100,6 +100,7 @@ pub struct Simulation<W = ()> {
     invariants: Vec<(&'static str, Invariant<W>)>,
 }
 
+type Build<W> = dyn Fn(ProcessorBuilder, &W) -> ProcessorBuilder + Send + Sync;
 type Invariant<W> = Box<dyn Fn(&W, &Run) -> bool + Send + Sync>;
 
 /// Where a simulated process dies.
@@ -218,7 +219,7 @@ impl<W: Send> Simulation<W> {
     ///
     /// # Panics
     /// If the closures that were given here panic. (A driver that panics fails its delivery.)
-    pub fn check(&self) -> Result<Checked, Finding>
+    pub fn check(&self) -> Result<Checked, Box<Finding>>
     where
         W: 'static,
     {
@@ -228,7 +229,7 @@ impl<W: Send> Simulation<W> {
         })
     }
 
-    fn check_all(&self) -> Result<Checked, Finding> {
+    fn check_all(&self) -> Result<Checked, Box<Finding>> {
         let mut checked = Checked::default();
         let mut first: Option<Run> = None;
         for seed in self.seeds.clone() {
@@ -252,8 +253,8 @@ impl<W: Send> Simulation<W> {
         seed: u64,
         crash: Option<CrashPoint>,
         expected: Option<&Run>,
-    ) -> Result<(Run, usize), Finding> {
-        let finding = |at, problem, run| Finding { seed, crash, at, problem, run };
+    ) -> Result<(Run, usize), Box<Finding>> {
+        let finding = |at, problem, run| Box::new(Finding { seed, crash, at, problem, run });
         let ended =
             self.run(seed, crash).map_err(|error| finding(None, error.to_string(), Run::default()))?;
         for (name, holds) in &self.invariants {

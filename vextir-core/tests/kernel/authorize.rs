@@ -95,7 +95,7 @@ async fn the_strictest_verdict_holds() {
     });
     let app = quick().driver(echo()).authorizer(limit).authorizer(hold).start().await.unwrap();
     let answer = app.process_event(Event::new("a.ask")).await.unwrap();
-    assert_eq!(answer[0].data.value()["obligations"], json!({"model": "small"}));
+    assert_eq!(answer[0].data.value()["obligations"], json!([{"model": "small"}]));
     let held = app.emit(Event::new("b.ask")).await.unwrap();
     app.idle().await;
     assert_eq!(app.held(10).await.unwrap()[0].event.id, held);
@@ -118,7 +118,9 @@ async fn a_held_event_waits_for_a_person_and_blocks_its_key() {
     app.idle().await;
     assert!(log(&app).await.is_empty());
     assert_eq!(app.held(10).await.unwrap().len(), 3);
-    app.approve(&held, "fine with me").await.unwrap();
+    let first = app.held(10).await.unwrap().remove(0);
+    assert_eq!(first.event.id, held);
+    app.approve(&first, "fine with me").await.unwrap();
     app.idle().await;
     let order: Vec<String> = log(&app)
         .await
@@ -127,10 +129,12 @@ async fn a_held_event_waits_for_a_person_and_blocks_its_key() {
         .map(|event| event.data.as_json().to_owned())
         .collect();
     assert_eq!(order, ["1", "2", "3"]);
-    assert_eq!(app.approve(&held, "again").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(app.approve(&first, "again").await.unwrap_err().kind(), ErrorKind::NotFound);
 
     let held = app.emit(ask(1)).await.unwrap();
-    app.reject(&held, "no").await.unwrap();
+    let first = app.held(10).await.unwrap().remove(0);
+    assert_eq!(first.event.id, held);
+    app.reject(&first, "no").await.unwrap();
     assert!(app.held(10).await.unwrap().is_empty());
     assert_eq!(app.audit(0, 100).await.unwrap().last().unwrap().1.act, "reject");
 }
@@ -156,7 +160,9 @@ async fn an_event_that_was_logged_before_it_was_held_is_delivered_once_approved(
     let app = crate::driver::on(bus).driver(echo()).authorizer(hold).start().await.unwrap();
     app.idle().await;
     assert_eq!(app.held(10).await.unwrap()[0].event.id, id);
-    app.approve(&id, "fine").await.unwrap();
+    let held = app.held(10).await.unwrap().remove(0);
+    assert_eq!(held.event.id, id);
+    app.approve(&held, "fine").await.unwrap();
     app.idle().await;
     assert_eq!(types(&log(&app).await), ["a.ask", "answer"]);
     let lease = app.lease(&id).await.unwrap().unwrap();
@@ -169,13 +175,15 @@ async fn an_approval_waives_the_hold_and_nothing_else() {
     let limit = Policy(|_| Ok(Verdict::Limit(Decision::new("cheap", "save"), json!("small").into())));
     let quiet = driver(Manifest::new("quiet").handles("a.ask"), |_, cx| {
         Box::pin(async move {
-            assert_eq!(cx.obligations().map(vextir::Data::value), Some(json!("small")));
+            assert_eq!(cx.obligations().map(vextir::Data::value), Some(json!(["small"])));
             Ok(vec![])
         })
     });
     let app = quick().driver(quiet).authorizer(hold).authorizer(limit).start().await.unwrap();
     let id = app.emit(Event::new("a.ask")).await.unwrap();
-    app.approve(&id, "fine").await.unwrap();
+    let held = app.held(10).await.unwrap().remove(0);
+    assert_eq!(held.event.id, id);
+    app.approve(&held, "fine").await.unwrap();
     app.idle().await;
     assert!(app.dead_letters(0, 1).await.unwrap().is_empty());
     assert_eq!(types(&log(&app).await), ["a.ask"]);

@@ -10,5 +10,7 @@ mod flow;
 mod lease;
 mod operate;
 mod order;
+mod regressions;
 mod retry;
+
 mod watch;

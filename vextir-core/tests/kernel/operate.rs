@@ -144,3 +144,18 @@ async fn what_kills_the_process_runs_alone_and_then_is_buried() {
     assert!(dead[0].reason.contains("the process died 5 times"), "{}", dead[0].reason);
     assert_eq!(log(&app).await.iter().filter(|event| event.event_type == "answer").count(), 3);
 }
+
+#[tokio::test]
+async fn what_never_ran_is_not_buried_however_often_the_process_dies() {
+    let bus = MemoryBus::new();
+    let app = on(bus.clone()).driver(echo()).paused().start().await.unwrap();
+    app.emit(Event::new("ask")).await.unwrap();
+    drop(app);
+    for _ in 0..10 {
+        // Each of these dies before it has begun to work.
+        drop(on(bus.clone()).driver(echo()).paused().start().await.unwrap());
+    }
+    let app = on(bus).driver(echo()).start().await.unwrap();
+    app.idle().await;
+    assert_eq!(types(&log(&app).await), ["ask", "answer"]);
+}

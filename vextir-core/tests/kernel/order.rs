@@ -18,7 +18,7 @@ async fn events_of_one_key_come_in_order_and_others_in_parallel() {
             running.fetch_sub(1, Ordering::SeqCst);
             // Every seventh attempt fails first: a retry keeps its key.
             let n: u64 = event.data.decode()?;
-            if n % 7 == 0 && cx.attempt() == 1 {
+            if n.is_multiple_of(7) && cx.attempt() == 1 {
                 return Err("again".into());
             }
             let key = event.ordering_key.clone().unwrap().to_string();

@@ -19,7 +19,7 @@ use vextir::{
 /// The most folders that one driver watches.
 const MAX_ROOTS: usize = 64;
 
-/// Watches folders and emits what changes in them. See the [module](super) for what it promises.
+/// Watches folders and emits what changes in them. See the [module](crate::files) for what it promises.
 ///
 /// ```
 /// use std::time::Duration;

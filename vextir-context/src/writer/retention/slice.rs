@@ -1,6 +1,6 @@
 //! The slices of a pass: rows of the log first, then what hangs on them.
 
-use super::{SLICE, Writer};
+use super::{SLICE, Task, Writer};
 use crate::decode;
 use crate::fault::OrFault;
 use crate::key::Key;
@@ -15,13 +15,31 @@ const STEP: usize = 64;
 /// The same for SQLite.
 const LIMIT: i64 = STEP as i64;
 
-/// A walk over the log up to a target.
+/// What a pass is to remove.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
+    /// All events up to here.
+    pub(super) too_old: Sequence,
+    /// And events up to here, until `count` are gone.
+    pub(super) last: Sequence,
+    pub(super) count: u64,
+}
+
+/// A walk over the log.
 #[derive(Debug)]
 pub(super) struct Pass {
+    goal: Goal,
     cursor: Sequence,
-    target: Sequence,
+    removed: u64,
     /// Events that open work needs.
     needed: HashSet<Sequence>,
+}
+
+impl Pass {
+    fn is_over(&self) -> bool {
+        let enough = self.removed >= self.goal.count || self.cursor >= self.goal.last;
+        self.cursor >= self.goal.too_old && enough
+    }
 }
 
 /// How many of the latest audit records stay when there is no room.
@@ -31,20 +49,26 @@ const LATEST_RECORDS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     tight: bool,
+    helped: bool,
     kind: usize,
     cursor: i64,
 }
 
 impl Sweep {
-    /// A sweep; a `tight` one lets the audit give what the log has not.
+    /// A sweep without a pass; a `tight` one lets the audit give what the log has not.
     pub(super) fn new(tight: bool) -> Self {
         Self { tight, ..Self::default() }
+    }
+
+    fn after(pass: &Pass) -> Self {
+        Self { helped: pass.removed > 0, ..Self::default() }
     }
 }
 
 impl Writer<'_> {
     /// Notes what must stay, and begins at the front: what had to stay last time may go now.
-    pub(super) fn begin_pass(&mut self, target: Sequence) -> Result<Pass> {
+    pub(super) fn begin_pass(&mut self, goal: Goal) -> Result<Pass> {
+        let target = goal.last.max(goal.too_old);
         let sql = "SELECT seq FROM delivery WHERE seq <= ?1 UNION ALL SELECT seq FROM dead WHERE seq <= ?1
                    UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1";
         let mut statement = self.connection.prepare_cached(sql).or_fault()?;
@@ -55,38 +79,32 @@ impl Writer<'_> {
         }
         self.rows.retiring = target;
         self.rows.needed_again.clear();
-        Ok(Pass { cursor: 0, target, needed })
+        Ok(Pass { goal, cursor: 0, removed: 0, needed })
     }
 
-    /// Removes for a while; the pass if it is not at its end.
-    pub(super) fn pass_slice(&mut self, mut pass: Pass) -> Result<Option<Pass>> {
+    /// Removes for a while.
+    pub(super) fn pass_slice(&mut self, mut pass: Pass) -> Result<Task> {
         pass.needed.extend(self.rows.needed_again.drain(..));
-        let done = self.in_transaction(|writer| {
+        self.in_transaction(|writer| {
             let began = Instant::now();
-            while pass.cursor < pass.target && began.elapsed() < SLICE {
+            while !pass.is_over() && began.elapsed() < SLICE {
                 writer.remove_some(&mut pass)?;
             }
-            let trimmed = writer.rows.counts.trimmed.max(pass.cursor);
-            writer.rows.counts.trimmed = trimmed;
-            writer.rows.set_meta("trimmed", trimmed)?;
-            writer.rows.set_meta("head", writer.rows.counts.head)?;
-            Ok(pass.cursor >= pass.target)
+            writer.rows.set_meta("trimmed", writer.rows.counts.trimmed)?;
+            writer.rows.set_meta("head", writer.rows.counts.head)
         })?;
-        if done {
-            self.rows.retiring = 0;
-            return Ok(None);
+        if !pass.is_over() {
+            return Ok(Task::Pass(pass));
         }
-        Ok(Some(pass))
+        self.rows.retiring = 0;
+        Ok(Task::Sweep(Sweep::after(&pass)))
     }
 
     fn remove_some(&mut self, pass: &mut Pass) -> Result<()> {
         let some = self.next_rows(pass)?;
-        if some.len() < STEP {
-            pass.cursor = pass.target;
-        }
-        let removed = self.rows.counts.trimmed;
+        let at_end = some.len() < STEP;
         for (sequence, root) in some {
-            pass.cursor = pass.cursor.max(sequence);
+            pass.cursor = sequence;
             if pass.needed.contains(&sequence) {
                 continue;
             }
@@ -94,7 +112,16 @@ impl Writer<'_> {
                 .prepare_cached("DELETE FROM log WHERE seq = ?1")
                 .and_then(|mut statement| statement.execute([signed(sequence)]))
                 .or_fault()?;
-            self.remove_ledger(&root, removed.max(sequence))?;
+            pass.removed += 1;
+            // The mark stands on the last event that is gone: what is all there behind it can be read.
+            self.rows.counts.trimmed = self.rows.counts.trimmed.max(sequence);
+            self.remove_ledger(&root, self.rows.counts.trimmed)?;
+            if pass.is_over() {
+                return Ok(());
+            }
+        }
+        if at_end {
+            pass.cursor = self.rows.retiring;
         }
         Ok(())
     }
@@ -104,7 +131,8 @@ impl Writer<'_> {
         let sql =
             "SELECT seq, coalesce(root, id) FROM log WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql).or_fault()?;
-        let mut rows = statement.query((signed(pass.cursor), signed(pass.target), LIMIT)).or_fault()?;
+        let bounds = (signed(pass.cursor), signed(self.rows.retiring), LIMIT);
+        let mut rows = statement.query(bounds).or_fault()?;
         let mut some = Vec::with_capacity(STEP);
         while let Some(row) = rows.next().or_fault()? {
             some.push((decode::count(row, 0)?, Key::read(row.get_ref(1).or_fault()?)?));
@@ -126,8 +154,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Removes for a while what hangs on removed events; the sweep if it is not at its end.
-    pub(super) fn sweep_slice(&mut self, mut sweep: Sweep) -> Result<Option<Sweep>> {
+    /// Removes for a while what hangs on removed events.
+    pub(super) fn sweep_slice(&mut self, mut sweep: Sweep) -> Result<Task> {
         let kinds = [Self::sweep_ledgers, Self::sweep_keys, Self::sweep_audit, Self::sweep_dead];
         self.in_transaction(|writer| {
             let began = Instant::now();
@@ -140,7 +168,7 @@ impl Writer<'_> {
             }
             Ok(())
         })?;
-        Ok((sweep.kind < kinds.len()).then_some(sweep))
+        if sweep.kind < kinds.len() { Ok(Task::Sweep(sweep)) } else { self.after_sweep(sweep.helped) }
     }
 
     /// Ledgers that no row of the log takes along.

@@ -197,6 +197,10 @@ impl Rows for Table {
         (self.deliveries.len() + self.unrouted.len(), self.backlog)
     }
 
+    fn waiting(&self) -> usize {
+        self.parked.len()
+    }
+
     fn add_event(&mut self, event: &Event, _policy: Option<&Name>) -> Result<Sequence> {
         self.head += 1;
         self.ids.insert(key(&event.user_id, &event.id), self.head);
@@ -283,6 +287,8 @@ impl Rows for Table {
         if let Some(due) = due(&parked) {
             self.delayed.remove(&due);
         }
+        // Its ledger may have nothing in the log by which it would be found later.
+        self.lingering.push_back(key(&parked.event.user_id, parked.event.root()));
         Ok(true)
     }
 

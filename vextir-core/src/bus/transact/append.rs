@@ -4,8 +4,8 @@ use super::{Write, leaves_work};
 use crate::bus::{Appended, Checkpoint, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
 use crate::{
-    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Name, Result,
-    Timestamp,
+    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Name, Origin,
+    Result, Timestamp,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,15 @@ impl<R: Rows> Write<'_, R> {
         if open >= limit && !entries.is_empty() {
             return Err(Error::new(
                 ErrorKind::Busy,
-                format!("{open} deliveries wait and {limit} are allowed; emit() waits, try_emit() does not"),
+                "the backlog is full; emit() waits for room, try_emit() does not",
+            ));
+        }
+        let waits =
+            |entry: &Entry| matches!(entry.place, Place::Parked(..)) || entry.event.deliver_at.is_some();
+        if self.rows.waiting() >= limit && entries.iter().any(waits) {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "too many delayed and held events wait; cancel or decide some, or raise the backlog limit",
             ));
         }
         entries.iter_mut().for_each(|entry| self.stamp(entry));
@@ -113,7 +121,10 @@ impl<R: Rows> Write<'_, R> {
         let made = self.applied.deliveries.len();
         self.admit(entry)?;
         if !parked {
+            let entries = self.applied.receipt.appended.len();
             self.settle_eager(made, eager)?;
+            let outputs = self.applied.receipt.appended.split_off(entries);
+            self.applied.receipt.outputs.extend(outputs);
         }
         Ok(())
     }
@@ -131,16 +142,16 @@ impl<R: Rows> Write<'_, R> {
 
     /// Stores an event whose tree's ledger, if it needs one, is there.
     pub(super) fn admit(&mut self, entry: Entry) -> Result<()> {
-        let Entry { event, place, policy, exempt, .. } = entry;
+        let Entry { event, place, policy, exempt, origin, .. } = entry;
         match place {
-            Place::Parked(hold, decision) => self.park(event, hold, decision),
+            Place::Parked(hold, decision) => self.park(event, hold, decision, origin),
             Place::Unrouted => {
-                let sequence = self.log(&event, policy.as_ref(), exempt)?;
+                let sequence = self.log(&event, policy.as_ref(), exempt, origin)?;
                 let Some(sequence) = sequence else { return Ok(()) };
                 self.rows.add_unrouted(sequence)
             }
             Place::Routed(deliveries) => {
-                let sequence = self.log(&event, policy.as_ref(), exempt)?;
+                let sequence = self.log(&event, policy.as_ref(), exempt, origin)?;
                 let Some(sequence) = sequence else { return Ok(()) };
                 self.deliver(&event, sequence, deliveries)
             }
@@ -148,7 +159,13 @@ impl<R: Rows> Write<'_, R> {
     }
 
     /// Draws the lease and adds to the log; parks the event instead when the lease is used up.
-    fn log(&mut self, event: &Event, policy: Option<&Name>, exempt: bool) -> Result<Option<u64>> {
+    fn log(
+        &mut self,
+        event: &Event,
+        policy: Option<&Name>,
+        exempt: bool,
+        origin: Option<Origin>,
+    ) -> Result<Option<u64>> {
         let mut newly_held = None;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())?
             && !exempt
@@ -165,7 +182,7 @@ impl<R: Rows> Write<'_, R> {
             }
         }
         if let Some((first, exceeded, reason)) = newly_held {
-            self.park(event.clone(), Hold::Lease, Some(Decision::new("lease", reason)))?;
+            self.park(event.clone(), Hold::Lease, Some(Decision::new("lease", reason)), origin)?;
             if first {
                 self.announce_held(event, &exceeded)?;
             }
@@ -183,12 +200,25 @@ impl<R: Rows> Write<'_, R> {
         Ok(Some(sequence))
     }
 
-    pub(super) fn park(&mut self, event: Event, hold: Hold, decision: Option<Decision>) -> Result<()> {
+    pub(super) fn park(
+        &mut self,
+        event: Event,
+        hold: Hold,
+        decision: Option<Decision>,
+        origin: Option<Origin>,
+    ) -> Result<()> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
         }
         let appended = Appended { id: event.id.clone(), sequence: 0, fresh: true, parked: true };
-        self.rows.add_parked(&mut Parked { event, hold, decision, since: self.rows.now(), number: 0 })?;
+        self.rows.add_parked(&mut Parked {
+            event,
+            hold,
+            decision,
+            origin,
+            since: self.rows.now(),
+            number: 0,
+        })?;
         self.applied.receipt.appended.push(appended);
         Ok(())
     }

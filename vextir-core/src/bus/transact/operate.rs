@@ -30,7 +30,7 @@ impl<R: Rows> Write<'_, R> {
         }
         match place {
             Place::Routed(deliveries) => self.deliver(&event, sequence, deliveries),
-            Place::Parked(hold, decision) => self.park(event, hold, decision),
+            Place::Parked(hold, decision) => self.park(event, hold, decision, None),
             Place::Unrouted => Ok(()),
         }
     }
@@ -108,8 +108,14 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn redrive(&mut self, positions: &[Position]) -> Result<()> {
         for position in positions {
             let Some(letter) = self.rows.take_dead(*position)? else { continue };
-            let event = letter.event;
-            if self.rows.lease(&event.user_id, event.root())?.is_none() {
+            let event = letter.event.clone();
+            let state = self.rows.lease(&event.user_id, event.root())?.map(|lease| lease.state);
+            if state == Some(LeaseState::Cancelled) {
+                // Nothing of a cancelled tree runs again.
+                self.rows.add_dead(&letter)?;
+                continue;
+            }
+            if state.is_none() {
                 let lease = Lease::new(event.root().clone(), event.user_id.clone(), self.defaults.clone());
                 self.rows.add_lease(lease)?;
             }

@@ -4,6 +4,7 @@ use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Checkpoint, Command, Entry, Hold, Place};
 use crate::{AuditRecord, Data, Decision, ErrorKind, EventFilter, Name};
+use futures::FutureExt;
 
 pub(super) async fn one_processor_at_a_time<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
@@ -38,16 +39,21 @@ pub(super) async fn an_abandoned_bus_is_free<S: BusUnderTest>(subject: S) -> Out
     let bus = subject.bus();
     bus.attach().await?;
     append(&*bus, vec![job("a")]).await?;
-    let waiting = bus.clone();
-    let waits = tokio::spawn(async move { waiting.receive(10).await.map(|_| waiting) });
-    tokio::task::yield_now().await;
+    same(soon(bus.receive(10), "a delivery is received").await??.len(), 1, "a delivery is received")?;
+    // Polled once and then not for long: a dead processor that does not know it yet.
+    let mut dead = bus.receive(10);
+    holds(dead.as_mut().now_or_never().is_none(), "receive waits when everything was handed out", ())?;
     bus.abandon();
     same(bus.attach().await?.unclean, true, "an abandoned bus is free, and its next processor is told so")?;
     append(&*bus, vec![job("b")]).await?;
     let received = soon(bus.receive(10), "the next processor receives").await??;
     same(received.len(), 1, "the next processor receives what was made since it attached")?;
     same(bus.pending(0, 10).await?.len(), 2, "nothing is lost")?;
-    waits.abort();
+    refused(
+        soon(dead, "who waited is told").await?,
+        ErrorKind::Closed,
+        "who waited gets nothing of the next",
+    )?;
     bus.detach().await?;
     same(bus.attach().await?.unclean, false, "an orderly stop ends it")
 }

@@ -4,8 +4,9 @@ use crate::bus::{
     Command, Delivery, Entry, EventBus, Logged, NewDelivery, Outcome as Ending, Place, Receipt, Settlement,
 };
 use crate::{Error, ErrorKind, Event, EventFilter, EventId, Name, Result as BusResult, Timestamp};
+use futures::FutureExt;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location};
 use std::time::Duration;
 
 /// Whether a promise holds.
@@ -20,11 +21,22 @@ pub struct Broken {
     place: Option<&'static Location<'static>>,
 }
 
-impl Broken {
-    pub(super) fn of(self, property: &'static str) -> Self {
-        Self { property, ..self }
-    }
+/// How long a property may take: a call that never returns is a broken promise too.
+const LONGEST: Duration = Duration::from_secs(120);
 
+/// Names the property, and turns what a broken bus can do to it (an answer that has less than was committed, a call
+/// that does not return, a panic) into a finding.
+pub(super) async fn judged(property: &'static str, work: impl Future<Output = Outcome>) -> Outcome {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let outcome = match tokio::time::timeout(LONGEST, work).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(broken("an answer has all that was committed", "the property panicked".into())),
+        Err(_) => Err(broken("every call returns", "nothing came back within two minutes".into())),
+    };
+    outcome.map_err(|broken| Broken { property, ..broken })
+}
+
+impl Broken {
     /// The property that found it.
     #[must_use]
     pub fn property(&self) -> &'static str {

@@ -7,6 +7,12 @@ use std::sync::Arc;
 use vextir::testkit::conformance::BusUnderTest;
 use vextir::{BusLimits, EventBus, MemoryBus, SystemClock};
 
+mod broken;
+
+fn forgetting(keep: usize) -> MemoryBus {
+    MemoryBus::with_limits(BusLimits::default(), keep, Arc::new(SystemClock))
+}
+
 /// A memory bus that can also be killed, be small, and forget.
 struct Memory(MemoryBus);
 
@@ -27,7 +33,7 @@ impl BusUnderTest for Memory {
     }
 
     async fn forgetful(&self) -> Option<Self> {
-        Some(Self(MemoryBus::with_limits(BusLimits::default(), 100, Arc::new(SystemClock))))
+        Some(Self(forgetting(100)))
     }
 }
 

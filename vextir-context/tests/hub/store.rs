@@ -1,60 +1,14 @@
 //! What is stored is found again: append, settle, read, wait, fail, and open anew.
 
+use crate::{append, done, event, output, page, reopen, routed, settle};
 use std::sync::Arc;
 use std::time::Duration;
 use vextir_context::Hub;
-use vextir_core::bus::{
-    Checkpoint, Command, Delivery, Entry, Hold, NewDelivery, Outcome, Place, Receipt, Release, Settlement,
-};
+use vextir_core::bus::{Checkpoint, Command, Entry, Hold, Outcome, Place, Release, Settlement};
 use vextir_core::{
     AuditRecord, Category, Clock, Data, Decision, ErrorKind, Event, EventBus, EventBusExt, EventFilter,
-    EventId, LeaseState, Limits, ManualClock, Name, Priority, Start, Timestamp,
+    LeaseState, Limits, ManualClock, Name, Priority, Start, Timestamp,
 };
-
-fn event(text: &'static str) -> Event {
-    Event::new(text).with_user("local").with_source("test").with_data(serde_json::json!({"of": text}))
-}
-
-fn routed(event: Event, driver: &'static str) -> Entry {
-    let delivery = NewDelivery { driver: Name::literal(driver), obligations: None };
-    Entry::new(event, Place::Routed(vec![delivery]))
-}
-
-async fn append(hub: &Hub, entries: Vec<Entry>) -> Receipt {
-    hub.commit(Command::append(entries)).await.unwrap()
-}
-
-fn settle(delivery: &Delivery, outcome: Outcome) -> Command {
-    Command::Settle(Box::new(Settlement::of(delivery, outcome)))
-}
-
-fn done(outputs: Vec<Entry>) -> Outcome {
-    Outcome::Done { outputs, changes: Vec::new() }
-}
-
-fn output(delivery: &Delivery, text: &'static str) -> Entry {
-    let id = EventId::derived(
-        delivery.logged_at,
-        &delivery.event.user_id,
-        &delivery.event.id,
-        &delivery.driver,
-        0,
-    );
-    let mut event = event(text).with_id(id).with_timestamp(delivery.logged_at);
-    let envelope = event.edit();
-    envelope.correlation_id = Some(delivery.event.id.clone());
-    envelope.root_id = Some(delivery.event.root().clone());
-    envelope.depth = delivery.event.depth + 1;
-    let mut entry = Entry::new(event, Place::Routed(Vec::new()));
-    entry.minted = true;
-    entry
-}
-
-async fn page(hub: &Hub) -> Vec<Event> {
-    let page = hub.read(0, &EventFilter::all(), 1_000).await.unwrap();
-    assert!(page.at_head);
-    page.events.into_iter().map(|logged| logged.event).collect()
-}
 
 #[tokio::test]
 async fn an_event_comes_back_as_it_was() {
@@ -83,11 +37,6 @@ async fn an_event_comes_back_as_it_was() {
     let by_id = hub.find(&Name::literal("local"), &full.id).await.unwrap();
     assert_eq!(by_id.unwrap().event, full);
     assert!(hub.find(&Name::literal("guest"), &full.id).await.unwrap().is_none());
-}
-
-async fn reopen(hub: Hub, folder: &std::path::Path) -> Hub {
-    hub.close().await.unwrap();
-    Hub::open(folder.join("hub.db")).unwrap()
 }
 
 #[tokio::test]

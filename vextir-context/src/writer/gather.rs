@@ -1,0 +1,86 @@
+//! How a batch comes together.
+
+use super::{Job, Writer};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
+
+/// The most commands in one transaction.
+pub(super) const BATCH: usize = 2_048;
+
+/// How long the writer waits, when it has nothing else to do, for one task to wake the others.
+const RELAY: Duration = Duration::from_micros(50);
+
+/// How long nothing may come before a batch counts as complete.
+const STILL: Duration = Duration::from_micros(8);
+
+impl Writer<'_> {
+    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
+    pub(super) fn gather(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
+        while self.retention.has_more() {
+            match jobs.try_recv() {
+                Ok(job) => {
+                    gathered.push(job);
+                    break;
+                }
+                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => self.retain(),
+            }
+        }
+        if gathered.is_empty() {
+            self.spread_answers(jobs);
+            if jobs.blocking_recv_many(gathered, BATCH) == 0 {
+                return false;
+            }
+        }
+        self.wait_for_company(jobs, gathered);
+        true
+    }
+
+    /// Before the writer sleeps: everybody must know of the answers that are there. Gives the one task that
+    /// knows a moment to tell the others, while nothing else is to be done.
+    fn spread_answers(&mut self, jobs: &Receiver<Job>) {
+        let began = Instant::now();
+        while !self.relay.is_over() && jobs.is_empty() {
+            if began.elapsed() > RELAY {
+                self.relay.pass_on();
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Those who were answered together tend to come back together: takes them in while they come.
+    fn wait_for_company(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) {
+        let expected = self.window.expected();
+        let patience = self.window.patience();
+        let began = Instant::now();
+        let mut grown = began;
+        loop {
+            let before = gathered.len();
+            while gathered.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                gathered.push(job);
+            }
+            if gathered.len() >= expected {
+                return;
+            }
+            let now = Instant::now();
+            if gathered.len() > before {
+                grown = now;
+            }
+            if now - grown > STILL || now - began > patience {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        if let Some(wait) = self.window.wait(gathered.len()) {
+            std::thread::sleep(wait);
+            while gathered.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                gathered.push(job);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A bus whose answers to some commands come late.
+
+use super::*;
+
+/// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
+#[derive(Debug, Clone)]
+pub(super) struct Slow {
+    inner: MemoryBus,
+    late: fn(&Command) -> bool,
+    pub(super) reads: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
+        Self { inner, late, reads: Arc::default() }
+    }
+
+    pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
+        let bus: Arc<dyn EventBus> = Arc::new(self.clone());
+        Processor::builder(bus)
+    }
+}
+
+#[vextir::async_trait]
+impl EventBus for Slow {
+    fn status(&self) -> tokio::sync::watch::Receiver<BusStatus> {
+        self.inner.status()
+    }
+    fn chores(&self) -> tokio::sync::watch::Receiver<Chores> {
+        self.inner.chores()
+    }
+    fn is_durable(&self) -> bool {
+        false
+    }
+    async fn commit(&self, command: Command) -> Result<Receipt> {
+        let late = (self.late)(&command);
+        let receipt = self.inner.commit(command).await;
+        if late {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        receipt
+    }
+    async fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
+        self.inner.read(after, filter, limit).await
+    }
+    async fn find(&self, user: &Name, id: &EventId) -> Result<Option<Logged>> {
+        self.inner.find(user, id).await
+    }
+    async fn lease(&self, user: &Name, root: &EventId) -> Result<Option<Lease>> {
+        EventBus::lease(&self.inner, user, root).await
+    }
+    async fn attach(&self) -> Result<Attachment> {
+        self.inner.attach().await
+    }
+    async fn detach(&self) -> Result<()> {
+        self.inner.detach().await
+    }
+    fn abandon(&self) {
+        self.inner.abandon();
+    }
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
+        self.inner.receive(max).await
+    }
+    async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.pending(after, limit).await
+    }
+    async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
+        self.inner.unrouted(limit).await
+    }
+    async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
+        self.inner.parked(hold, limit).await
+    }
+    async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.inner.dead_letters(after, limit).await
+    }
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
+        self.inner.audit(after, limit).await
+    }
+    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
+        self.inner.cursor(sequence).await
+    }
+    async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
+        self.inner.checkpoints(driver, after, limit).await
+    }
+}
