@@ -6,7 +6,6 @@ use crate::events::{Apply, Folder, Move, Skipped, Undo, Undone};
 use crate::layout::folders;
 use crate::ledger::Ledger;
 use crate::plan::{Found, Step, plan, way_back};
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use vextir::drivers::files::unescape;
@@ -38,17 +37,19 @@ impl Planner {
     #[on]
     async fn put_back(&self, ask: Undo) -> Result<(Undone, Vec<Move>, Vec<Skipped>), Error> {
         let catalog = self.ledger.read().await?;
-        let (ways, gone) = filed(&catalog, &ask.runs);
+        let Filing { first, made, gone } = Filing::of(&catalog, &ask.runs);
         let pairs: Vec<(String, String)> =
-            ways.iter().map(|(now, way)| (now.clone(), way.first.from.clone())).collect();
+            first.iter().map(|(now, step)| (now.clone(), step.from.clone())).collect();
         let steps = way_back(&catalog, &pairs, &|path| probe(&self.root, path));
         let back = |step: Step| {
-            let way = ways.get(&step.from)?;
-            let intent = self.intent(&catalog, step)?;
-            // The way there, turned round; what is there keeps the permissions that it has now.
+            let there = first.get(&step.from)?;
+            let mut back = self.intent(&catalog, step)?;
+            // What is there keeps the permissions that it has now.
             let is_missing = |folder: &&Folder| probe(&self.root, &folder.path).is_none();
-            let make = way.first.leave.iter().rev().filter(is_missing).cloned().collect();
-            Some(Move { make, leave: way.made.clone(), ..intent })
+            back.make = there.leave.iter().rev().filter(is_missing).cloned().collect();
+            // Folders that were there before stay, also empty ones.
+            back.leave.retain(|folder| made.contains(&folder.path));
+            Some(back)
         };
         let back = keeping_what_is_needed(steps.into_iter().filter_map(back).collect());
         Ok((Undone { runs: ask.runs }, back, gone))
@@ -80,35 +81,32 @@ fn keeping_what_is_needed(mut moves: Vec<Move>) -> Vec<Move> {
     moves
 }
 
-/// How a file came to where it is: in one move, or in one of each of several runs.
-struct Way {
-    first: Move,
-    /// The folders that were made on the way, the last first.
-    made: Vec<Folder>,
+/// What some runs filed away.
+#[derive(Default)]
+struct Filing {
+    /// The first move of each file, by where the file is now.
+    first: BTreeMap<String, Move>,
+    /// The folders that were made for them.
+    made: BTreeSet<String>,
+    /// What is nowhere any more.
+    gone: Vec<Skipped>,
 }
 
-/// What these runs filed away, by where it is now; and what is nowhere.
-fn filed(catalog: &Catalog, runs: &[String]) -> (BTreeMap<String, Way>, Vec<Skipped>) {
-    let (mut ways, mut gone) = (BTreeMap::new(), Vec::new());
-    let asked = catalog.runs.iter().filter(|run| !run.undone && runs.contains(&run.name));
-    for Filed { step, now } in asked.flat_map(|run| &run.moved) {
-        let Some(now) = now.as_ref().filter(|now| catalog.files.contains_key(*now)) else {
-            let reason = "it is not there any more".into();
-            gone.push(Skipped { from: step.to.clone(), to: step.from.clone(), reason });
-            continue;
-        };
-        let made = step.make.iter().rev().cloned();
-        match ways.entry(now.clone()) {
-            Entry::Vacant(place) => {
-                place.insert(Way { first: step.clone(), made: made.collect() });
-            }
-            Entry::Occupied(mut place) => {
-                let way: &mut Way = place.get_mut();
-                way.made = made.chain(std::mem::take(&mut way.made)).collect();
+impl Filing {
+    fn of(catalog: &Catalog, runs: &[String]) -> Self {
+        let mut filing = Self::default();
+        let asked = catalog.runs.iter().filter(|run| !run.undone && runs.contains(&run.name));
+        for Filed { step, now } in asked.flat_map(|run| &run.moved) {
+            filing.made.extend(step.make.iter().map(|folder| folder.path.clone()));
+            if let Some(now) = now.as_ref().filter(|now| catalog.files.contains_key(*now)) {
+                filing.first.entry(now.clone()).or_insert_with(|| step.clone());
+            } else {
+                let reason = "it is not there any more".into();
+                filing.gone.push(Skipped { from: step.to.clone(), to: step.from.clone(), reason });
             }
         }
+        filing
     }
-    (ways, gone)
 }
 
 /// What is at a path below the folder; links are not followed.
@@ -127,4 +125,47 @@ fn mode(root: &Path, path: &str) -> Option<u32> {
 #[cfg(not(unix))]
 fn mode(_root: &Path, _path: &str) -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tests::{catalog, step, tell_below};
+    use crate::events::Moved;
+
+    #[test]
+    fn a_file_that_went_a_long_way_goes_back_to_where_it_began() {
+        let mut catalog = catalog(&[("x/a", "1"), ("x/b", "2")]);
+        let made = |path: &str| Folder { path: path.into(), mode: None };
+        tell_below(&mut catalog, Apply { run: "r1".into() }, "one");
+        let first = Move { make: vec![made("Other"), made("Other/x")], ..step("x/a", "Other/x/a", "1") };
+        tell_below(&mut catalog, Moved { step: first.clone() }, "one");
+        tell_below(&mut catalog, Apply { run: "r2".into() }, "two");
+        let second = Move { make: vec![made("Data")], ..step("Other/x/a", "Data/a", "1") };
+        tell_below(&mut catalog, Moved { step: second }, "two");
+
+        let filing = Filing::of(&catalog, &["r1".into(), "r2".into()]);
+        assert_eq!(filing.first, BTreeMap::from([("Data/a".to_owned(), first)]));
+        assert!(filing.made.iter().eq(["Data", "Other", "Other/x"]));
+        assert_eq!(filing.gone, []);
+
+        let removed = crate::catalog::tests::removed("Data/a", "1");
+        crate::catalog::tests::tell(&mut catalog, removed);
+        let filing = Filing::of(&catalog, &["r2".into()]);
+        assert_eq!((filing.first.len(), filing.gone.len()), (0, 1));
+    }
+
+    #[test]
+    fn no_move_removes_the_folder_of_another_one() {
+        let leave = |paths: [&str; 2]| paths.map(|path| Folder { path: path.into(), mode: None }).to_vec();
+        let moves = vec![
+            Move { leave: leave(["Data/x", "Data"]), ..step("Data/x/a.txt", "Documents/x/a.txt", "1") },
+            Move { leave: leave(["y/x", "y"]), ..step("y/x/b.csv", "Data/y/x/b.csv", "2") },
+        ];
+        let left: Vec<Vec<String>> = keeping_what_is_needed(moves)
+            .into_iter()
+            .map(|step| step.leave.into_iter().map(|folder| folder.path).collect())
+            .collect();
+        assert_eq!(left, [vec!["Data/x"], vec!["y/x", "y"]]);
+    }
 }

@@ -63,11 +63,12 @@ async fn follow(ledger: Ledger, phase: Phase, bar: ProgressBar) {
         match phase {
             Phase::Looking => bar.set_message(looking(begin, now, known)),
             Phase::Moving => {
-                let (asked, done) =
-                    (now.moves - now.moved + (now.moved - begin.moved), now.moved - begin.moved);
+                let (asked, done) = (now.moves.saturating_sub(begin.moved), now.moved - begin.moved);
                 bar.set_length(asked.max(1));
                 bar.set_position(done);
-                bar.set_message(format!("Moving: {} of {}", count(done), counted(asked, "file", "files")));
+                let files = counted(asked, "file", "files");
+                let moving = || format!("Moving: {} of {files}", count(done));
+                bar.set_message(if asked == 0 { "Planning".to_owned() } else { moving() });
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -108,7 +108,8 @@ impl<'a> Session<'a> {
         // Who is killed again and again leaves healthy work among the dead letters; every handler here may be
         // repeated.
         self.app.redrive(&Letters::all()).await?;
-        let _show = Show::begin(&self.ledger, Phase::Moving);
+        let is_open = self.app.bus().status().borrow().open > 0;
+        let _show = is_open.then(|| Show::begin(&self.ledger, Phase::Moving));
         self.app.idle().await;
         Ok(self.ledger.read().await?.progress.moved - before)
     }

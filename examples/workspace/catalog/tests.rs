@@ -27,12 +27,17 @@ fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
     FileMoved { root, from: from.into(), path, size, media_type, hash, modified }
 }
 
+pub(crate) fn removed(path: &str, content: &str) -> FileRemoved {
+    let FileCreated { root, path, size, media_type, hash, .. } = created(path, content);
+    FileRemoved { root, path, size, media_type, hash }
+}
+
 pub(crate) fn tell(catalog: &mut Catalog, event: impl IntoEvent) {
     tell_below(catalog, event, "root");
 }
 
 /// Tells of an event in the causal tree of another one.
-fn tell_below(catalog: &mut Catalog, event: impl IntoEvent, root: &str) {
+pub(crate) fn tell_below(catalog: &mut Catalog, event: impl IntoEvent, root: &str) {
     let mut event = event.into_event().unwrap();
     event.edit().id = root.parse().unwrap();
     catalog.apply(catalog.changed_at + 1, &event).unwrap();
@@ -67,14 +72,7 @@ fn a_filed_file_is_followed_where_its_owner_takes_it() {
     tell_below(&mut catalog, Moved { step: step("a.txt", "Documents/a.txt", "1") }, "apply");
     tell(&mut catalog, renamed("Documents/a.txt", "Documents/b.txt", "1"));
     assert_eq!(catalog.runs[0].moved[0].now.as_deref(), Some("Documents/b.txt"));
-    let gone = FileRemoved {
-        root: "/w".into(),
-        path: "Documents/b.txt".into(),
-        size: 1,
-        media_type: String::new(),
-        hash: None,
-    };
-    tell(&mut catalog, gone);
+    tell(&mut catalog, removed("Documents/b.txt", "1"));
     assert_eq!(catalog.runs[0].moved[0].now, None);
 }
 
