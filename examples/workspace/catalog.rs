@@ -79,6 +79,41 @@ pub(crate) struct Catalog {
     pub(crate) progress: Progress,
     /// Which run an `apply` belongs to.
     applies: HashMap<EventId, String>,
+    detours: Detours,
+}
+
+/// What this program moved since the last scan: the scan still calls such a file by the path that it had.
+#[derive(Debug, Default)]
+struct Detours {
+    /// From the path that the scan knows to the one that the file has.
+    there: HashMap<String, String>,
+    /// And the other way round.
+    back: HashMap<String, String>,
+}
+
+impl Detours {
+    fn begin(&mut self, from: &str, to: &str) {
+        let known = self.back.remove(from).unwrap_or_else(|| from.to_owned());
+        self.there.remove(&known);
+        if known != to {
+            self.there.insert(known.clone(), to.to_owned());
+            self.back.insert(to.to_owned(), known);
+        }
+    }
+
+    /// The scan says something about a path that it knew; where that file really was, if elsewhere.
+    fn end(&mut self, known: &str) -> Option<String> {
+        let there = self.there.remove(known)?;
+        self.back.remove(&there);
+        Some(there)
+    }
+
+    /// The scan met the file where it is.
+    fn met(&mut self, path: &str) {
+        if let Some(known) = self.back.remove(path) {
+            self.there.remove(&known);
+        }
+    }
 }
 
 impl Catalog {
@@ -151,37 +186,40 @@ impl Catalog {
         self.unreadable.remove(&path);
         self.progress.files += 1;
         self.progress.bytes += size;
+        self.detours.met(&path);
         match self.files.get_mut(&path) {
             // What this program put there itself, met by the scan.
             Some(entry) if entry.hash == hash => {
                 entry.modified = modified;
-                false
+                return false;
             }
-            _ => {
-                self.news.created += 1;
-                let entry = Entry { size, modified, media_type, hash, described: None, title: None };
-                self.files.insert(path, entry);
-                true
-            }
+            Some(_) => self.news.changed += 1,
+            None => self.news.created += 1,
         }
+        self.files.insert(path, Entry { size, modified, media_type, hash, described: None, title: None });
+        true
     }
 
     fn changed(&mut self, file: FileChanged) -> bool {
         let FileChanged { path, size, media_type, hash, modified, .. } = file;
         self.unreadable.remove(&path);
-        self.news.changed += 1;
-        let entry = Entry { size, modified, media_type, hash, described: None, title: None };
-        self.files.insert(path, entry);
+        // If this program took the file away, then this is another one in its old place.
+        self.detours.end(&path);
+        match self.files.contains_key(&path) {
+            true => self.news.changed += 1,
+            false => self.news.created += 1,
+        }
+        self.files.insert(path, Entry { size, modified, media_type, hash, described: None, title: None });
         true
     }
 
     fn renamed(&mut self, file: FileMoved) -> bool {
         let FileMoved { from, path, size, media_type, hash, modified, .. } = file;
-        let is_known =
-            !self.files.contains_key(&from) && self.files.get(&path).is_some_and(|entry| entry.hash == hash);
-        if is_known {
+        let from = self.detours.end(&from).unwrap_or(from);
+        if from == path && self.files.contains_key(&path) {
             return false;
         }
+        self.detours.met(&path);
         self.news.moved += 1;
         self.rekey(&from, &path);
         let old = self.files.remove(&from);
@@ -193,12 +231,13 @@ impl Catalog {
 
     fn removed(&mut self, file: &FileRemoved) -> bool {
         self.unreadable.remove(&file.path);
-        if self.files.remove(&file.path).is_none() {
+        let path = self.detours.end(&file.path).unwrap_or_else(|| file.path.clone());
+        if self.files.remove(&path).is_none() {
             return false;
         }
         self.news.removed += 1;
         for filed in self.runs.iter_mut().flat_map(|run| &mut run.moved) {
-            filed.now.take_if(|now| *now == file.path);
+            filed.now.take_if(|now| *now == path);
         }
         true
     }
@@ -215,6 +254,7 @@ impl Catalog {
     fn moved(&mut self, event: &Event, step: Move) -> bool {
         self.progress.moved += 1;
         self.rekey(&step.from, &step.to);
+        self.detours.begin(&step.from, &step.to);
         self.done.push((event.root().clone(), step.to.clone()));
         if let Some(entry) = self.files.remove(&step.from) {
             self.files.insert(step.to.clone(), entry);

@@ -8,6 +8,7 @@
 
 mod folder;
 mod program;
+mod usage;
 
 use folder::{Listing, copy, generate, list};
 use program::Program;

@@ -24,6 +24,22 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Runs it to its end with these arguments as well; gives what it printed.
+    pub(crate) fn read(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(executable());
+        command.arg(&self.folder).arg("--state").arg(&self.state).args(arguments);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {}\n{said}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs it with these arguments alone; gives its status and what it complained about.
+    pub(crate) fn complaint(arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(executable()).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// Runs it to its end; says how long that took.
     pub(crate) fn run(&self, task: &str) -> Duration {
         let begin = Instant::now();

@@ -77,6 +77,29 @@ fn a_filed_file_is_followed_where_its_owner_takes_it() {
 }
 
 #[test]
+fn what_people_do_before_the_scan_meets_a_moved_file_is_understood() {
+    let mut catalog = catalog(&[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
+    tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+    for (name, content) in [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")] {
+        let step = step(name, &format!("Other/{name}"), content);
+        tell_below(&mut catalog, Moved { step }, "apply");
+    }
+    catalog.news = News::default();
+    // The scan remembers the old places: moved on, thrown away, replaced at the old place, edited.
+    tell(&mut catalog, renamed("a", "Other/kept", "1"));
+    tell(&mut catalog, removed("b", "2"));
+    let FileCreated { root, path, size, media_type, hash, modified } = created("c", "newcomer");
+    tell(&mut catalog, FileChanged { root, path, size, media_type, hash, modified });
+    tell(&mut catalog, created("Other/c", "3"));
+    tell(&mut catalog, created("Other/d", "edited"));
+    tell(&mut catalog, removed("d", "4"));
+    assert_eq!(catalog.news, News { created: 1, changed: 1, moved: 1, removed: 1 });
+    assert!(catalog.files.keys().eq(["Other/c", "Other/d", "Other/kept", "c"]));
+    let now: Vec<Option<&str>> = catalog.runs[0].moved.iter().map(|filed| filed.now.as_deref()).collect();
+    assert_eq!(now, [Some("Other/kept"), None, Some("Other/c"), Some("Other/d")]);
+}
+
+#[test]
 fn a_move_back_belongs_to_no_run_and_an_undone_run_is_over() {
     let mut catalog = catalog(&[("a.txt", "1")]);
     tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
