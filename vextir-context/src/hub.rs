@@ -5,7 +5,7 @@ mod bus;
 
 pub use builder::{HubBuilder, Synchronous};
 
-use crate::file::{FileLock, beside};
+use crate::file::beside;
 use crate::space::{self, HubSize};
 use crate::writer::{Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
@@ -177,11 +177,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// What the writer thread takes along and gives back when it ends.
-struct Keep {
-    _lock: Option<FileLock>,
-}
-
+/// What the writer shows, and where it is seen.
 fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver<Chores>) {
     let feed = Arc::new(Feed::default());
     let (status, status_seen) = watch::channel(BusStatus::default());

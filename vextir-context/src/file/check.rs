@@ -54,11 +54,20 @@ pub(crate) fn examine(path: &Path) -> Result<Found> {
         let what = if metadata.is_some() { "is empty" } else { "is missing" };
         return Err(corrupt(path, &format!("{what}, but its write-ahead log is there")));
     }
-    // A journal is of a hub that was being made, or of another application; SQLite rolls it back.
-    if bytes > 0 && !journal {
+    // Who died while the tables were made left a journal that SQLite rolls back to nothing.
+    let being_made = journal && begins_with_nothing(&beside(path, "-journal"));
+    if bytes > 0 && !being_made {
         check_header(path, bytes, wal)?;
     }
     Ok(Found { fresh: bytes == 0, unclean: wal || journal, bytes })
+}
+
+/// Whether a rollback journal is of a file that was empty before: its header says how many pages there were.
+fn begins_with_nothing(journal: &Path) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let mut header = [0; 20];
+    let read = File::open(journal).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header.starts_with(&MAGIC) && header[16..] == [0; 4]
 }
 
 fn check_header(path: &Path, bytes: u64, wal: bool) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The choices for a hub, and how it is started.
 
-use super::{Hub, Inner, Keep, Threads, channels};
+use super::{Hub, Inner, Threads, channels};
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
 use crate::writer::{self, Retention, Settings, incarnation};
@@ -155,10 +155,10 @@ impl HubBuilder {
         let attached = shared.attached.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (begun, beginning) = std::sync::mpsc::sync_channel(1);
-        let keep = Keep { _lock: lock };
         let writer = readers::spawn("vextir-hub-writer", move || {
             writer::run(connection, settings, shared, queue, &begun);
-            drop(keep);
+            // Only now may somebody else open the file.
+            drop(lock);
         })?;
         let gone = || Error::new(ErrorKind::Unavailable, "the hub's writer ended at once");
         beginning.recv().map_err(|_| gone())??;

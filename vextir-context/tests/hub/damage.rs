@@ -103,6 +103,27 @@ async fn the_database_of_another_application_is_refused() {
     refused(&path, ErrorKind::Invalid, "another application");
 }
 
+/// The other application died: its journal is for itself to roll back.
+#[tokio::test]
+async fn the_journal_of_another_application_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dying, path) = (folder.path().join("dying.db"), folder.path().join("hub.db"));
+    let other = Connection::open(&dying).unwrap();
+    other.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')").unwrap();
+    other
+        .execute_batch(
+            "PRAGMA cache_size = 1; BEGIN IMMEDIATE; WITH RECURSIVE n(i) AS
+             (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO notes SELECT randomblob(4000) FROM n",
+        )
+        .unwrap();
+    for ending in ["", "-journal"] {
+        assert!(fs::copy(with(&dying, ending), with(&path, ending)).unwrap() > 0);
+    }
+    let journal = fs::read(with(&path, "-journal")).unwrap();
+    refused(&path, ErrorKind::Invalid, "another application");
+    assert!(journal == fs::read(with(&path, "-journal")).unwrap());
+}
+
 #[tokio::test]
 async fn a_newer_file_is_refused() {
     let (_folder, path) = sound().await;
