@@ -125,13 +125,17 @@ impl Ledger {
         for at in self.touched.drain(..) {
             let slot = &mut self.slots[at];
             slot.touched = false;
-            if let Some(lease) = &slot.lease {
-                write(&slot.key, lease, slot.stored)?;
-                slot.stored = true;
+            let Some(lease) = &slot.lease else { continue };
+            write(&slot.key, lease, slot.stored)?;
+            slot.stored = true;
+            if lease.open == 0 && lease.parked == 0 {
+                // A tree that is over is hardly asked for again.
+                let gone = self.young.remove(&slot.key).or_else(|| self.old.remove(&slot.key));
+                self.free.extend(gone);
             }
         }
+        self.last = None;
         if self.young.len() > self.capacity {
-            self.last = None;
             self.free.extend(self.old.drain().map(|(_, at)| at));
             std::mem::swap(&mut self.old, &mut self.young);
         }
@@ -160,9 +164,12 @@ mod tests {
     use super::*;
     use vextir_core::{EventId, Limits, Name};
 
+    /// A tree at work.
     fn key(text: &str) -> (Key, Lease) {
         let id: EventId = text.parse().unwrap();
-        (Key::new("local", &id), Lease::new(id, Name::literal("local"), Limits::default()))
+        let mut lease = Lease::new(id.clone(), Name::literal("local"), Limits::default());
+        lease.open = 1;
+        (Key::new("local", &id), lease)
     }
 
     fn set_open(ledger: &mut Ledger, key: &Key, open: u64) {
@@ -190,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_that_is_over_is_forgotten_when_it_is_written() {
+        let mut ledger = Ledger::new(16);
+        let (root, lease) = key("a");
+        for round in 0..3 {
+            ledger.open(&root, lease.clone());
+            set_open(&mut ledger, &root, 0);
+            ledger.settle(|_, _, _| Ok::<_, ()>(())).unwrap();
+            assert!(!ledger.seek(&root), "round {round}");
+        }
+        assert_eq!(ledger.slots.len(), 1);
+    }
+
+    #[test]
     fn what_was_not_used_is_forgotten_and_what_was_used_stays() {
         let mut ledger = Ledger::new(4);
         let (used, lease) = key("used");
@@ -197,12 +217,12 @@ mod tests {
         for round in 0..10 {
             let (other, lease) = key(&format!("other-{round}"));
             ledger.open(&other, lease);
-            set_open(&mut ledger, &used, round);
+            set_open(&mut ledger, &used, round + 1);
             ledger.settle(|_, _, _| Ok::<_, ()>(())).unwrap();
         }
         assert!(!ledger.seek(&key("other-0").0));
         assert!(ledger.seek(&used));
-        assert_eq!(ledger.current().unwrap().open, 9);
+        assert_eq!(ledger.current().unwrap().open, 10);
         assert!(ledger.slots.len() <= 8, "{}", ledger.slots.len());
     }
 

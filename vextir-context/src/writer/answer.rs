@@ -133,7 +133,7 @@ impl Relay {
 }
 
 /// Answers a whole batch. What comes back are tasks that the writer must wake unless a task does.
-pub(super) fn answer_all<T>(answers: Vec<(Answer<T>, Result<T>)>) -> Relay {
+pub(super) fn answer_all<T>(answers: impl ExactSizeIterator<Item = (Answer<T>, Result<T>)>) -> Relay {
     let mut waiting = Vec::with_capacity(answers.len());
     for (answer, result) in answers {
         if let Some(waker) = answer.0.fill(result) {
@@ -181,7 +181,7 @@ mod tests {
         let count = Arc::new(Count::default());
         let (answers, mut awaited): (Vec<_>, Vec<_>) = (0..4).map(|_| question()).unzip();
         awaited.iter_mut().for_each(|one| assert!(poll(one, &count).is_pending()));
-        let relay = answer_all(answers.into_iter().zip((0..4).map(Ok)).collect());
+        let relay = answer_all(answers.into_iter().zip((0..4).map(Ok)));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(!relay.is_over());
         let woken = awaited.pop().unwrap();

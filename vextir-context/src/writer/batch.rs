@@ -31,23 +31,21 @@ impl Writer<'_> {
         for commit in &mut commits {
             self.stamp(&mut commit.command);
         }
-        let outcomes = match self.all_at_once(&commits) {
+        let mut outcomes = match self.all_at_once(&commits) {
             Ok(outcomes) => outcomes,
             Err(_) => self.each_apart(&commits),
         };
         self.relay.pass_on();
-        let mut answers = Vec::with_capacity(commits.len());
         let mut made = Vec::with_capacity(commits.len());
-        for (commit, outcome) in commits.into_iter().zip(outcomes) {
-            let keep = |applied: Applied| {
-                made.extend(applied.deliveries);
-                applied.receipt
-            };
-            let Commit { command, answer } = commit;
-            answers.push((answer, outcome.map(keep).map(|receipt| (receipt, Spent(command)))));
+        for applied in outcomes.iter_mut().flatten() {
+            made.append(&mut applied.deliveries);
         }
         self.shared.feed.push(made);
         self.publish();
+        let answers = commits.into_iter().zip(outcomes).map(|(commit, outcome)| {
+            let Commit { command, answer } = commit;
+            (answer, outcome.map(|applied| (applied.receipt, Spent(command))))
+        });
         self.relay = answer_all(answers);
     }
 
