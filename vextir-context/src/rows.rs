@@ -8,12 +8,12 @@ mod statements;
 mod work;
 
 use crate::fault::OrFault;
-use crate::key::{Key, Mixer};
+use crate::key::Key;
 use crate::queries::{self, stored_number};
 use ledger::Ledger;
 use rusqlite::{CachedStatement, Connection};
 use statements::Statements;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
@@ -57,7 +57,6 @@ pub(crate) struct SqlRows<'c> {
     connection: &'c Connection,
     statements: Statements<'c>,
     ledger: Ledger,
-    fresh: HashSet<Key, Mixer>,
     drivers: HashMap<Name, i64>,
     pub(crate) counts: Counts,
     /// Grows with each attempt to write: a refusal that leaves it alone wrote nothing.
@@ -89,7 +88,6 @@ impl<'c> SqlRows<'c> {
             connection,
             statements: Statements::new(connection)?,
             ledger: Ledger::new(LEDGERS),
-            fresh: HashSet::with_hasher(Mixer::new()),
             drivers: HashMap::new(),
             counts,
             writes: 0,
@@ -110,7 +108,6 @@ impl<'c> SqlRows<'c> {
     /// Begins a transaction at `now`, or at the last one's time if the clock jumped back.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.fresh.clear();
     }
 
     /// The time of the last transaction.
@@ -144,11 +141,6 @@ impl<'c> SqlRows<'c> {
     /// What the processor has to do.
     pub(crate) fn chores(&self) -> Chores {
         Chores::new(self.counts.unrouted, self.next_due)
-    }
-
-    /// Takes note of a root whose id nobody else has: this transaction need not look for its ledger.
-    pub(crate) fn is_new(&mut self, event: &Event) {
-        self.fresh.insert(Key::new(&event.user_id, &event.id));
     }
 
     /// Forgets the ledger of a tree that retention removed.

@@ -15,12 +15,8 @@ impl SqlRows<'_> {
         if self.ledger.seek(&key) {
             return Ok(self.ledger.current());
         }
-        if self.fresh.contains(&key) {
-            self.ledger.is_new(key);
-        } else {
-            let stored = queries::lease(self.connection, &key, &self.defaults)?;
-            self.ledger.learn(&key, stored);
-        }
+        let stored = queries::lease(self.connection, &key, &self.defaults)?;
+        self.ledger.learn(&key, stored);
         Ok(self.ledger.current())
     }
 

@@ -11,7 +11,7 @@ pub(super) struct Ledger {
     young: HashMap<Key, usize, Mixer>,
     old: HashMap<Key, usize, Mixer>,
     /// What was asked for last: a command asks for one tree several times.
-    last: Option<(Key, Option<usize>)>,
+    last: Option<(Key, usize)>,
     /// Used since the last write, and so perhaps changed.
     touched: Vec<usize>,
     free: Vec<usize>,
@@ -59,13 +59,8 @@ impl Ledger {
                 None => return false,
             },
         };
-        self.last = Some((key.clone(), Some(found)));
+        self.last = Some((key.clone(), found));
         true
-    }
-
-    /// Notes that a root is new: it has no ledger, and nobody else has its id.
-    pub(super) fn is_new(&mut self, key: Key) {
-        self.last = Some((key, None));
     }
 
     /// Notes what the table holds for a root.
@@ -75,8 +70,7 @@ impl Ledger {
 
     /// The ledger that [`Ledger::seek`] found, to be changed.
     pub(super) fn current(&mut self) -> Option<&mut Lease> {
-        let (_, found) = self.last.as_ref()?;
-        let found = (*found)?;
+        let found = self.last.as_ref()?.1;
         let slot = &mut self.slots[found];
         let lease = slot.lease.as_mut()?;
         if !slot.touched {
@@ -94,7 +88,7 @@ impl Ledger {
 
     /// Puts a ledger into a slot and makes it the current one. A row that is known to be there stays known.
     fn put(&mut self, key: &Key, lease: Option<Lease>, from_table: bool) {
-        let known = self.seek(key).then(|| self.last.as_ref().and_then(|(_, found)| *found)).flatten();
+        let known = self.seek(key).then(|| self.last.as_ref().map(|(_, found)| *found)).flatten();
         let stored = if from_table { lease.is_some() } else { known.is_some_and(|at| self.slots[at].stored) };
         let found = if let Some(at) = known {
             (self.slots[at].lease, self.slots[at].stored) = (lease, stored);
@@ -114,7 +108,7 @@ impl Ledger {
             self.young.insert(key.clone(), at);
             at
         };
-        self.last = Some((key.clone(), Some(found)));
+        self.last = Some((key.clone(), found));
     }
 
     /// Shows each ledger that may have changed, to be written.
@@ -233,9 +227,6 @@ mod tests {
         assert!(!ledger.seek(&root));
         ledger.learn(&root, None);
         assert!(ledger.seek(&root) && ledger.current().is_none());
-        let (other, _) = key("b");
-        ledger.is_new(other.clone());
-        assert!(ledger.seek(&other) && ledger.current().is_none());
         ledger.open(&root, lease);
         assert!(ledger.seek(&root) && ledger.current().is_some());
     }

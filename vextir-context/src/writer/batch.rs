@@ -5,7 +5,7 @@ use super::answer::answer_all;
 use super::job::{Commit, Spent};
 use crate::fault::OrFault;
 use std::time::Instant;
-use vextir_core::bus::{Applied, Command, Place, Rows, transact};
+use vextir_core::bus::{Applied, transact};
 use vextir_core::{Error, ErrorKind, Result};
 
 /// What the commands of a batch came to; an error is a refusal, which wrote nothing.
@@ -26,11 +26,8 @@ impl Torn {
 
 impl Writer<'_> {
     /// Applies commands in one transaction and answers each of them.
-    pub(super) fn commit(&mut self, mut commits: Vec<Commit>) {
+    pub(super) fn commit(&mut self, commits: Vec<Commit>) {
         self.rows.begin(self.clock.now());
-        for commit in &mut commits {
-            self.stamp(&mut commit.command);
-        }
         let mut outcomes = match self.all_at_once(&commits) {
             Ok(outcomes) => outcomes,
             Err(_) => self.each_apart(&commits),
@@ -49,33 +46,6 @@ impl Writer<'_> {
         self.relay = answer_all(answers);
     }
 
-    /// Gives ids and times before the commands are copied: an event that is shared would be copied whole.
-    fn stamp(&mut self, command: &mut Command) {
-        let Command::Append { entries, .. } = command else { return };
-        for entry in entries {
-            let (no_id, no_time) = (entry.event.id.is_unset(), entry.event.timestamp.is_unset());
-            if no_id || no_time {
-                let (id, now) = (no_id.then(|| self.rows.new_id()), self.rows.now());
-                let envelope = entry.event.edit();
-                if no_time {
-                    envelope.timestamp = now;
-                }
-                if let Some(id) = id {
-                    envelope.id = id;
-                    entry.minted = true;
-                }
-            }
-            let idle = match &entry.place {
-                Place::Routed(deliveries) => deliveries.is_empty(),
-                Place::Unrouted => true,
-                _ => false,
-            };
-            if idle && entry.minted {
-                self.rows.is_new(&entry.event);
-            }
-        }
-    }
-
     /// The quick way. An error means that nothing of the batch was stored.
     fn all_at_once(&mut self, commits: &[Commit]) -> Result<Outcomes> {
         let counts = self.rows.counts;
@@ -91,7 +61,7 @@ impl Writer<'_> {
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
             let writes = self.rows.writes;
-            let outcome = transact(&mut self.rows, &self.limits.lease, commit.command.clone());
+            let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command);
             if let Err(error) = &outcome
                 && (self.rows.writes != writes || self.connection.is_autocommit())
             {
@@ -153,7 +123,7 @@ impl Writer<'_> {
         for commit in commits {
             let counts = self.rows.counts;
             self.run("SAVEPOINT command")?;
-            let outcome = transact(&mut self.rows, &self.limits.lease, commit.command.clone())
+            let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command)
                 .and_then(|applied| self.rows.flush().map(|()| applied));
             if let Err(error) = &outcome {
                 if self.connection.is_autocommit() {

@@ -37,7 +37,7 @@ async fn append(hub: &Hub, entries: Vec<Entry>) -> Receipt {
 }
 
 fn settle(delivery: &Delivery, outcome: Outcome) -> Command {
-    Command::Settle(Box::new(Settlement::of(delivery, outcome)))
+    Command::Settle(std::sync::Arc::new(Settlement::of(delivery, outcome)))
 }
 
 fn done(outputs: Vec<Entry>) -> Outcome {

@@ -138,7 +138,7 @@ async fn a_tree_at_its_limit_is_held_across_a_restart() {
     let delivery = hub.receive(1).await.unwrap().remove(0);
     let mut settlement = Settlement::of(&delivery, done(vec![output(&delivery, "b")]));
     settlement.usage.push((Name::literal("tokens"), 7));
-    let receipt = hub.commit(Command::Settle(Box::new(settlement))).await.unwrap();
+    let receipt = hub.commit(Command::Settle(Arc::new(settlement))).await.unwrap();
     assert_eq!(receipt.tree.unwrap().state, LeaseState::Held);
     assert_eq!(receipt.notices.len(), 1);
 

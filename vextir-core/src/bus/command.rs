@@ -5,6 +5,7 @@ use crate::{
     AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One atomic change of a bus.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,8 +20,8 @@ pub enum Command {
         /// Notes for the audit.
         audit: Vec<AuditRecord>,
     },
-    /// Ends one attempt at one delivery.
-    Settle(Box<Settlement>),
+    /// Ends one attempt at one delivery. Shared, so that who settles can do it again while the back end fails.
+    Settle(Arc<Settlement>),
     /// Gives a logged, unrouted event its deliveries.
     Route(Box<Route>),
     /// Ends the wait of a delayed or held event.

@@ -100,7 +100,7 @@ impl EventBus for MemoryBus {
     async fn commit(&self, command: Command) -> Result<Receipt> {
         let mut table = self.table();
         table.begin(self.0.clock.now());
-        let applied = transact(&mut *table, &self.0.limits.lease, command)?;
+        let applied = transact(&mut *table, &self.0.limits.lease, &command)?;
         table.trim();
         // Inside the lock, so that the feed and the head follow commit order.
         self.0.feed.push(applied.deliveries);

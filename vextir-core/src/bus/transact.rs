@@ -49,24 +49,25 @@ pub struct Applied {
     pub deliveries: Vec<Delivery>,
 }
 
-/// Applies one command to the rows of an open transaction.
+/// Applies one command to the rows of an open transaction. The command stays as it was, so that it can be
+/// applied again after a rollback.
 ///
 /// # Errors
 /// A refusal (nothing was written), or a failure of the rows (roll back).
-pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: Command) -> Result<Applied> {
+pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Result<Applied> {
     let mut write = Write { rows, defaults: limits, applied: Applied::default() };
     match command {
-        Command::Append { entries, checkpoints, audit } => write.append(entries, &checkpoints, &audit)?,
-        Command::Settle(settlement) => write.settle(*settlement)?,
-        Command::Route(route) => write.route(*route)?,
-        Command::Release(release) => write.release(*release)?,
-        Command::Cancel { user, root } => write.cancel(&user, &root)?,
-        Command::Extend { user, root, limits } => write.extend(&user, &root, limits)?,
-        Command::Redrive(positions) => write.redrive(&positions)?,
-        Command::Discard(positions) => write.discard(&positions)?,
-        Command::Know(driver, version) => write.rows.know_driver(&driver, &version)?,
-        Command::Reclaim { positions, alone } => write.reclaim(&positions, alone)?,
-        Command::Audit(records) => write.audit(&records)?,
+        Command::Append { entries, checkpoints, audit } => write.append(entries, checkpoints, audit)?,
+        Command::Settle(settlement) => write.settle(settlement)?,
+        Command::Route(route) => write.route(route)?,
+        Command::Release(release) => write.release(release)?,
+        Command::Cancel { user, root } => write.cancel(user, root)?,
+        Command::Extend { user, root, limits } => write.extend(user, root, limits)?,
+        Command::Redrive(positions) => write.redrive(positions)?,
+        Command::Discard(positions) => write.discard(positions)?,
+        Command::Know(driver, version) => write.rows.know_driver(driver, version)?,
+        Command::Reclaim { positions, alone } => write.reclaim(positions, *alone)?,
+        Command::Audit(records) => write.audit(records)?,
     }
     Ok(write.applied)
 }

@@ -72,8 +72,9 @@ impl Kernel {
             Err(failure) => self.failed(driver, delivery, &failure),
         };
         settlement.usage = effects.usage;
+        let settlement = Arc::new(settlement);
         match self.commit_settlement(&settlement).await {
-            Ok(receipt) => self.conclude(driver, delivery, settlement, &receipt),
+            Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
                 Settled::Over(false)
@@ -83,7 +84,7 @@ impl Kernel {
                 tracing::warn!(%error, event = %delivery.event.id, "not settled before the stop");
                 Settled::Over(true)
             }
-            Err(error) => self.settle_refused(driver, delivery, settlement, &error).await,
+            Err(error) => self.settle_refused(driver, delivery, &settlement, &error).await,
         }
     }
 
@@ -93,13 +94,14 @@ impl Kernel {
         self: &Arc<Self>,
         driver: &Arc<Registered>,
         delivery: &Delivery,
-        refused: Settlement,
+        refused: &Settlement,
         error: &Error,
     ) -> Settled {
         let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
-        let settlement = Settlement { usage: refused.usage, ..self.failed(driver, delivery, &failure) };
+        let failed = self.failed(driver, delivery, &failure);
+        let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
         match self.commit_settlement(&settlement).await {
-            Ok(receipt) => self.conclude(driver, delivery, settlement, &receipt),
+            Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) => {
                 tracing::error!(%error, event = %delivery.event.id, "a delivery could not be settled");
                 Settled::Over(false)
@@ -108,11 +110,10 @@ impl Kernel {
     }
 
     /// Commits; while the back end fails for now, tries again: the handler's work is not thrown away.
-    async fn commit_settlement(&self, settlement: &Settlement) -> Result<Receipt> {
+    async fn commit_settlement(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
         let mut pause = Duration::from_millis(50);
         loop {
-            let command = Command::Settle(Box::new(settlement.clone()));
-            match self.bus.commit(command).await {
+            match self.bus.commit(Command::Settle(settlement.clone())).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable && !self.stop.is_cancelled() => {
                     tracing::error!(%error, event = %settlement.delivery.event.id, "settling again in {pause:?}");
                     self.clock.sleep(pause).await;
@@ -240,11 +241,11 @@ impl Kernel {
         self: &Arc<Self>,
         driver: &Arc<Registered>,
         delivery: &Delivery,
-        settlement: Settlement,
+        settlement: &Settlement,
         receipt: &Receipt,
     ) -> Settled {
-        self.announce(&settlement, receipt);
-        match settlement.outcome {
+        self.announce(settlement, receipt);
+        match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();
                 Settled::Over(false)
@@ -259,7 +260,7 @@ impl Kernel {
                 driver.meters.retried();
                 let mut again = delivery.clone();
                 (again.attempt, again.due, again.error) =
-                    (settlement.delivery.attempt + 1, Some(at), Some(error));
+                    (settlement.delivery.attempt + 1, Some(*at), Some(error.clone()));
                 Settled::Again(Box::new(again))
             }
         }

@@ -55,7 +55,9 @@ impl Broken {
             }
             Command::Append { audit, .. } if self.is(Fault::DropsAudit) => audit.clear(),
             Command::Audit(records) if self.is(Fault::DropsAudit) => records.clear(),
-            Command::Settle(settlement) if self.is(Fault::LosesUsage) => settlement.usage.clear(),
+            Command::Settle(settlement) if self.is(Fault::LosesUsage) => {
+                std::sync::Arc::make_mut(settlement).usage.clear()
+            }
             _ => {}
         }
         command

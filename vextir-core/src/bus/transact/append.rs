@@ -4,18 +4,43 @@ use super::{Write, leaves_work};
 use crate::bus::{Appended, Checkpoint, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
 use crate::{
-    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Name, Origin,
-    Result, Timestamp,
+    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Limits, Name,
+    Origin, Result, Timestamp,
 };
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+
+/// An entry with what the emitter left open filled in.
+struct Stamped<'a> {
+    entry: &'a Entry,
+    event: Cow<'a, Event>,
+    minted: bool,
+}
+
+/// Where an event goes, which may not be where its entry says.
+type Destination<'a> = Cow<'a, Place>;
 
 impl<R: Rows> Write<'_, R> {
     pub(super) fn append(
         &mut self,
-        mut entries: Vec<Entry>,
+        entries: &[Entry],
         checkpoints: &[Checkpoint],
         audit: &[AuditRecord],
     ) -> Result<()> {
+        self.refuse_busy(entries)?;
+        let entries: Vec<_> = entries.iter().map(|entry| self.stamp(entry)).collect();
+        if entries.iter().all(|one| one.minted && one.entry.key.is_none()) {
+            entries.iter().try_for_each(|one| self.admit_root(one))?;
+        } else {
+            self.append_unknown(&entries)?;
+        }
+        for checkpoint in checkpoints {
+            self.rows.set_checkpoint(checkpoint)?;
+        }
+        self.audit(audit)
+    }
+
+    fn refuse_busy(&self, entries: &[Entry]) -> Result<()> {
         let (open, limit) = self.rows.backlog();
         if open >= limit && !entries.is_empty() {
             return Err(Error::new(
@@ -31,41 +56,42 @@ impl<R: Rows> Write<'_, R> {
                 "too many delayed and held events wait; cancel or decide some, or raise the backlog limit",
             ));
         }
-        entries.iter_mut().for_each(|entry| self.stamp(entry));
-        let twins = twins(&entries)?;
+        Ok(())
+    }
+
+    /// Stores entries of which some may be there already.
+    fn append_unknown(&mut self, entries: &[Stamped<'_>]) -> Result<()> {
+        let twins = twins(entries.iter().map(|one| (&*one.event, one.minted)))?;
         let mut known = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            known.push(self.known(entry)?);
+        for one in entries {
+            known.push(self.known(&one.event, one.minted, one.entry.key.as_ref())?);
         }
-        for (index, (entry, known)) in entries.into_iter().zip(known).enumerate() {
+        for (index, (one, known)) in entries.iter().zip(known).enumerate() {
             match known {
                 Some(appended) => self.applied.receipt.appended.push(appended),
-                None if twins.contains(&index) => self.repeat(&entry.event),
-                None => self.admit_root(entry)?,
+                None if twins.contains(&index) => self.repeat(&one.event),
+                None => self.admit_root(one)?,
             }
         }
-        for checkpoint in checkpoints {
-            self.rows.set_checkpoint(checkpoint)?;
-        }
-        self.audit(audit)
+        Ok(())
     }
 
     /// Fills in what the emitter left open.
-    fn stamp(&mut self, entry: &mut Entry) {
-        let event = &entry.event;
-        if !event.id.is_unset() && !event.timestamp.is_unset() {
-            return;
+    fn stamp<'a>(&mut self, entry: &'a Entry) -> Stamped<'a> {
+        let (no_id, no_time) = (entry.event.id.is_unset(), entry.event.timestamp.is_unset());
+        if !no_id && !no_time {
+            return Stamped { entry, event: Cow::Borrowed(&entry.event), minted: entry.minted };
         }
-        let now = self.rows.now();
-        let minted = event.id.is_unset().then(|| self.rows.new_id());
-        let envelope = entry.event.edit();
-        if envelope.timestamp.is_unset() {
+        let mut event = entry.event.clone();
+        let (now, id) = (self.rows.now(), no_id.then(|| self.rows.new_id()));
+        let envelope = event.edit();
+        if no_time {
             envelope.timestamp = now;
         }
-        if let Some(id) = minted {
+        if let Some(id) = id {
             envelope.id = id;
-            entry.minted = true;
         }
+        Stamped { entry, event: Cow::Owned(event), minted: entry.minted || no_id }
     }
 
     /// Answers for an entry that stands in the same command twice.
@@ -77,13 +103,17 @@ impl<R: Rows> Write<'_, R> {
     }
 
     /// The event that is there already under this key or id.
-    pub(super) fn known(&mut self, entry: &Entry) -> Result<Option<Appended>> {
-        let event = &entry.event;
-        let by_key = match &entry.key {
+    pub(super) fn known(
+        &mut self,
+        event: &Event,
+        minted: bool,
+        key: Option<&Name>,
+    ) -> Result<Option<Appended>> {
+        let by_key = match key {
             Some(key) => self.rows.find_key(&event.user_id, key)?,
             None => None,
         };
-        if by_key.is_none() && entry.minted {
+        if by_key.is_none() && minted {
             return Ok(None);
         }
         let id = by_key.as_ref().unwrap_or(&event.id);
@@ -103,93 +133,63 @@ impl<R: Rows> Write<'_, R> {
     }
 
     /// Stores the root of a new tree.
-    fn admit_root(&mut self, mut entry: Entry) -> Result<()> {
+    fn admit_root(&mut self, one: &Stamped<'_>) -> Result<()> {
+        let Stamped { entry, event, .. } = one;
         if let Some(key) = &entry.key {
-            self.rows.add_key(&entry.event.user_id, key, &entry.event.id)?;
+            self.rows.add_key(&event.user_id, key, &event.id)?;
         }
-        let eager = std::mem::take(&mut entry.eager);
-        if matches!(entry.place, Place::Unrouted) && is_future(&entry.event, self.rows.now()) {
-            entry.place = Place::Parked(Hold::Delayed, None);
-        }
-        self.hold_behind_key(&mut entry)?;
-        if leaves_work(&entry.place) {
-            let limits = entry.limits.take().map_or_else(|| self.defaults.clone(), |limits| *limits);
-            let event = &entry.event;
+        let place = if matches!(entry.place, Place::Unrouted) && is_future(event, self.rows.now()) {
+            Cow::Owned(Place::Parked(Hold::Delayed, None))
+        } else {
+            self.destination(event, &entry.place)?
+        };
+        let works = leaves_work(&place);
+        if works {
+            let limits = self.limits(entry.limits.as_deref());
             self.rows.add_lease(Lease::new(event.id.clone(), event.user_id.clone(), limits))?;
         }
-        let parked = matches!(entry.place, Place::Parked(..));
         let made = self.applied.deliveries.len();
-        self.admit(entry)?;
-        if !parked {
+        // Nobody else has an id that the kernel made: its tree has a ledger if it was opened just now.
+        self.admit(event, entry, &place, works || !one.minted)?;
+        if !matches!(*place, Place::Parked(..)) && !entry.eager.is_empty() {
             let entries = self.applied.receipt.appended.len();
-            self.settle_eager(made, eager)?;
+            self.settle_eager(made, &entry.eager)?;
             let outputs = self.applied.receipt.appended.split_off(entries);
             self.applied.receipt.outputs.extend(outputs);
         }
         Ok(())
     }
 
-    /// An event whose ordering key is held waits behind it.
-    pub(super) fn hold_behind_key(&mut self, entry: &mut Entry) -> Result<()> {
-        if let (Some(key), false) = (&entry.event.ordering_key, matches!(entry.place, Place::Parked(..)))
-            && self.rows.is_key_held(&entry.event.user_id, key)?
+    /// The limits of a new tree.
+    pub(super) fn limits(&self, own: Option<&Limits>) -> Limits {
+        own.unwrap_or(self.defaults).clone()
+    }
+
+    /// Where an event goes: behind its ordering key, if that is held.
+    pub(super) fn destination<'e>(&mut self, event: &Event, place: &'e Place) -> Result<Destination<'e>> {
+        if let (Some(key), false) = (&event.ordering_key, matches!(place, Place::Parked(..)))
+            && self.rows.is_key_held(&event.user_id, key)?
         {
             let decision = Decision::new("ordering-key", format!("an earlier event of key {key:?} is held"));
-            entry.place = Place::Parked(Hold::Key, Some(decision));
+            return Ok(Cow::Owned(Place::Parked(Hold::Key, Some(decision))));
         }
-        Ok(())
+        Ok(Cow::Borrowed(place))
     }
 
-    /// Stores an event whose tree's ledger, if it needs one, is there.
-    pub(super) fn admit(&mut self, entry: Entry) -> Result<()> {
-        let Entry { event, place, policy, exempt, origin, .. } = entry;
-        match place {
-            Place::Parked(hold, decision) => self.park(event, hold, decision, origin),
-            Place::Unrouted => {
-                let sequence = self.log(&event, policy.as_ref(), exempt, origin)?;
-                let Some(sequence) = sequence else { return Ok(()) };
-                self.rows.add_unrouted(sequence)
+    /// Stores an event whose tree's ledger, if it needs one, is there; `ledger` is false if it has none.
+    pub(super) fn admit(&mut self, event: &Event, entry: &Entry, place: &Place, ledger: bool) -> Result<()> {
+        let deliveries = match place {
+            Place::Parked(hold, decision) => {
+                return self.park(event, *hold, decision.clone(), entry.origin.as_ref());
             }
-            Place::Routed(deliveries) => {
-                let sequence = self.log(&event, policy.as_ref(), exempt, origin)?;
-                let Some(sequence) = sequence else { return Ok(()) };
-                self.deliver(&event, sequence, deliveries)
-            }
+            Place::Unrouted => None,
+            Place::Routed(deliveries) => Some(deliveries),
+        };
+        if ledger && !self.draw(event, entry)? {
+            return Ok(());
         }
-    }
-
-    /// Draws the lease and adds to the log; parks the event instead when the lease is used up.
-    fn log(
-        &mut self,
-        event: &Event,
-        policy: Option<&Name>,
-        exempt: bool,
-        origin: Option<Origin>,
-    ) -> Result<Option<u64>> {
-        let mut newly_held = None;
-        if let Some(lease) = self.rows.lease(&event.user_id, event.root())?
-            && !exempt
-        {
-            let drawn = match lease.state {
-                LeaseState::Active => lease.draw_event(event.depth),
-                _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
-            };
-            if let Err(exceeded) = drawn {
-                let first = lease.state == LeaseState::Active;
-                lease.state = LeaseState::Held;
-                let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
-                newly_held = Some((first, exceeded, reason));
-            }
-        }
-        if let Some((first, exceeded, reason)) = newly_held {
-            self.park(event.clone(), Hold::Lease, Some(Decision::new("lease", reason)), origin)?;
-            if first {
-                self.announce_held(event, &exceeded)?;
-            }
-            return Ok(None);
-        }
-        let sequence = self.rows.add_event(event, policy)?;
-        if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
+        let sequence = self.rows.add_event(event, entry.policy.as_ref())?;
+        if ledger && let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             if lease.first == 0 {
                 lease.first = sequence;
             }
@@ -197,25 +197,50 @@ impl<R: Rows> Write<'_, R> {
         }
         let id = event.id.clone();
         self.applied.receipt.appended.push(Appended { id, sequence, fresh: true, parked: false });
-        Ok(Some(sequence))
+        match deliveries {
+            Some(deliveries) => self.deliver(event, sequence, deliveries),
+            None => self.rows.add_unrouted(sequence),
+        }
+    }
+
+    /// Draws the lease; parks the event instead, and says false, when it is used up.
+    fn draw(&mut self, event: &Event, entry: &Entry) -> Result<bool> {
+        if entry.exempt {
+            return Ok(true);
+        }
+        let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(true) };
+        let drawn = match lease.state {
+            LeaseState::Active => lease.draw_event(event.depth),
+            _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
+        };
+        let Err(exceeded) = drawn else { return Ok(true) };
+        let first = lease.state == LeaseState::Active;
+        lease.state = LeaseState::Held;
+        let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
+        let decision = Decision::new("lease", reason);
+        self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref())?;
+        if first {
+            self.announce_held(event, &exceeded)?;
+        }
+        Ok(false)
     }
 
     pub(super) fn park(
         &mut self,
-        event: Event,
+        event: &Event,
         hold: Hold,
         decision: Option<Decision>,
-        origin: Option<Origin>,
+        origin: Option<&Origin>,
     ) -> Result<()> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
         }
         let appended = Appended { id: event.id.clone(), sequence: 0, fresh: true, parked: true };
         self.rows.add_parked(&mut Parked {
-            event,
+            event: event.clone(),
             hold,
             decision,
-            origin,
+            origin: origin.cloned(),
             since: self.rows.now(),
             number: 0,
         })?;
@@ -252,7 +277,7 @@ impl<R: Rows> Write<'_, R> {
         Ok(())
     }
 
-    pub(super) fn deliver(&mut self, event: &Event, sequence: u64, new: Vec<NewDelivery>) -> Result<()> {
+    pub(super) fn deliver(&mut self, event: &Event, sequence: u64, new: &[NewDelivery]) -> Result<()> {
         if new.is_empty() {
             return Ok(());
         }
@@ -260,14 +285,14 @@ impl<R: Rows> Write<'_, R> {
         for NewDelivery { driver, obligations } in new {
             let mut delivery = Delivery {
                 position: 0,
-                driver,
+                driver: driver.clone(),
                 event: event.clone(),
                 sequence,
                 logged_at: self.rows.now(),
                 attempt: 0,
                 due: None,
                 reclaims: 0,
-                obligations,
+                obligations: obligations.clone(),
                 error: None,
             };
             self.rows.add_delivery(&mut delivery)?;
@@ -285,12 +310,12 @@ impl<R: Rows> Write<'_, R> {
     }
 }
 
-/// The entries that repeat an earlier one of the same command, by id and content.
-pub(super) fn twins(entries: &[Entry]) -> Result<HashSet<usize>> {
+/// Which events repeat an earlier one of the same command, by id and content. What the kernel made an id for
+/// (`true`) repeats nothing.
+pub(super) fn twins<'e>(events: impl Iterator<Item = (&'e Event, bool)>) -> Result<HashSet<usize>> {
     let mut seen: HashMap<(&EventId, Option<&Name>), &Event> = HashMap::new();
     let mut twins = HashSet::new();
-    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.minted) {
-        let event = &entry.event;
+    for (index, (event, _)) in events.enumerate().filter(|(_, (_, minted))| !minted) {
         let scope = event.id.foreign().map(|_| &event.user_id);
         if let Some(first) = seen.insert((&event.id, scope), event) {
             if !first.same_content(event) {

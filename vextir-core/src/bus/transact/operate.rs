@@ -1,80 +1,83 @@
 //! The operator's and the processor's own commands.
 
 use super::{Write, leaves_work};
-use crate::bus::{Entry, Hold, Logged, Place, Position, Release, Route, Rows, Tree};
+use crate::bus::{Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
 use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
+use std::borrow::Cow;
 
 impl<R: Rows> Write<'_, R> {
     /// Gives an event of the log its deliveries.
-    pub(super) fn route(&mut self, route: Route) -> Result<()> {
+    pub(super) fn route(&mut self, route: &Route) -> Result<()> {
         let Route { sequence, event, place, audit, limits, waiting, checkpoint } = route;
-        if waiting && !self.rows.take_unrouted(sequence)? {
+        let sequence = *sequence;
+        if *waiting && !self.rows.take_unrouted(sequence)? {
             return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
         }
-        self.audit(&audit)?;
-        if let Some(checkpoint) = &checkpoint {
+        self.audit(audit)?;
+        if let Some(checkpoint) = checkpoint {
             self.rows.set_checkpoint(checkpoint)?;
         }
-        if !leaves_work(&place) {
+        if !leaves_work(place) {
             return Ok(());
         }
         match self.rows.lease(&event.user_id, event.root())? {
             Some(lease) if lease.state == LeaseState::Cancelled => return Ok(()),
             Some(_) => {}
             None => {
-                let limits = limits.map_or_else(|| self.defaults.clone(), |limits| *limits);
+                let limits = self.limits(limits.as_deref());
                 let mut lease = Lease::new(event.root().clone(), event.user_id.clone(), limits);
                 (lease.first, lease.last, lease.events) = (sequence, sequence, 1);
                 self.rows.add_lease(lease)?;
             }
         }
         match place {
-            Place::Routed(deliveries) => self.deliver(&event, sequence, deliveries),
-            Place::Parked(hold, decision) => self.park(event, hold, decision, None),
+            Place::Routed(deliveries) => self.deliver(event, sequence, deliveries),
+            Place::Parked(hold, decision) => self.park(event, *hold, decision.clone(), None),
             Place::Unrouted => Ok(()),
         }
     }
 
     /// Takes a parked event out of its wait: into the log, into another wait, or away.
-    pub(super) fn release(&mut self, release: Release) -> Result<()> {
+    pub(super) fn release(&mut self, release: &Release) -> Result<()> {
         let Release { user, id, entry, audit } = release;
-        let Some(parked) = self.rows.find_parked(&user, &id)? else {
+        let Some(parked) = self.rows.find_parked(user, id)? else {
             return Err(Error::new(ErrorKind::NotFound, format!("no event {id} waits")));
         };
-        let root = parked.event.root().clone();
-        self.audit(&audit)?;
-        if let Some(entry) = &entry
+        let root = parked.event.root();
+        self.audit(audit)?;
+        if let Some(entry) = entry
             && let Place::Parked(hold, _) = entry.place
         {
             return self.rows.set_hold(parked.number, hold);
         }
         self.rows.take_parked(parked.number)?;
         let mut dead = false;
-        if let Some(lease) = self.rows.lease(&user, &root)? {
+        if let Some(lease) = self.rows.lease(user, root)? {
             lease.parked = lease.parked.saturating_sub(1);
             dead = lease.state == LeaseState::Cancelled;
         } else if let Some(entry) = entry.as_ref().filter(|entry| leaves_work(&entry.place)) {
-            let limits = entry.limits.clone().map_or_else(|| self.defaults.clone(), |limits| *limits);
+            let limits = self.limits(entry.limits.as_deref());
             self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
         }
-        if let Some(mut entry) = entry.filter(|_| !dead) {
-            // Held ones are released in their order; a delayed one joins its key now.
-            if parked.hold == Hold::Delayed {
-                self.hold_behind_key(&mut entry)?;
-            }
-            // An event that was held after it was logged has its place in the log already.
-            match self.rows.find_event(&user, &id)? {
-                Some(logged) => self.deliver_logged(&logged, entry)?,
-                None => self.admit(entry)?,
-            }
+        if let Some(entry) = entry.as_ref().filter(|_| !dead) {
+            self.release_into(&parked, entry)?;
         }
-        self.report(&user, &root)
+        self.report(user, root)
     }
 
-    fn deliver_logged(&mut self, logged: &Logged, entry: Entry) -> Result<()> {
-        match entry.place {
-            Place::Routed(deliveries) => self.deliver(&logged.event, logged.sequence, deliveries),
-            Place::Parked(..) | Place::Unrouted => Ok(()),
+    fn release_into(&mut self, parked: &Parked, entry: &Entry) -> Result<()> {
+        // Held ones are released in their order; a delayed one joins its key now.
+        let place = match parked.hold {
+            Hold::Delayed => self.destination(&entry.event, &entry.place)?,
+            _ => Cow::Borrowed(&entry.place),
+        };
+        // An event that was held after it was logged has its place in the log already.
+        match self.rows.find_event(&parked.event.user_id, &parked.event.id)? {
+            None => self.admit(&entry.event, entry, &place, true),
+            Some(logged) => match &*place {
+                Place::Routed(deliveries) => self.deliver(&logged.event, logged.sequence, deliveries),
+                Place::Parked(..) | Place::Unrouted => Ok(()),
+            },
         }
     }
 
@@ -93,14 +96,14 @@ impl<R: Rows> Write<'_, R> {
         self.report(user, root)
     }
 
-    pub(super) fn extend(&mut self, user: &Name, root: &EventId, limits: Limits) -> Result<()> {
+    pub(super) fn extend(&mut self, user: &Name, root: &EventId, limits: &Limits) -> Result<()> {
         let Some(lease) = self.rows.lease(user, root)? else {
             return Err(unknown_tree(root));
         };
         if lease.state == LeaseState::Cancelled {
             return Err(Error::new(ErrorKind::Cancelled, format!("the tree of {root} was cancelled")));
         }
-        lease.limits = limits;
+        lease.limits = limits.clone();
         lease.state = LeaseState::Active;
         self.report(user, root)
     }
@@ -120,7 +123,7 @@ impl<R: Rows> Write<'_, R> {
                 self.rows.add_lease(lease)?;
             }
             let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
-            self.deliver(&event, letter.sequence, vec![delivery])?;
+            self.deliver(&event, letter.sequence, &[delivery])?;
             self.applied.receipt.touched += 1;
         }
         Ok(())

@@ -4,89 +4,93 @@ use super::Write;
 use super::append::twins;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Error, ErrorKind, LeaseState, Result};
+use std::collections::HashSet;
 
 impl<R: Rows> Write<'_, R> {
-    pub(super) fn settle(&mut self, mut settlement: Settlement) -> Result<()> {
-        let Settlement { delivery, .. } = &settlement;
+    pub(super) fn settle(&mut self, settlement: &Settlement) -> Result<()> {
+        let Settlement { delivery, outcome, .. } = settlement;
         let event = &delivery.event;
         let cancelled = self
             .rows
             .lease(&event.user_id, event.root())?
             .is_some_and(|lease| lease.state == LeaseState::Cancelled);
         if cancelled {
-            return self.settle_late(&settlement);
+            return self.settle_late(settlement);
         }
-        let (position, attempt) = (delivery.position, delivery.attempt + 1);
-        if let Outcome::Done { outputs, .. } = &mut settlement.outcome {
-            self.forget_known(outputs)?;
-        }
-        match &settlement.outcome {
+        let known = match outcome {
+            Outcome::Done { outputs, .. } => self.known_outputs(outputs)?,
+            _ => HashSet::new(),
+        };
+        let position = delivery.position;
+        let open = match outcome {
             Outcome::Retry { at, error } => {
-                if !self.rows.retry_delivery(position, attempt, *at, error)? {
-                    return Err(stale(&settlement));
-                }
+                self.rows.retry_delivery(position, delivery.attempt + 1, *at, error)?
             }
-            Outcome::Done { .. } | Outcome::Dead { .. } => {
-                if !self.rows.take_delivery(position)? {
-                    return Err(stale(&settlement));
-                }
-            }
+            Outcome::Done { .. } | Outcome::Dead { .. } => self.rows.take_delivery(position)?,
+        };
+        if !open {
+            return Err(stale(settlement));
         }
-        self.conclude(settlement)
+        self.conclude(settlement, delivery, &known)
     }
 
-    /// Drops outputs under ids of their own that are stored already.
-    fn forget_known(&mut self, outputs: &mut Vec<Entry>) -> Result<()> {
+    /// The outputs under ids of their own that are stored already: they are dropped.
+    fn known_outputs(&mut self, outputs: &[Entry]) -> Result<HashSet<usize>> {
         if outputs.iter().all(|entry| entry.minted) {
-            return Ok(());
+            return Ok(HashSet::new());
         }
-        let twins = twins(outputs)?;
-        let mut fresh = Vec::with_capacity(outputs.len());
-        for (index, entry) in outputs.drain(..).enumerate() {
-            if !twins.contains(&index) && self.known(&entry)?.is_none() {
-                fresh.push(entry);
+        let mut known = twins(outputs.iter().map(|entry| (&entry.event, entry.minted)))?;
+        for (index, entry) in outputs.iter().enumerate() {
+            if !known.contains(&index)
+                && self.known(&entry.event, entry.minted, entry.key.as_ref())?.is_some()
+            {
+                known.insert(index);
             }
         }
-        *outputs = fresh;
-        Ok(())
+        Ok(known)
     }
 
-    /// Everything of a settlement but its fence.
-    fn conclude(&mut self, settlement: Settlement) -> Result<()> {
-        let Settlement { delivery, outcome, usage, audit } = settlement;
-        let event = delivery.event.clone();
-        for (unit, amount) in &usage {
+    /// Everything of a settlement but its fence. `delivery` is its own, or the one that was just made for an
+    /// eager handler.
+    fn conclude(
+        &mut self,
+        settlement: &Settlement,
+        delivery: &Delivery,
+        known: &HashSet<usize>,
+    ) -> Result<()> {
+        let Settlement { outcome, usage, audit, .. } = settlement;
+        let event = &delivery.event;
+        for (unit, amount) in usage {
             if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
                 lease.draw(unit, *amount);
             }
         }
-        let closes = !matches!(outcome, Outcome::Retry { .. });
         match outcome {
             Outcome::Retry { .. } => {}
             Outcome::Done { outputs, changes } => {
                 if !changes.is_empty() {
-                    self.rows.apply_changes(&event, &delivery.driver, &changes)?;
+                    self.rows.apply_changes(event, &delivery.driver, changes)?;
                 }
-                self.outputs(outputs)?;
+                self.outputs(outputs, known)?;
             }
             Outcome::Dead { reason, outputs } => {
                 self.rows.add_dead(&DeadLetter {
                     position: delivery.position,
-                    driver: delivery.driver,
-                    event: delivery.event,
+                    driver: delivery.driver.clone(),
+                    event: event.clone(),
                     sequence: delivery.sequence,
                     logged_at: delivery.logged_at,
                     attempts: delivery.attempt + 1,
-                    reason,
+                    reason: reason.clone(),
                     at: self.rows.now(),
-                    obligations: delivery.obligations,
+                    obligations: delivery.obligations.clone(),
                 })?;
-                self.outputs(outputs)?;
+                self.outputs(outputs, known)?;
             }
         }
-        self.audit(&audit)?;
+        self.audit(audit)?;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
-            if closes {
+            if !matches!(outcome, Outcome::Retry { .. }) {
                 lease.open = lease.open.saturating_sub(1);
             }
             self.applied.receipt.tree = Some(Tree::from(&*lease));
@@ -108,22 +112,24 @@ impl<R: Rows> Write<'_, R> {
         self.audit(&settlement.audit)
     }
 
-    fn outputs(&mut self, outputs: Vec<Entry>) -> Result<()> {
-        for mut entry in outputs {
-            self.hold_behind_key(&mut entry)?;
-            self.admit(entry)?;
+    fn outputs(&mut self, outputs: &[Entry], known: &HashSet<usize>) -> Result<()> {
+        for (index, entry) in outputs.iter().enumerate() {
+            if !known.contains(&index) {
+                let place = self.destination(&entry.event, &entry.place)?;
+                self.admit(&entry.event, entry, &place, true)?;
+            }
         }
         Ok(())
     }
 
     /// Settles deliveries that were just made and whose handlers ran before the commit.
-    pub(super) fn settle_eager(&mut self, made: usize, eager: Vec<Settlement>) -> Result<()> {
-        for mut settlement in eager {
+    pub(super) fn settle_eager(&mut self, made: usize, eager: &[Settlement]) -> Result<()> {
+        for settlement in eager {
             let fits = |made: &Delivery| made.driver == settlement.delivery.driver;
             let Some(index) = self.applied.deliveries[made..].iter().position(fits) else { continue };
-            settlement.delivery = self.applied.deliveries.remove(made + index);
-            self.rows.take_delivery(settlement.delivery.position)?;
-            self.conclude(settlement)?;
+            let delivery = self.applied.deliveries.remove(made + index);
+            self.rows.take_delivery(delivery.position)?;
+            self.conclude(settlement, &delivery, &HashSet::new())?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Delivery, Entry, EventBus, Hold, Release};
 use crate::{LeaseState, Limits, Name};
+use std::sync::Arc;
 
 pub(super) async fn a_ledger_counts_its_tree<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
@@ -43,7 +44,7 @@ pub(super) async fn other_units_are_recorded_beyond_their_limit<S: BusUnderTest>
         else {
             return Ok(());
         };
-        settlement.usage = vec![("tokens".into(), 60), ("cents".into(), 1)];
+        Arc::make_mut(&mut settlement).usage = vec![("tokens".into(), 60), ("cents".into(), 1)];
         let receipt = bus.commit(Command::Settle(settlement)).await?;
         let lease = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
         let used = (lease.units.get("tokens").copied(), lease.units.get("cents").copied());

@@ -4,6 +4,7 @@ use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Entry, EventBus, Hold, NewDelivery, Place};
 use crate::{AuditRecord, Data, Decision, ErrorKind, LeaseState, Limits, Name, Timestamp};
+use std::sync::Arc;
 
 fn far() -> Timestamp {
     Timestamp::from_micros(4_000_000_000_000_000)
@@ -60,8 +61,8 @@ pub(super) async fn a_settlement_after_cancel_drops_its_outputs<S: BusUnderTest>
             _ => dead(&delivery, outputs),
         };
         let Command::Settle(mut settlement) = command else { return Ok(()) };
-        settlement.usage = vec![("tokens".into(), 60)];
-        settlement.audit =
+        Arc::make_mut(&mut settlement).usage = vec![("tokens".into(), 60)];
+        Arc::make_mut(&mut settlement).audit =
             vec![AuditRecord::about(&delivery.event, "deny", Decision::new("policy", outcome))];
         let receipt = bus.commit(Command::Settle(settlement)).await?;
         holds(receipt.dropped, "a settlement after a cancel says that it was dropped", outcome)?;

@@ -4,6 +4,7 @@ use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Entry, Outcome as Ending, Settlement};
 use crate::{AuditRecord, Decision, ErrorKind, EventId};
+use std::sync::Arc;
 
 pub(super) async fn success_is_one_commit<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
@@ -14,8 +15,9 @@ pub(super) async fn success_is_one_commit<S: BusUnderTest>(subject: S) -> Outcom
         vec![output(&delivery, 0, "answer", to(&["reader"])), output(&delivery, 1, "note", to(&[]))];
     let ids: Vec<EventId> = outputs.iter().map(|entry| entry.event.id.clone()).collect();
     let Command::Settle(mut settlement) = done(&delivery, outputs) else { return Ok(()) };
-    settlement.usage = vec![("tokens".into(), 60)];
-    settlement.audit = vec![AuditRecord::about(&delivery.event, "limit", Decision::new("policy", "because"))];
+    Arc::make_mut(&mut settlement).usage = vec![("tokens".into(), 60)];
+    Arc::make_mut(&mut settlement).audit =
+        vec![AuditRecord::about(&delivery.event, "limit", Decision::new("policy", "because"))];
     let receipt = bus.commit(Command::Settle(settlement)).await?;
     let appended: Vec<EventId> = receipt.appended.iter().map(|appended| appended.id.clone()).collect();
     same(appended, ids.clone(), "the receipt tells where the outputs went")?;
@@ -46,7 +48,7 @@ pub(super) async fn a_refused_settlement_leaves_nothing<S: BusUnderTest>(subject
     clash.event.edit().id = id("evt_1");
     let outputs = vec![output(&delivery, 0, "answer", to(&["reader"])), clash];
     let Command::Settle(mut settlement) = done(&delivery, outputs) else { return Ok(()) };
-    settlement.usage = vec![("tokens".into(), 60)];
+    Arc::make_mut(&mut settlement).usage = vec![("tokens".into(), 60)];
     let answer = bus.commit(Command::Settle(settlement)).await;
     refused(answer, ErrorKind::Conflict, "an output under an id in use with other content is refused")?;
     let promise = "a refused settlement leaves nothing behind";

@@ -7,6 +7,7 @@ use crate::{Error, ErrorKind, Event, EventFilter, EventId, Name, Result as BusRe
 use futures::FutureExt;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether a promise holds.
@@ -158,17 +159,17 @@ pub(super) fn output(delivery: &Delivery, index: u32, event_type: &'static str, 
 }
 
 pub(super) fn done(delivery: &Delivery, outputs: Vec<Entry>) -> Command {
-    Command::Settle(Box::new(Settlement::of(delivery, Ending::Done { outputs, changes: Vec::new() })))
+    Command::Settle(Arc::new(Settlement::of(delivery, Ending::Done { outputs, changes: Vec::new() })))
 }
 
 pub(super) fn retry(delivery: &Delivery, at: Timestamp) -> Command {
     let error = "not yet".to_owned();
-    Command::Settle(Box::new(Settlement::of(delivery, Ending::Retry { at, error })))
+    Command::Settle(Arc::new(Settlement::of(delivery, Ending::Retry { at, error })))
 }
 
 pub(super) fn dead(delivery: &Delivery, outputs: Vec<Entry>) -> Command {
     let reason = "never".to_owned();
-    Command::Settle(Box::new(Settlement::of(delivery, Ending::Dead { reason, outputs })))
+    Command::Settle(Arc::new(Settlement::of(delivery, Ending::Dead { reason, outputs })))
 }
 
 pub(super) async fn append(bus: &dyn EventBus, entries: Vec<Entry>) -> Result<Receipt, Broken> {
