@@ -68,7 +68,8 @@ impl Kernel {
     }
 
     fn context(&self, delivery: &Delivery) -> Ctx {
-        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), self.signals.clone())
+        let (signals, store) = (self.signals.clone(), self.store.clone());
+        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, store)
     }
 
     async fn with_timeout(&self, driver: &Registered, event: Event, cx: &Ctx) -> Result<Vec<Event>, Failure> {

@@ -66,7 +66,7 @@ impl Kernel {
         };
         let mut settlement = match done {
             Ok(done) => {
-                let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
+                let outcome = Outcome::Done { outputs: done.entries, changes: effects.changes };
                 Settlement { audit: done.audit, ..Settlement::of(delivery, outcome) }
             }
             Err(failure) => self.failed(driver, delivery, &failure),
