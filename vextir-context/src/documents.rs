@@ -13,7 +13,6 @@
 
 mod apply;
 mod bases;
-mod body;
 mod guides;
 mod history;
 mod lanes;

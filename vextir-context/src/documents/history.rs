@@ -216,7 +216,7 @@ fn past(
     };
     let updates = updates(connection, node.id, found)?
         .ok_or_else(|| Error::new(ErrorKind::Gap, format!("{path}: version {found} is not kept any more")))?;
-    let (content, metadata) = replay(0, &updates)?;
+    let (content, metadata) = replay(&updates)?;
     let mut document = Document::new(path, content, metadata, found);
     (document.created, document.updated) = (node.created, updated);
     Ok(Some(document))

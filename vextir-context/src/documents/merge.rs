@@ -1,8 +1,8 @@
 //! Merging, outside of the writer: intents and the documents as they are, to rows that the writer only stores.
 
 use super::bases::{Base, Bases, Key};
-use super::body::Body;
 use super::threeway;
+use crate::crdt::{self, Body};
 use crate::encode::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -121,8 +121,8 @@ impl Open {
             Base::Stored { stored, seen } => {
                 let body =
                     Body::load(client, &stored.state).map_err(|error| error.context(path.to_owned()))?;
-                let before = Some((body.content(), body.metadata()));
-                let view = seen.as_deref().map(|seen| replay(client, seen)).transpose()?;
+                let before = Some(state_of(&body));
+                let view = seen.as_deref().map(|seen| replay(seen)).transpose()?;
                 let from = From::Stored(stored.node, stored.version);
                 Ok(Self { before, view, ..new(from, stored.version, body) })
             }
@@ -149,7 +149,7 @@ impl Open {
             return Err(nothing_at(path));
         }
         let body = &mut self.body;
-        let (current, described) = exists.then(|| (body.content(), body.metadata())).unzip();
+        let (current, described) = exists.then(|| state_of(body)).unzip();
         // A whole text or value replaces what its author saw, and not what came meanwhile.
         let (wanted, metadata) = match self.view.take() {
             Some((content, described_then)) => {
@@ -178,7 +178,7 @@ impl Open {
     /// Turns what was changed so far into a part.
     fn close(&mut self, key: &Key, parts: &mut [Part]) -> Result<()> {
         let Some(last) = self.last.take() else { return Ok(()) };
-        let (content, metadata) = (self.body.content(), self.body.metadata());
+        let (content, metadata) = state_of(&self.body);
         let text = content.to_text().into_owned();
         let described = json(&metadata)?;
         let size = text.len() + described.len();
@@ -205,9 +205,15 @@ impl Open {
     }
 }
 
-/// The document that updates make, one after the other.
-pub(super) fn replay(client: u64, updates: &[Vec<u8>]) -> Result<State> {
-    let mut body = Body::new(client);
-    updates.iter().try_for_each(|update| body.apply(update))?;
-    Ok((body.content(), body.metadata()))
+/// The document that updates make.
+pub(super) fn replay(updates: &[Vec<u8>]) -> Result<State> {
+    Ok(state_of(&Body::of_updates(updates)?))
+}
+
+fn state_of(body: &Body) -> State {
+    let content = match body.content() {
+        crdt::Content::Text(text) => Content::Text(text),
+        crdt::Content::Json(value) => Content::Json(value),
+    };
+    (content, body.metadata())
 }
