@@ -7,8 +7,8 @@ use vextir_core::{Error, ErrorKind, Result};
 pub(crate) fn refuse(command: &Command) -> Result<()> {
     match command {
         Command::Settle(settlement) => refuse_settlement(settlement),
-        Command::Append { entries, .. } => {
-            entries.iter().flat_map(|entry: &Entry| &entry.eager).try_for_each(refuse_settlement)
+        Command::Append(append) => {
+            append.entries.iter().flat_map(|entry: &Entry| &entry.eager).try_for_each(refuse_settlement)
         }
         _ => Ok(()),
     }

@@ -101,12 +101,14 @@ impl EventBus for MemoryBus {
         let mut table = self.table();
         table.begin(self.0.clock.now());
         let applied = transact(&mut *table, &self.0.limits.lease, &command)?;
-        table.trim();
+        let gone = table.trim();
         // Inside the lock, so that the feed and the head follow commit order.
         self.0.feed.push(applied.deliveries);
         let (status, chores) = (table.status(), table.chores());
         self.0.status.send_if_modified(|old| std::mem::replace(old, status) != status);
         self.0.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
+        drop(table);
+        drop(gone);
         Ok(applied.receipt)
     }
 

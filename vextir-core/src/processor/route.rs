@@ -5,7 +5,7 @@ use super::registry::Registered;
 use crate::bus::{Hold, NewDelivery, Place};
 use crate::pattern::Trie;
 use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// How many event types the cache remembers.

@@ -7,7 +7,8 @@ use crate::event::IdSource;
 use crate::{
     AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result, Timestamp,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Foreign ids are unique for each user, ours everywhere.
 type Key = (EventId, Name);
@@ -88,7 +89,7 @@ impl Table {
 
     pub(super) fn status(&self) -> BusStatus {
         let (open, limit) = self.backlog();
-        BusStatus::new(self.head, open, limit)
+        BusStatus::new(self.head, open, limit).with_waiting(self.parked.len())
     }
 
     pub(super) fn chores(&self) -> Chores {
@@ -133,10 +134,10 @@ impl Table {
         Ok(page)
     }
 
-    /// Removes what is more than the bus keeps, from the front.
-    pub(super) fn trim(&mut self) {
-        while self.log.len() > self.keep {
-            let Some(gone) = self.log.pop_front() else { break };
+    /// Removes what is more than the bus keeps, from the front. What comes back can be dropped without the lock.
+    pub(super) fn trim(&mut self) -> Vec<Logged> {
+        let gone: Vec<Logged> = self.log.drain(..self.log.len().saturating_sub(self.keep)).collect();
+        for gone in &gone {
             let event = &gone.event;
             self.ids.remove(&key(&event.user_id, &event.id));
             let root = key(&event.user_id, event.root());
@@ -168,6 +169,7 @@ impl Table {
                 tracing::warn!(event = %letter.event.id, driver = %letter.driver, "oldest dead letter removed");
             }
         }
+        gone
     }
 }
 
