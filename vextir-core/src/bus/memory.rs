@@ -1,5 +1,6 @@
 //! The bus in memory: nothing survives the process, everything else is as the contract says.
 
+mod recent;
 mod table;
 
 use super::{
@@ -11,9 +12,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use table::Table;
 use tokio::sync::watch;
+
+/// How often to look whether another commit is over, before going to sleep.
+const SPINS: usize = 500;
 
 /// An [`EventBus`] in memory. Cloning it clones a handle.
 ///
@@ -60,7 +64,15 @@ impl MemoryBus {
         self
     }
 
+    /// A commit takes about a microsecond: going to sleep until another one is over would take longer.
     fn table(&self) -> MutexGuard<'_, Table> {
+        for _ in 0..SPINS {
+            match self.0.table.try_lock() {
+                Ok(table) => return table,
+                Err(TryLockError::Poisoned(table)) => return table.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
