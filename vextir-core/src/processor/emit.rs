@@ -106,10 +106,12 @@ impl Kernel {
             entries.push(entry);
             audit.extend(record);
         }
-        self.run_eager(&mut entries).await;
-        let eager: Vec<_> = entries.iter().flat_map(|entry| &entry.eager).cloned().collect();
-        let receipt = self.commit_append(Append { entries, checkpoints, audit }, wait).await?;
-        for settlement in &eager {
+        if self.routes().has_eager() {
+            Box::pin(self.run_eager(&mut entries)).await;
+        }
+        let append = Arc::new(Append { entries, checkpoints, audit });
+        let receipt = self.commit_append(&append, wait).await?;
+        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
         meters::accepted(count);
@@ -117,12 +119,11 @@ impl Kernel {
     }
 
     /// Commits; waits for room if `wait`, and if the processor does not stop meanwhile.
-    async fn commit_append(&self, append: Append, wait: bool) -> Result<Receipt> {
-        let command = Command::from(append);
-        match self.bus.commit(command.clone()).await {
+    async fn commit_append(&self, append: &Arc<Append>, wait: bool) -> Result<Receipt> {
+        match self.bus.commit(Command::Append(append.clone())).await {
             Err(error) if wait && error.kind() == ErrorKind::Busy => {
-                let commit = commit_when_there_is_room(&*self.bus, command);
-                self.stop.run_until_cancelled(commit).await.ok_or_else(closed)?
+                let commit = commit_when_there_is_room(&*self.bus, Command::Append(append.clone()));
+                Box::pin(self.stop.run_until_cancelled(commit)).await.ok_or_else(closed)?
             }
             answer => answer,
         }
