@@ -28,4 +28,4 @@ mod threeway;
 pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
-pub(crate) use store::commit;
+pub(crate) use store::{change, changes_documents};

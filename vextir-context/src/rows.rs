@@ -41,7 +41,7 @@ pub(crate) struct Counts {
     numbers: u64,
     deliveries: usize,
     unrouted: usize,
-    parked: usize,
+    pub(crate) parked: usize,
     pub(crate) dead: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
     pub(crate) trimmed: Sequence,

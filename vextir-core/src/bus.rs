@@ -14,8 +14,8 @@ mod stream;
 mod transact;
 
 pub use command::{
-    Appended, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt, Release, Route, Settlement,
-    Tree,
+    Append, Appended, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt, Release, Route,
+    Settlement, Tree,
 };
 pub use feed::Feed;
 pub use listing::{
@@ -235,16 +235,14 @@ pub(crate) async fn commit_when_there_is_room<B: EventBus + ?Sized>(
 ) -> Result<Receipt> {
     let mut status = bus.status();
     loop {
-        let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
-        let seen = status.wait_for(BusStatus::has_room).await.map_err(closed)?.is_nearly_full();
-        if !seen {
-            return bus.commit(command).await;
-        }
-        // Several emitters may see the same room: keep a copy for another try.
         match bus.commit(command.clone()).await {
-            Err(error) if error.kind() == ErrorKind::Busy => tokio::task::yield_now().await,
+            Err(error) if error.kind() == ErrorKind::Busy => {}
             answer => return answer,
         }
+        let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
+        // Too much is open, or, where that has room, too much waits: another try whenever anything changes.
+        status.changed().await.map_err(closed)?;
+        status.wait_for(BusStatus::has_room).await.map_err(closed)?;
     }
 }
 

@@ -134,7 +134,7 @@ impl Drop for Alive {
         let kernel = &self.0;
         if !kernel.stop.is_cancelled() {
             kernel.closing.store(true, std::sync::atomic::Ordering::Release);
-            kernel.stop.cancel();
+            kernel.halt();
             kernel.cancellation.cancel_all();
             kernel.bus.abandon();
         }

@@ -6,14 +6,14 @@ use super::{guides, history, list};
 use crate::hub::Hub;
 use std::sync::Arc;
 use tokio::sync::watch;
-use vextir_core::bus::{Command, Entry, Outcome, Receipt};
+use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
 use vextir_core::context::{Change, ChangePage, Document, Guide, Item, Revision, Version, When};
 use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
 
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
 const TRIES: usize = 64;
 
-/// Who changes what, if a command changes documents.
+/// Who changes what in a command outside of an append.
 fn changes_of(command: &Command) -> Option<(Actor, &[Change])> {
     match command {
         Command::Change { actor, changes } => Some((actor.clone(), changes)),
@@ -28,26 +28,27 @@ fn changes_of(command: &Command) -> Option<(Actor, &[Change])> {
     }
 }
 
-fn changes_eagerly(command: &Command) -> bool {
-    let changes = |entry: &Entry| {
-        let outcomes = entry.eager.iter().map(|settlement| &settlement.outcome);
-        outcomes
-            .into_iter()
-            .any(|outcome| matches!(outcome, Outcome::Done { changes, .. } if !changes.is_empty()))
-    };
-    matches!(command, Command::Append { entries, .. } if entries.iter().any(changes))
+/// Whether a command changes documents.
+pub(crate) fn changes_documents(command: &Command) -> bool {
+    match command {
+        Command::Change { .. } => true,
+        Command::Settle(settlement) => changes_in(settlement),
+        Command::Append(append) => append.entries.iter().flat_map(|entry| &entry.eager).any(changes_in),
+        _ => false,
+    }
 }
 
-/// Commits a command; documents that it changes are merged first.
-pub(crate) async fn commit(hub: &Hub, command: Command) -> Result<Receipt> {
+fn changes_in(settlement: &Settlement) -> bool {
+    matches!(&settlement.outcome, Outcome::Done { changes, .. } if !changes.is_empty())
+}
+
+/// Commits a command that changes documents: they are merged first.
+pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
     let Some((actor, changes)) = changes_of(&command) else {
-        if changes_eagerly(&command) {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "an eager handler changes documents; let it be settled after its event is stored",
-            ));
-        }
-        return hub.send_commit(command, None).await;
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "an eager handler changes documents; let it be settled after its event is stored",
+        ));
     };
     let changes: Arc<[Change]> = changes.into();
     let _lanes = hub.lanes().take(&actor, &changes).await;
@@ -76,7 +77,7 @@ impl ContextStore for Hub {
     }
 
     async fn change(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Version>> {
-        Ok(commit(self, Command::Change { actor: actor.clone(), changes }).await?.versions)
+        Ok(change(self, Command::Change { actor: actor.clone(), changes }).await?.versions)
     }
 
     async fn history(

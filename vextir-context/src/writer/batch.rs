@@ -2,7 +2,7 @@
 
 use super::Writer;
 use super::answer::answer_all;
-use super::job::{Commit, Spent};
+use super::job::Commit;
 use crate::fault::OrFault;
 use std::time::Instant;
 use vextir_core::bus::{Applied, transact};
@@ -39,10 +39,10 @@ impl Writer<'_> {
         }
         self.shared.feed.push(made);
         self.publish();
-        let answers = commits.into_iter().zip(outcomes).map(|(commit, outcome)| {
-            let Commit { command, answer, .. } = commit;
-            (answer, outcome.map(|applied| (applied.receipt, Spent(command))))
-        });
+        let answers = commits
+            .into_iter()
+            .zip(outcomes)
+            .map(|(commit, outcome)| (commit.answer, outcome.map(|applied| applied.receipt)));
         self.relay = answer_all(answers);
     }
 

@@ -31,12 +31,8 @@ pub(crate) struct Commit {
     pub(crate) command: Command,
     /// What the documents that it changes were merged to.
     pub(crate) merged: Option<Arc<Merged>>,
-    pub(crate) answer: Answer<(Receipt, Spent)>,
+    pub(crate) answer: Answer<Receipt>,
 }
-
-/// A command that was applied: it goes back to who made it, and is taken apart there, where its memory is
-/// from. The writer has better things to do.
-pub(crate) struct Spent(#[expect(dead_code, reason = "it is only dropped")] pub(crate) Command);
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

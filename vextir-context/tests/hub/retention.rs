@@ -4,7 +4,7 @@ use crate::{append, done, event, idle, large, output, page, routed, settle};
 use std::sync::Arc;
 use std::time::Duration;
 use vextir_context::Hub;
-use vextir_core::bus::{Command, Delivery, Entry, Hold, Outcome, Place};
+use vextir_core::bus::{Append, Command, Delivery, Entry, Hold, Outcome, Place};
 use vextir_core::{
     AuditRecord, Clock, Decision, ErrorKind, EventBus, EventBusExt, EventFilter, ManualClock, Name, Start,
 };
@@ -123,7 +123,7 @@ async fn keys_and_the_audit_go_with_their_events() {
     let done = Entry { place: Place::Routed(Vec::new()), ..keyed("done") };
     let audit = vec![AuditRecord::about(&done.event, "deny", Decision::new("rule", "because"))];
     let entries = vec![done.clone(), waiting.clone()];
-    hub.commit(Command::Append { entries, checkpoints: Vec::new(), audit }).await.unwrap();
+    hub.commit(Append { entries, audit, ..Append::default() }.into()).await.unwrap();
     assert_eq!(hub.audit(0, 10).await.unwrap().len(), 1);
     aging.get_old().await;
 

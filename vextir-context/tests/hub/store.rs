@@ -4,7 +4,7 @@ use crate::{append, done, event, output, page, reopen, routed, settle};
 use std::sync::Arc;
 use std::time::Duration;
 use vextir_context::Hub;
-use vextir_core::bus::{Checkpoint, Command, Entry, Hold, Outcome, Place, Release, Settlement};
+use vextir_core::bus::{Append, Checkpoint, Command, Entry, Hold, Outcome, Place, Release, Settlement};
 use vextir_core::{
     AuditRecord, Category, Clock, Data, Decision, ErrorKind, Event, EventBus, EventBusExt, EventFilter,
     LeaseState, Limits, ManualClock, Name, Priority, Start, Timestamp,
@@ -162,7 +162,7 @@ async fn keys_checkpoints_drivers_and_the_audit_stay() {
     let hub = Hub::open(folder.path().join("hub.db")).unwrap();
     let mut entry = Entry::new(event("a"), Place::Unrouted);
     entry.key = Some(Name::literal("mail-7"));
-    let command = Command::Append {
+    let command = Append {
         entries: vec![entry.clone()],
         checkpoints: vec![
             checkpoint("b", Some(serde_json::json!(2))),
@@ -170,7 +170,7 @@ async fn keys_checkpoints_drivers_and_the_audit_stay() {
         ],
         audit: vec![AuditRecord::about(&entry.event, "deny", Decision::new("rule", "because"))],
     };
-    let first = hub.commit(command).await.unwrap().appended.remove(0);
+    let first = hub.commit(command.into()).await.unwrap().appended.remove(0);
     hub.commit(Command::Know(Name::literal("watcher"), "1.2.0".into())).await.unwrap();
     let hub = reopen(hub, folder.path()).await;
 
@@ -179,9 +179,8 @@ async fn keys_checkpoints_drivers_and_the_audit_stay() {
     let driver = Name::literal("watcher");
     let keys = |found: Vec<Checkpoint>| found.into_iter().map(|one| one.key).collect::<Vec<_>>();
     assert_eq!(keys(hub.checkpoints(&driver, "", 10).await.unwrap()), ["a", "b"]);
-    let forget =
-        Command::Append { entries: Vec::new(), checkpoints: vec![checkpoint("a", None)], audit: Vec::new() };
-    hub.commit(forget).await.unwrap();
+    let forget = Append { checkpoints: vec![checkpoint("a", None)], ..Append::default() };
+    hub.commit(forget.into()).await.unwrap();
     assert_eq!(keys(hub.checkpoints(&driver, "", 10).await.unwrap()), ["b"]);
     let (number, record) = hub.audit(0, 10).await.unwrap().remove(0);
     assert_eq!(record.decision.reason, "because");

@@ -8,20 +8,14 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// One atomic change of a bus.
+/// One atomic change of a bus. What is made for each event is shared, so that a copy for another try costs
+/// nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Command {
     /// Stores events from outside; each is the root of a new causal tree. Subject to the backlog limit.
-    Append {
-        /// The events.
-        entries: Vec<Entry>,
-        /// How far the emitting watcher has come.
-        checkpoints: Vec<Checkpoint>,
-        /// Notes for the audit.
-        audit: Vec<AuditRecord>,
-    },
-    /// Ends one attempt at one delivery. Shared, so that who settles can do it again while the back end fails.
+    Append(Arc<Append>),
+    /// Ends one attempt at one delivery.
     Settle(Arc<Settlement>),
     /// Gives a logged, unrouted event its deliveries.
     Route(Box<Route>),
@@ -69,11 +63,34 @@ pub enum Command {
 }
 
 impl Command {
-    /// An [`Command::Append`] of entries alone.
+    /// A [`Command::Append`] of entries alone.
     #[must_use]
     pub fn append(entries: Vec<Entry>) -> Self {
-        Self::Append { entries, checkpoints: Vec::new(), audit: Vec::new() }
+        Append { entries, ..Append::default() }.into()
     }
+}
+
+impl From<Append> for Command {
+    fn from(append: Append) -> Self {
+        Self::Append(Arc::new(append))
+    }
+}
+
+impl From<Settlement> for Command {
+    fn from(settlement: Settlement) -> Self {
+        Self::Settle(Arc::new(settlement))
+    }
+}
+
+/// Events from outside.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Append {
+    /// The events.
+    pub entries: Vec<Entry>,
+    /// How far the emitting watcher has come.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Notes for the audit.
+    pub audit: Vec<AuditRecord>,
 }
 
 /// An event on its way into the log, with what was decided about it.

@@ -14,6 +14,8 @@ pub struct BusStatus {
     pub open: usize,
     /// How many of them the bus takes before it says busy.
     pub limit: usize,
+    /// Delayed and held events, which the same limit bounds.
+    pub waiting: usize,
 }
 
 /// What the processor has to do beside deliveries. Apart from [`BusStatus`], because it changes rarely.
@@ -30,7 +32,19 @@ impl BusStatus {
     /// A status with this log head, this much open work, and this limit.
     #[must_use]
     pub fn new(head: Sequence, open: usize, limit: usize) -> Self {
-        Self { head, open, limit }
+        Self { head, open, limit, waiting: 0 }
+    }
+
+    /// The same with this many delayed and held events.
+    #[must_use]
+    pub fn with_waiting(self, waiting: usize) -> Self {
+        Self { waiting, ..self }
+    }
+
+    /// Whether there is room in the backlog for an append.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.open < self.limit
     }
 }
 
@@ -47,18 +61,6 @@ impl Attachment {
     #[must_use]
     pub fn new(unclean: bool, alone: Option<Position>, drivers: Vec<KnownDriver>) -> Self {
         Self { unclean, alone, drivers }
-    }
-}
-
-impl BusStatus {
-    /// Whether an append is taken.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.open < self.limit
-    }
-
-    pub(crate) fn is_nearly_full(&self) -> bool {
-        self.open >= self.limit - self.limit / 8
     }
 }
 

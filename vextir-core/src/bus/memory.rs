@@ -1,5 +1,6 @@
 //! The bus in memory: nothing survives the process, everything else is as the contract says.
 
+mod recent;
 mod table;
 
 use super::{
@@ -11,9 +12,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use table::Table;
 use tokio::sync::watch;
+
+/// How often to look whether another commit is over, before going to sleep.
+const SPINS: usize = 500;
 
 /// An [`EventBus`] in memory. Cloning it clones a handle.
 ///
@@ -60,7 +64,15 @@ impl MemoryBus {
         self
     }
 
+    /// A commit takes about a microsecond: going to sleep until another one is over would take longer.
     fn table(&self) -> MutexGuard<'_, Table> {
+        for _ in 0..SPINS {
+            match self.0.table.try_lock() {
+                Ok(table) => return table,
+                Err(TryLockError::Poisoned(table)) => return table.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,12 +113,14 @@ impl EventBus for MemoryBus {
         let mut table = self.table();
         table.begin(self.0.clock.now());
         let applied = transact(&mut *table, &self.0.limits.lease, &command)?;
-        table.trim();
+        let gone = table.trim();
         // Inside the lock, so that the feed and the head follow commit order.
         self.0.feed.push(applied.deliveries);
         let (status, chores) = (table.status(), table.chores());
         self.0.status.send_if_modified(|old| std::mem::replace(old, status) != status);
         self.0.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
+        drop(table);
+        drop(gone);
         Ok(applied.receipt)
     }
 

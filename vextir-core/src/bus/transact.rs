@@ -57,7 +57,7 @@ pub struct Applied {
 pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Result<Applied> {
     let mut write = Write { rows, defaults: limits, applied: Applied::default() };
     match command {
-        Command::Append { entries, checkpoints, audit } => write.append(entries, checkpoints, audit)?,
+        Command::Append(append) => write.append(append)?,
         Command::Settle(settlement) => write.settle(settlement)?,
         Command::Route(route) => write.route(route)?,
         Command::Release(release) => write.release(release)?,

@@ -47,6 +47,14 @@ impl EventId {
         }
     }
 
+    /// The two halves of a UUID; `None` for a foreign id.
+    pub(crate) fn uuid_halves(&self) -> Option<[u64; 2]> {
+        match &self.0 {
+            Repr::Uuid(bits) => Some([(bits >> 64) as u64, *bits as u64]),
+            Repr::Foreign(_) => None,
+        }
+    }
+
     /// The text of a foreign id; `None` for a UUID.
     #[must_use]
     pub fn foreign(&self) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! Many patterns at once: a trie of segments, walked once per lookup.
 
 use super::Pattern;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// Maps patterns to values; a lookup visits only the branches that match.
 #[derive(Debug, Clone)]

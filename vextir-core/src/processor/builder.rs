@@ -178,7 +178,7 @@ impl ProcessorBuilder {
         let attachment = kernel.bus.attach().await?;
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
             // Nothing has run: the next start finds an orderly stop.
-            kernel.stop.cancel();
+            kernel.halt();
             kernel.stop_drivers(std::time::Duration::from_secs(1)).await;
             kernel.bus.detach().await?;
             return Err(error);

@@ -2,7 +2,9 @@
 
 use super::authorize::{Ruling, audit_of, refuse_denied};
 use super::{Kernel, Orphans, Processor, closed, meters};
-use crate::bus::{Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room};
+use crate::bus::{
+    Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room,
+};
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, IntoEvent, Limits, Name, Origin, Result,
     Verdict, driver::Inlet,
@@ -104,20 +106,27 @@ impl Kernel {
             entries.push(entry);
             audit.extend(record);
         }
-        self.run_eager(&mut entries).await;
-        let eager: Vec<_> = entries.iter().flat_map(|entry| &entry.eager).cloned().collect();
-        let command = Command::Append { entries, checkpoints, audit };
-        let receipt = if wait {
-            let commit = commit_when_there_is_room(&*self.bus, command);
-            self.stop.run_until_cancelled(commit).await.ok_or_else(closed)??
-        } else {
-            self.bus.commit(command).await?
-        };
-        for settlement in &eager {
+        if self.routes().has_eager() {
+            Box::pin(self.run_eager(&mut entries)).await;
+        }
+        let append = Arc::new(Append { entries, checkpoints, audit });
+        let receipt = self.commit_append(&append, wait).await?;
+        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
         meters::accepted(count);
         Ok(receipt)
+    }
+
+    /// Commits; waits for room if `wait`, and if the processor does not stop meanwhile.
+    async fn commit_append(&self, append: &Arc<Append>, wait: bool) -> Result<Receipt> {
+        match self.bus.commit(Command::Append(append.clone())).await {
+            Err(error) if wait && error.kind() == ErrorKind::Busy => {
+                let commit = commit_when_there_is_room(&*self.bus, Command::Append(append.clone()));
+                Box::pin(self.stop.run_until_cancelled(commit)).await.ok_or_else(closed)?
+            }
+            answer => answer,
+        }
     }
 
     /// Accept, authorize, route for one event from outside.

@@ -7,19 +7,17 @@ use crate::{
     Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, LeaseState, Name, Origin, Payload, Result,
     Sequence,
 };
-use std::collections::HashMap;
+use foldhash::HashMap;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 /// How long a request waits when nobody says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many events of a tree are read at once when looking back.
 const PAGE: usize = 256;
-
-/// By user and root of the tree.
-type Waiting = HashMap<(Name, EventId), Vec<mpsc::UnboundedSender<Progress>>>;
 
 /// Requests by the root whose tree they watch. Costs one load while nobody waits.
 #[derive(Default)]
@@ -28,11 +26,64 @@ pub(super) struct Waiters {
     waiting: Mutex<Waiting>,
 }
 
-/// What happened in a tree.
-enum Progress {
+#[derive(Default)]
+struct Waiting {
+    /// By user and root of the tree.
+    by_tree: HashMap<(Name, EventId), Vec<Arc<Inbox>>>,
+    /// The processor has stopped: nobody is told anything any more.
+    closed: bool,
+}
+
+/// Where somebody is told about a tree.
+#[derive(Default)]
+struct Inbox {
+    news: Mutex<News>,
+    wake: Notify,
+}
+
+/// What happened in a tree since its waiter looked last. Bounded by the tree's own event limit: each event of it
+/// is told once.
+#[derive(Default)]
+struct News {
+    told: VecDeque<Told>,
+    /// Its ledger, as far as anybody knows.
+    tree: Option<Tree>,
+    closed: bool,
+}
+
+enum Told {
     Event(Event),
-    Failed { driver: String, reason: String },
-    Tree(Tree),
+    Failed(Error),
+}
+
+impl Inbox {
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a look finds what it looks for.
+    async fn wait_for<T>(&self, mut look: impl FnMut(&mut News) -> Option<Result<T>>) -> Result<T> {
+        loop {
+            {
+                let mut news = self.news();
+                if let Some(found) = look(&mut news) {
+                    return found;
+                }
+                if news.closed {
+                    return Err(super::closed());
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+impl News {
+    fn tell_tree(&mut self, tree: Option<Tree>) {
+        if let Some(tree) = tree {
+            self.tree = Some(newer(self.tree, tree));
+        }
+    }
 }
 
 impl Waiters {
@@ -40,20 +91,24 @@ impl Waiters {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, tree: (Name, EventId)) -> mpsc::UnboundedReceiver<Progress> {
-        // Bounded by the tree's own event limit: each event of it is sent once.
-        let (send, receive) = mpsc::unbounded_channel();
-        self.map().entry(tree).or_default().push(send);
+    fn add(&self, tree: (Name, EventId)) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::default());
+        let mut waiting = self.map();
+        inbox.news().closed = waiting.closed;
+        waiting.by_tree.entry(tree).or_default().push(inbox.clone());
         self.count.fetch_add(1, Ordering::Release);
-        receive
+        inbox
     }
 
-    fn tell(&self, tree: impl FnOnce() -> (Name, EventId), news: impl Fn(&mpsc::UnboundedSender<Progress>)) {
+    fn tell(&self, tree: impl FnOnce() -> (Name, EventId), tell: impl Fn(&mut News)) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        if let Some(waiting) = self.map().get(&tree()) {
-            waiting.iter().for_each(news);
+        if let Some(inboxes) = self.map().by_tree.get(&tree()) {
+            for inbox in inboxes {
+                tell(&mut inbox.news());
+                inbox.wake.notify_one();
+            }
         }
     }
 
@@ -61,11 +116,21 @@ impl Waiters {
     pub(super) fn progress(&self, user: &Name, root: &EventId, event: Option<&Event>, receipt: &Receipt) {
         self.tell(
             || (user.clone(), root.clone()),
-            |waiter| {
-                event.into_iter().for_each(|event| drop(waiter.send(Progress::Event(event.clone()))));
-                receipt.tree.into_iter().for_each(|tree| drop(waiter.send(Progress::Tree(tree))));
+            |news| {
+                news.told.extend(event.cloned().map(Told::Event));
+                news.tell_tree(receipt.tree);
             },
         );
+    }
+
+    /// Ends every wait: the processor stops.
+    pub(super) fn close(&self) {
+        let mut waiting = self.map();
+        waiting.closed = true;
+        for inbox in waiting.by_tree.values().flatten() {
+            inbox.news().closed = true;
+            inbox.wake.notify_one();
+        }
     }
 }
 
@@ -73,59 +138,53 @@ impl Waiters {
 struct Wait<'a> {
     waiters: &'a Waiters,
     tree: (Name, EventId),
-    news: mpsc::UnboundedReceiver<Progress>,
+    inbox: Arc<Inbox>,
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.news.close();
-        let mut map = self.waiters.map();
-        if let Some(waiting) = map.get_mut(&self.tree) {
-            let before = waiting.len();
-            waiting.retain(|waiter| !waiter.is_closed());
-            self.waiters.count.fetch_sub(before - waiting.len(), Ordering::Release);
-            if waiting.is_empty() {
-                map.remove(&self.tree);
+        let mut waiting = self.waiters.map();
+        if let Some(inboxes) = waiting.by_tree.get_mut(&self.tree) {
+            let before = inboxes.len();
+            inboxes.retain(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
+            self.waiters.count.fetch_sub(before - inboxes.len(), Ordering::Release);
+            if inboxes.is_empty() {
+                waiting.by_tree.remove(&self.tree);
             }
         }
     }
 }
 
 impl Kernel {
+    /// Ends the loops, and who waits for what they bring.
+    pub(super) fn halt(&self) {
+        self.stop.cancel();
+        self.waiters.close();
+    }
+
     /// Tells who waits what a settlement brought.
     pub(super) fn announce(&self, settlement: &Settlement, receipt: &Receipt) {
+        let logged = |event: &Event| {
+            let mut stored = receipt.appended.iter().chain(&receipt.outputs);
+            stored.any(|appended| appended.id == event.id && !appended.parked)
+        };
         self.waiters.tell(
             || settlement.delivery.event.tree(),
-            |waiter| {
-                let (Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. }) = &settlement.outcome
-                else {
-                    return;
-                };
-                if receipt.dropped {
-                    return;
+            |news| {
+                if !receipt.dropped
+                    && let Outcome::Done { outputs, .. } | Outcome::Dead { outputs, .. } = &settlement.outcome
+                {
+                    let outputs = outputs.iter().map(|entry| &entry.event).filter(|event| logged(event));
+                    news.told.extend(outputs.cloned().map(Told::Event));
                 }
-                let logged = |event: &&crate::bus::Entry| {
-                    let mut stored = receipt.appended.iter().chain(&receipt.outputs);
-                    stored.any(|appended| appended.id == event.event.id && !appended.parked)
-                };
-                for entry in outputs.iter().filter(logged) {
-                    let _ = waiter.send(Progress::Event(entry.event.clone()));
+                if !receipt.dropped
+                    && let Outcome::Dead { reason, .. } = &settlement.outcome
+                {
+                    let text = format!("{}: {reason}", settlement.delivery.driver);
+                    news.told.push_back(Told::Failed(Error::new(ErrorKind::Failed, text)));
                 }
-                if let Outcome::Dead { reason, .. } = &settlement.outcome {
-                    let driver = settlement.delivery.driver.to_string();
-                    let _ = waiter.send(Progress::Failed { driver, reason: reason.clone() });
-                }
-            },
-        );
-        self.waiters.tell(
-            || settlement.delivery.event.tree(),
-            |waiter| {
-                for notice in &receipt.notices {
-                    let _ = waiter.send(Progress::Event(notice.clone()));
-                }
-                if let Some(tree) = receipt.tree {
-                    let _ = waiter.send(Progress::Tree(tree));
-                }
+                news.told.extend(receipt.notices.iter().cloned().map(Told::Event));
+                news.tell_tree(receipt.tree);
             },
         );
     }
@@ -147,7 +206,7 @@ impl Kernel {
         }
         let (user, root) = emission.event.tree();
         let tree = (user.clone(), root.clone());
-        let waiting = Wait { waiters: &self.waiters, news: self.waiters.add(tree.clone()), tree };
+        let waiting = Wait { waiters: &self.waiters, inbox: self.waiters.add(tree.clone()), tree };
         let receipt = self.emit(origin, vec![emission], Vec::new(), true).await?;
         let mut tree = receipt.tree;
         let Appended { sequence, fresh, parked, .. } = first(receipt)?;
@@ -155,7 +214,8 @@ impl Kernel {
             // It was emitted before: its tree may be at work, or over.
             tree = self.bus.lease(&user, &root).await?.as_ref().map(Tree::from);
         }
-        Ok((waiting, Watched { user, root, sequence, parked, tree }))
+        waiting.inbox.news().tell_tree(tree);
+        Ok((waiting, Watched { user, root, sequence, parked }))
     }
 
     pub(super) async fn request<R: Payload>(
@@ -165,9 +225,10 @@ impl Kernel {
         limit: Duration,
     ) -> Result<R> {
         let work = async {
-            let (mut waiting, watched) = self.emit_and_watch(origin, event).await?;
-            match self.answer::<R>(&mut waiting, &watched).await {
+            let (waiting, watched) = self.emit_and_watch(origin, event).await?;
+            match answer::<R>(&waiting.inbox, watched.parked).await {
                 Ok(answer) => Ok(answer),
+                Err(error) if error.kind() == ErrorKind::Closed => Err(error),
                 // Workers tell after their commits: the log has the last word.
                 Err(error) => match self.look_back::<R>(&watched).await? {
                     Some(answer) => answer.decode(),
@@ -177,37 +238,10 @@ impl Kernel {
         };
         tokio::select! {
             answer = work => answer,
-            () = self.stop.cancelled() => Err(super::closed()),
             () = self.clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("no {} within {}; the work goes on", R::TYPE, humantime::format_duration(limit)),
             )),
-        }
-    }
-
-    async fn answer<R: Payload>(&self, waiting: &mut Wait<'_>, watched: &Watched) -> Result<R> {
-        let (mut tree, mut failure) = (watched.tree, None);
-        loop {
-            // What was told already comes before what the ledger says.
-            let news = match waiting.news.try_recv() {
-                Ok(news) => news,
-                Err(_) => {
-                    match tree {
-                        Some(tree) => end_of(tree, R::TYPE, &mut failure)?,
-                        None if watched.parked => return Err(held()),
-                        None => return Err(no_answer(R::TYPE)),
-                    }
-                    waiting.news.recv().await.ok_or_else(super::closed)?
-                }
-            };
-            match news {
-                Progress::Event(event) if event.event_type == R::TYPE => return event.decode(),
-                Progress::Event(_) => {}
-                Progress::Failed { driver, reason } => {
-                    failure = Some(Error::new(ErrorKind::Failed, format!("{driver}: {reason}")));
-                }
-                Progress::Tree(new) => tree = Some(newer(tree, new)),
-            }
         }
     }
 
@@ -223,17 +257,9 @@ impl Kernel {
         origin: Origin,
         event: impl IntoEvent,
     ) -> Result<Vec<Event>> {
-        let (mut waiting, watched) = self.emit_and_watch(origin, event).await?;
-        let mut tree = watched.tree;
-        while tree.is_some_and(|tree| tree.open > 0) {
-            let news = tokio::select! {
-                news = waiting.news.recv() => news.ok_or_else(super::closed)?,
-                () = self.stop.cancelled() => return Err(super::closed()),
-            };
-            if let Progress::Tree(new) = news {
-                tree = Some(newer(tree, new));
-            }
-        }
+        let (waiting, watched) = self.emit_and_watch(origin, event).await?;
+        let is_over = |news: &mut News| news.tree.is_none_or(|tree| tree.open == 0).then_some(Ok(()));
+        waiting.inbox.wait_for(is_over).await?;
         if watched.parked {
             return Ok(Vec::new());
         }
@@ -263,7 +289,28 @@ struct Watched {
     sequence: Sequence,
     /// The root itself waits: delayed or held.
     parked: bool,
-    tree: Option<Tree>,
+}
+
+/// The first `R` that a tree brings; `parked`: its root itself waits.
+async fn answer<R: Payload>(inbox: &Inbox, parked: bool) -> Result<R> {
+    let mut failure = None;
+    inbox
+        .wait_for(|news| {
+            // What was told comes before what the ledger says.
+            while let Some(told) = news.told.pop_front() {
+                match told {
+                    Told::Event(event) if event.event_type == R::TYPE => return Some(event.decode()),
+                    Told::Event(_) => {}
+                    Told::Failed(error) => failure = Some(error),
+                }
+            }
+            match news.tree {
+                Some(tree) => end_of(tree, R::TYPE, &mut failure).err().map(Err),
+                None if parked => Some(Err(held())),
+                None => Some(Err(no_answer(R::TYPE))),
+            }
+        })
+        .await
 }
 
 /// Workers tell in any order; the ledger's own order is that of its last event, then of what is settled.

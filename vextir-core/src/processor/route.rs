@@ -5,7 +5,7 @@ use super::registry::Registered;
 use crate::bus::{Hold, NewDelivery, Place};
 use crate::pattern::Trie;
 use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// How many event types the cache remembers.
@@ -38,6 +38,7 @@ impl RouteTarget {
 #[derive(Debug, Default)]
 pub(super) struct RouteTable {
     drivers: Vec<Arc<Registered>>,
+    has_eager: bool,
     by_id: HashMap<Name, usize>,
     exact: HashMap<Name, Vec<(usize, Effect)>>,
     patterns: Trie<(usize, Effect)>,
@@ -46,7 +47,8 @@ pub(super) struct RouteTable {
 
 impl RouteTable {
     pub(super) fn new(drivers: Vec<Arc<Registered>>) -> Self {
-        let mut table = Self { drivers, ..Self::default() };
+        let has_eager = drivers.iter().any(|driver| driver.manifest.eager);
+        let mut table = Self { drivers, has_eager, ..Self::default() };
         for (index, driver) in table.drivers.iter().enumerate() {
             table.by_id.insert(driver.id.clone(), index);
             for (pattern, capability) in driver.patterns.iter().zip(&driver.manifest.capabilities) {
@@ -89,6 +91,11 @@ impl RouteTable {
             targets.push(RouteTarget { driver: self.drivers[index].clone(), effect });
         }
         targets.into()
+    }
+
+    /// Whether any driver runs before the commit.
+    pub(super) fn has_eager(&self) -> bool {
+        self.has_eager
     }
 
     pub(super) fn drivers(&self) -> &[Arc<Registered>] {

@@ -44,7 +44,7 @@ impl Processor {
                 () = kernel.clock.sleep(GRACE) => false,
             }
         };
-        kernel.stop.cancel();
+        kernel.halt();
         kernel.stop_drivers(limit).await;
         if !ended {
             kernel.bus.abandon();

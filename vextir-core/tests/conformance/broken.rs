@@ -50,13 +50,13 @@ impl Broken {
     /// What the fault does to a command on its way.
     fn bend(&self, mut command: Command) -> Command {
         match &mut command {
-            Command::Append { entries, .. } if self.is(Fault::ForgetsKeys) => {
-                entries.iter_mut().for_each(|entry| entry.key = None);
+            Command::Append(append) if self.is(Fault::ForgetsKeys) => {
+                Arc::make_mut(append).entries.iter_mut().for_each(|entry| entry.key = None);
             }
-            Command::Append { audit, .. } if self.is(Fault::DropsAudit) => audit.clear(),
+            Command::Append(append) if self.is(Fault::DropsAudit) => Arc::make_mut(append).audit.clear(),
             Command::Audit(records) if self.is(Fault::DropsAudit) => records.clear(),
             Command::Settle(settlement) if self.is(Fault::LosesUsage) => {
-                std::sync::Arc::make_mut(settlement).usage.clear()
+                Arc::make_mut(settlement).usage.clear()
             }
             _ => {}
         }
@@ -80,8 +80,8 @@ impl EventBus for Broken {
 
     async fn commit(&self, command: Command) -> Result<Receipt> {
         let command = self.bend(command);
-        if let (true, Command::Append { entries, .. }) = (self.is(Fault::StoresOneByOne), &command) {
-            for entry in entries {
+        if let (true, Command::Append(append)) = (self.is(Fault::StoresOneByOne), &command) {
+            for entry in &append.entries {
                 self.bus.commit(Command::append(vec![entry.clone()])).await?;
             }
         }

@@ -1,5 +1,6 @@
 //! The rows of [`MemoryBus`](super::MemoryBus): ordered maps under one lock.
 
+use super::recent::{Key, Recent};
 use crate::bus::{
     BusStatus, Checkpoint, Chores, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows, Sequence,
 };
@@ -9,14 +10,6 @@ use crate::{
     Timestamp, Version,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-
-/// Foreign ids are unique for each user, ours everywhere.
-type Key = (EventId, Name);
-
-fn key(user: &Name, id: &EventId) -> Key {
-    let scope = if id.foreign().is_some() { user.clone() } else { Name::default() };
-    (id.clone(), scope)
-}
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -33,10 +26,10 @@ pub(super) struct Table {
     pub(super) audit: VecDeque<(u64, AuditRecord)>,
     pub(super) checkpoints: HashMap<Name, BTreeMap<String, Data>>,
     log: VecDeque<Logged>,
-    ids: HashMap<Key, Sequence>,
-    leases: HashMap<Key, Lease>,
-    /// Ledgers of trees whose events are gone but whose work is not.
-    lingering: VecDeque<Key>,
+    ids: Recent<Sequence>,
+    leases: Recent<Lease>,
+    /// The head when they last forgot what is old.
+    aged_at: Sequence,
     keys: HashMap<(Name, Name), EventId>,
     keys_in_order: VecDeque<(Sequence, (Name, Name))>,
     keep: usize,
@@ -64,9 +57,9 @@ impl Table {
             audit: VecDeque::new(),
             checkpoints: HashMap::new(),
             log: VecDeque::new(),
-            ids: HashMap::new(),
-            leases: HashMap::new(),
-            lingering: VecDeque::new(),
+            ids: Recent::new(),
+            leases: Recent::new(),
+            aged_at: 0,
             keys: HashMap::new(),
             keys_in_order: VecDeque::new(),
             keep: keep.max(1),
@@ -89,7 +82,7 @@ impl Table {
 
     pub(super) fn status(&self) -> BusStatus {
         let (open, limit) = self.backlog();
-        BusStatus::new(self.head, open, limit)
+        BusStatus::new(self.head, open, limit).with_waiting(self.parked.len())
     }
 
     pub(super) fn chores(&self) -> Chores {
@@ -107,11 +100,11 @@ impl Table {
     }
 
     pub(super) fn logged(&self, user: &Name, id: &EventId) -> Option<Logged> {
-        self.at(*self.ids.get(&key(user, id))?).cloned()
+        self.at(*self.ids.get(&Key::new(user, id))?).cloned()
     }
 
     pub(super) fn ledger(&self, user: &Name, root: &EventId) -> Option<Lease> {
-        self.leases.get(&key(user, root)).cloned()
+        self.leases.get(&Key::new(user, root)).cloned()
     }
 
     pub(super) fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {
@@ -134,31 +127,19 @@ impl Table {
         Ok(page)
     }
 
-    /// Removes what is more than the bus keeps, from the front.
-    pub(super) fn trim(&mut self) {
-        while self.log.len() > self.keep {
-            let Some(gone) = self.log.pop_front() else { break };
-            let event = &gone.event;
-            self.ids.remove(&key(&event.user_id, &event.id));
-            let root = key(&event.user_id, event.root());
-            match self.leases.get(&root) {
-                Some(lease) if lease.last > gone.sequence => {}
-                Some(lease) if lease.open > 0 || lease.parked > 0 => self.lingering.push_back(root),
-                _ => drop(self.leases.remove(&root)),
-            }
-        }
+    /// Removes what is more than the bus keeps, from the front. What comes back can be dropped without the lock.
+    pub(super) fn trim(&mut self) -> Vec<Logged> {
+        let gone: Vec<Logged> = self.log.drain(..self.log.len().saturating_sub(self.keep)).collect();
         let first = self.first();
+        if self.head - self.aged_at >= self.keep as u64 {
+            self.aged_at = self.head;
+            // Whatever the old generation holds came before the last `keep` events.
+            self.ids.age(|_| false);
+            self.leases.age(|lease| lease.open > 0 || lease.parked > 0 || lease.last >= first);
+        }
         while self.keys_in_order.front().is_some_and(|(sequence, _)| *sequence < first) {
             if let Some((_, pair)) = self.keys_in_order.pop_front() {
                 self.keys.remove(&pair);
-            }
-        }
-        for _ in 0..self.lingering.len().min(4) {
-            let Some(root) = self.lingering.pop_front() else { break };
-            match self.leases.get(&root) {
-                Some(lease) if lease.open > 0 || lease.parked > 0 => self.lingering.push_back(root),
-                Some(lease) if lease.last >= first => {}
-                _ => drop(self.leases.remove(&root)),
             }
         }
         while self.audit.len() > self.keep {
@@ -169,6 +150,7 @@ impl Table {
                 tracing::warn!(event = %letter.event.id, driver = %letter.driver, "oldest dead letter removed");
             }
         }
+        gone
     }
 }
 
@@ -204,7 +186,7 @@ impl Rows for Table {
 
     fn add_event(&mut self, event: &Event, _policy: Option<&Name>) -> Result<Sequence> {
         self.head += 1;
-        self.ids.insert(key(&event.user_id, &event.id), self.head);
+        self.ids.insert(Key::new(&event.user_id, &event.id), self.head);
         self.log.push_back(Logged { sequence: self.head, logged_at: self.now, event: event.clone() });
         Ok(self.head)
     }
@@ -288,8 +270,6 @@ impl Rows for Table {
         if let Some(due) = due(&parked) {
             self.delayed.remove(&due);
         }
-        // Its ledger may have nothing in the log by which it would be found later.
-        self.lingering.push_back(key(&parked.event.user_id, parked.event.root()));
         Ok(true)
     }
 
@@ -328,11 +308,11 @@ impl Rows for Table {
     }
 
     fn lease(&mut self, user: &Name, root: &EventId) -> Result<Option<&mut Lease>> {
-        Ok(self.leases.get_mut(&key(user, root)))
+        Ok(self.leases.get_mut(&Key::new(user, root)))
     }
 
     fn add_lease(&mut self, lease: Lease) -> Result<()> {
-        self.leases.insert(key(&lease.user, &lease.root), lease);
+        self.leases.insert(Key::new(&lease.user, &lease.root), lease);
         Ok(())
     }
 

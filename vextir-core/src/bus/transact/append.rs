@@ -1,7 +1,7 @@
 //! Events into the log, with their deliveries and their place in the causal ledger.
 
 use super::{Write, leaves_work};
-use crate::bus::{Appended, Checkpoint, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
+use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
 use crate::{
     AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Limits, Name,
@@ -21,12 +21,8 @@ struct Stamped<'a> {
 type Destination<'a> = Cow<'a, Place>;
 
 impl<R: Rows> Write<'_, R> {
-    pub(super) fn append(
-        &mut self,
-        entries: &[Entry],
-        checkpoints: &[Checkpoint],
-        audit: &[AuditRecord],
-    ) -> Result<()> {
+    pub(super) fn append(&mut self, append: &Append) -> Result<()> {
+        let Append { entries, checkpoints, audit } = append;
         self.refuse_busy(entries)?;
         let entries: Vec<_> = entries.iter().map(|entry| self.stamp(entry)).collect();
         if entries.iter().all(|one| one.minted && one.entry.key.is_none()) {

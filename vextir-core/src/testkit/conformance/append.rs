@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Checkpoint, Command, Entry, Place};
+use crate::bus::{Append, Checkpoint, Command, Entry, Place};
 use crate::{AuditRecord, Data, Decision, ErrorKind, EventId, Name};
 
 pub(super) async fn a_command_is_applied_whole_or_not_at_all<S: BusUnderTest>(subject: S) -> Outcome {
@@ -10,12 +10,12 @@ pub(super) async fn a_command_is_applied_whole_or_not_at_all<S: BusUnderTest>(su
     let taken = event("taken").with_id(id("evt_1")).with_data(serde_json::json!(1));
     append(&*bus, vec![Entry::new(taken.clone(), to(&[]))]).await?;
     let other = taken.with_data(serde_json::json!(2));
-    let command = Command::Append {
+    let command = Append {
         entries: vec![job("first"), Entry::new(other, to(&["worker"])), job("last")],
         checkpoints: vec![checkpoint("a", Some(1))],
         audit: vec![AuditRecord::about(&event("noted"), "deny", Decision::new("policy", "because"))],
     };
-    refused(bus.commit(command).await, ErrorKind::Conflict, "a batch with a bad entry is refused")?;
+    refused(bus.commit(command.into()).await, ErrorKind::Conflict, "a batch with a bad entry is refused")?;
     let promise = "a refused command leaves nothing behind";
     same(types(&*bus).await?, vec!["taken".to_owned()], promise)?;
     same(bus.pending(0, 10).await?, vec![], promise)?;
@@ -23,12 +23,12 @@ pub(super) async fn a_command_is_applied_whole_or_not_at_all<S: BusUnderTest>(su
     same(bus.audit(0, 10).await?, vec![], promise)?;
     same(bus.status().borrow().open, 0, promise)?;
 
-    let command = Command::Append {
+    let command = Append {
         entries: vec![job("first"), job("second")],
         checkpoints: vec![checkpoint("a", Some(1))],
         audit: vec![AuditRecord::about(&event("noted"), "deny", Decision::new("policy", "because"))],
     };
-    bus.commit(command).await?;
+    bus.commit(command.into()).await?;
     let promise = "an accepted command is applied whole";
     same(types(&*bus).await?.len(), 3, promise)?;
     same(bus.pending(0, 10).await?.len(), 2, promise)?;
@@ -126,8 +126,7 @@ fn checkpoint(key: &str, value: Option<u32>) -> Checkpoint {
 pub(super) async fn checkpoints_land_with_their_events<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let watcher = Name::literal("watcher");
-    let write =
-        |entries, checkpoints| bus.commit(Command::Append { entries, checkpoints, audit: Vec::new() });
+    let write = |entries, checkpoints| bus.commit(Append { entries, checkpoints, audit: Vec::new() }.into());
     write(vec![job("seen")], vec![checkpoint("b", Some(1)), checkpoint("a", Some(2))]).await?;
     write(vec![], vec![checkpoint("c", Some(3))]).await?;
     let all = bus.checkpoints(&watcher, "", 10).await?;

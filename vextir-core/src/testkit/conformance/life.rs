@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Checkpoint, Command, Entry, Hold, Place};
+use crate::bus::{Append, Checkpoint, Command, Entry, Hold, Place};
 use crate::{AuditRecord, Data, Decision, ErrorKind, EventFilter, Name};
 use futures::FutureExt;
 
@@ -78,7 +78,7 @@ pub(super) async fn what_ran_alone_is_remembered<S: BusUnderTest>(subject: S) ->
 async fn furnish(bus: &dyn crate::EventBus) -> Outcome {
     bus.attach().await?;
     let keyed = Entry { key: Some("order-7".into()), ..job("keyed") };
-    let command = Command::Append {
+    let command = Append {
         entries: vec![keyed, job("dies"), job("fails"), Entry::new(event("raw"), Place::Unrouted)],
         checkpoints: vec![Checkpoint {
             driver: Name::literal("watcher"),
@@ -87,7 +87,7 @@ async fn furnish(bus: &dyn crate::EventBus) -> Outcome {
         }],
         audit: vec![AuditRecord::about(&event("noted"), "deny", Decision::new("policy", "because"))],
     };
-    bus.commit(command).await?;
+    bus.commit(command.into()).await?;
     let held = Place::Parked(Hold::Approval, Some(Decision::new("policy", "ask first")));
     append(bus, vec![Entry::new(event("held"), held)]).await?;
     let open = bus.pending(0, 10).await?;

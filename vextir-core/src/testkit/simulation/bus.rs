@@ -60,8 +60,8 @@ impl Script {
 /// The commits at which a process may die: those that store or settle an event.
 fn describe(command: &Command) -> Option<String> {
     match command {
-        Command::Append { entries, .. } => {
-            let types: Vec<&str> = entries.iter().map(|entry| &*entry.event.event_type).collect();
+        Command::Append(append) => {
+            let types: Vec<&str> = append.entries.iter().map(|entry| &*entry.event.event_type).collect();
             Some(format!("the emit of {}", types.join(", ")))
         }
         Command::Settle(settlement) => {
