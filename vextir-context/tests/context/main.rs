@@ -1,9 +1,14 @@
 //! The context: what users do with documents, and what others must not see of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod merging;
+mod past;
 mod paths;
+mod rights;
+mod settle;
 
 mod store;
+mod watching;
 
 use serde_json::Value;
 use vextir_context::Hub;
