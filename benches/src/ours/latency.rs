@@ -15,8 +15,9 @@ pub(crate) fn latency(trial: &Trial, eager: bool) -> Result<Vec<Measurement>> {
     super::block_on(async {
         let driver = Answerer { eager, ..Answerer::new(1) };
         let app = Processor::builder(super::open(trial)?).driver(driver).start().await?;
-        ask_for(&app, trial.warm_up()).await?;
-        let mut times = ask_for(&app, trial.length()).await?;
+        // On a worker, as in a server: the main thread would have to be woken for each answer.
+        tokio::spawn(ask_for(app.clone(), trial.warm_up())).await??;
+        let mut times = tokio::spawn(ask_for(app.clone(), trial.length())).await??;
         app.shutdown().await?;
         times.sort_unstable();
         let median = times[times.len() / 2].as_secs_f64() * 1e6;
@@ -25,7 +26,7 @@ pub(crate) fn latency(trial: &Trial, eager: bool) -> Result<Vec<Measurement>> {
     })
 }
 
-async fn ask_for(app: &Processor, length: Duration) -> Result<Vec<Duration>> {
+async fn ask_for(app: Processor, length: Duration) -> vextir::Result<Vec<Duration>> {
     let (started, mut times) = (Instant::now(), Vec::new());
     while started.elapsed() < length {
         let one = Instant::now();

@@ -28,7 +28,7 @@ impl Writer<'_> {
             }
         }
         if gathered.is_empty() {
-            self.spread_answers(jobs);
+            self.look_out(jobs);
             if jobs.blocking_recv_many(gathered, BATCH) == 0 {
                 return false;
             }
@@ -38,20 +38,29 @@ impl Writer<'_> {
     }
 
     /// Before the writer sleeps: everybody must know of the answers that are there. Gives the one task that
-    /// knows a moment to tell the others, while nothing else is to be done.
-    fn spread_answers(&mut self, jobs: &Receiver<Job>) {
+    /// knows a moment to tell the others, and looks for a while whether one of them comes back.
+    fn look_out(&mut self, jobs: &Receiver<Job>) {
+        let linger = self.window.linger();
         let began = Instant::now();
-        while !self.relay.is_over() && jobs.is_empty() {
-            if began.elapsed() > RELAY {
+        while jobs.is_empty() {
+            let waited = began.elapsed();
+            if waited > RELAY {
                 self.relay.pass_on();
             }
+            if waited > linger && self.relay.is_over() {
+                break;
+            }
             std::thread::yield_now();
+        }
+        if !linger.is_zero() {
+            self.window.learn_linger(!jobs.is_empty());
         }
     }
 
     /// Those who were answered together tend to come back together: takes them in while they come.
     fn wait_for_company(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) {
-        let expected = self.window.expected();
+        // Half of them: the others come while these are written, so that neither side waits for the other.
+        let expected = self.window.expected().div_ceil(2);
         let patience = self.window.patience();
         let began = Instant::now();
         let mut grown = began;
