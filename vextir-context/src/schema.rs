@@ -152,3 +152,32 @@ pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")
+            .unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(|row| row.unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_becomes_a_new_one_and_keeps_its_rows() {
+        let old = Connection::open_in_memory().unwrap();
+        old.execute_batch(&format!("{FIRST} PRAGMA user_version = 1; INSERT INTO meta VALUES ('head', 7);"))
+            .unwrap();
+        migrate(&old, 1).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        migrate(&new, 0).unwrap();
+        assert_eq!(tables(&old), tables(&new));
+        let number = |sql: &str| -> rusqlite::Result<i32> { old.query_row(sql, [], |row| row.get(0)) };
+        assert_eq!(number("SELECT value FROM meta WHERE name = 'head'"), Ok(7));
+        assert_eq!(number("PRAGMA user_version"), Ok(VERSION));
+        migrate(&old, VERSION).unwrap();
+        assert!(migrate(&old, 1).is_err(), "a step that fails leaves the file as it is");
+        assert_eq!(tables(&old), tables(&new));
+    }
+}

@@ -10,9 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vextir_core::context::{Change, Content, Intent, Version, nothing_at};
 use vextir_core::{Error, ErrorKind, Result};
 
-/// The largest document, in bytes of content and metadata.
-const MAX_BYTES: usize = 16 << 20;
-
 /// What becomes of each change of a command, in the same order.
 #[derive(Debug)]
 pub(crate) struct Merged {
@@ -89,8 +86,8 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
     for (index, change) in changes.iter().enumerate() {
         if !change.what.is_content() {
             // What was written so far must be there before it is moved or removed.
-            for (key, document) in &mut open {
-                document.close(key, &mut parts)?;
+            for document in open.values_mut() {
+                document.close(&mut parts)?;
             }
             open =
                 open.into_iter().filter_map(|(key, document)| Some((key.after(change)?, document))).collect();
@@ -107,8 +104,8 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
         parts.push(Part::Folded);
         open.insert(key, document);
     }
-    for (key, document) in &mut open {
-        document.close(key, &mut parts)?;
+    for document in open.values_mut() {
+        document.close(&mut parts)?;
     }
     Ok(Merged { parts, raced: AtomicBool::new(false) })
 }
@@ -168,26 +165,20 @@ impl Open {
             }
             None => (what.on(current, path)?, change.metadata.clone()),
         };
-        match &wanted {
-            Content::Text(text) => body.set_text(text)?,
-            Content::Json(value) => body.set_json(value)?,
-        }
-        metadata.iter().try_for_each(|metadata| body.set_metadata(metadata))
+        let set = match &wanted {
+            Content::Text(text) => body.set_text(text),
+            Content::Json(value) => body.set_json(value),
+        };
+        let set = set.and_then(|()| metadata.iter().try_for_each(|metadata| body.set_metadata(metadata)));
+        set.map_err(|error| error.context(path.clone()))
     }
 
     /// Turns what was changed so far into a part.
-    fn close(&mut self, key: &Key, parts: &mut [Part]) -> Result<()> {
+    fn close(&mut self, parts: &mut [Part]) -> Result<()> {
         let Some(last) = self.last.take() else { return Ok(()) };
         let (content, metadata) = state_of(&self.body);
         let text = content.to_text().into_owned();
         let described = json(&metadata)?;
-        let size = text.len() + described.len();
-        if size > MAX_BYTES {
-            return Err(Error::invalid(format!(
-                "{} would have {size} bytes, at most {MAX_BYTES}; cut it into several documents",
-                key.path
-            )));
-        }
         let after = (content, metadata);
         let same = self.before.as_ref() == Some(&after);
         parts[last] = Part::Content(Box::new(Prepared {

@@ -1,6 +1,7 @@
 //! The context: what users do with documents, and what others must not see of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faults;
 mod merging;
 mod past;
 mod paths;
