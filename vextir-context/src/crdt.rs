@@ -33,6 +33,7 @@ mod diff;
 mod key;
 mod leaf;
 mod limits;
+mod pack;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -95,7 +96,9 @@ impl Body {
     /// [`ErrorKind::Corrupt`] if the state is damaged.
     pub(crate) fn load(client: u64, state: &[u8]) -> Result<Self> {
         let mut body = Self::new(client);
-        let update = Update::decode_v2(state).map_err(damaged)?;
+        let update = pack::unpack(state).map_err(damaged)?;
+        wire::contents(&update).map_err(damaged)?;
+        let update = Update::decode_v1(&update).map_err(damaged)?;
         body.doc = built(body.client, vec![update])?.map_err(damaged)?;
         if body.doc.transact().has_missing_updates() {
             return Err(Error::new(ErrorKind::Corrupt, "a part of the document's state is missing"));
@@ -223,7 +226,7 @@ impl Body {
         let mut update = txn.encode_diff_v1(&known);
         // The library adds all that was ever removed. Only what is new need travel.
         if let Ok(contents) = wire::contents(&update) {
-            update.truncate(contents.deletions);
+            update.truncate(contents.removals);
             update.extend(self.removed.encode_v1());
         }
         self.taken = clock;
@@ -233,7 +236,7 @@ impl Body {
 
     /// The whole document, for storage.
     pub(crate) fn state(&self) -> Vec<u8> {
-        self.doc.transact().encode_diff_v2(&StateVector::default())
+        pack::pack(&self.doc.transact().encode_diff_v1(&StateVector::default()))
     }
 
     /// Which operations this replica has, for [`since`](Self::since) on another one.
@@ -266,34 +269,45 @@ impl Body {
         }
         limits::check_update(update.len())?;
         let contents = wire::contents(update)?;
-        let clock = self.clock();
-        if contents.ends.iter().any(|(client, end)| *client == self.client && *end > clock) {
+        let known = self.doc.transact().state_vector();
+        let clock = known.get(&yrs::ClientID::new(self.client));
+        if contents.operations.iter().any(|(client, clocks)| *client == self.client && clocks.end > clock) {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "the update was written under the id of this replica, but not by it (a copied or restored file?); \
                  open the file anew, so that it gets a fresh id",
             ));
         }
+        if !contents.follow(&known) {
+            return Err(gap());
+        }
         let refused =
             |error| Error::invalid("the update cannot be read; it was not applied").with_source(error);
         let update = Update::decode_v1(update).map_err(refused)?;
-        let own = Update::decode_v1(&self.doc.transact().encode_diff_v1(&StateVector::default()))
-            .map_err(damaged)?;
-        let merged = built(self.client, vec![own, update])?.map_err(|error| {
-            Error::invalid("the update does not fit together; it was not applied").with_source(error)
-        })?;
-        let txn = merged.transact();
-        if txn.has_missing_updates() {
-            return Err(Error::new(
-                ErrorKind::Gap,
-                "the update builds on changes that are not here; it was not applied. Ask for what is missing first",
-            ));
+        let own = all_of(&self.doc)?;
+        let (merged, shown) = self.tried(vec![own, update])?;
+        // What is stored is loaded again some day, and must be the same then.
+        let (again, shown_again) = self.tried(vec![all_of(&merged)?])?;
+        if shown != shown_again {
+            return Err(Error::invalid("the update names neighbours in the wrong order; it was not applied"));
         }
-        check::check(&txn)?;
-        drop(txn);
-        self.doc = merged;
+        self.doc = again;
         self.characters = None;
         Ok(())
+    }
+
+    /// A document of these updates, and the hash of what it holds.
+    fn tried(&self, updates: Vec<Update>) -> Result<(Doc, u64)> {
+        let doc = built(self.client, updates)?.map_err(|error| {
+            Error::invalid("the update does not fit together; it was not applied").with_source(error)
+        })?;
+        let txn = doc.transact();
+        if txn.has_missing_updates() {
+            return Err(gap());
+        }
+        let shown = check::check(&txn)?;
+        drop(txn);
+        Ok((doc, shown))
     }
 
     fn write<T>(&mut self, space: &'static str, change: impl FnOnce(&mut Writer<'_, '_>) -> T) -> T {
@@ -341,6 +355,18 @@ fn built(client: u64, updates: Vec<Update>) -> Result<Result<Doc, yrs::error::Up
     };
     catch_unwind(AssertUnwindSafe(build))
         .map_err(|_| Error::invalid("the update broke the CRDT library; it was not applied"))
+}
+
+/// The whole document as an update.
+fn all_of(doc: &Doc) -> Result<Update> {
+    Update::decode_v1(&doc.transact().encode_diff_v1(&StateVector::default())).map_err(damaged)
+}
+
+fn gap() -> Error {
+    Error::new(
+        ErrorKind::Gap,
+        "the update builds on changes that are not here; it was not applied. Ask for what is missing first",
+    )
 }
 
 fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -1,5 +1,8 @@
 //! What the merge layer promises, from outside.
 
+mod convergence;
+mod hostile;
+mod storage;
 mod values;
 
 use super::{Body, Content};

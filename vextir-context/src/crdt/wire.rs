@@ -6,16 +6,33 @@
 
 use super::key::ElementId;
 use super::limits;
+use std::ops::Range;
 use vextir_core::{Error, Result};
 use yrs::{ClientID, StateVector};
 
 /// What an update brings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
-    /// For each client, the clock behind its last operation.
-    pub(super) ends: Vec<(u64, u32)>,
-    /// Where the deletions begin, in bytes.
-    pub(super) deletions: usize,
+    /// The clocks of each client's operations.
+    pub(super) operations: Vec<(u64, Range<u32>)>,
+    /// For each client, the clock behind the last operation that is removed.
+    pub(super) removed: Vec<(u64, u32)>,
+    /// Where the removals begin, in bytes.
+    pub(super) removals: usize,
+}
+
+impl Contents {
+    /// Whether a replica with this vector can take the update in. The library takes in operations that lie behind a
+    /// gap, but says of them neither that they are there nor that something is missing.
+    pub(super) fn follow(&self, known: &StateVector) -> bool {
+        let known = |client: u64| known.get(&ClientID::new(client));
+        let brought = |client: u64| {
+            let own = self.operations.iter().filter(|(other, _)| *other == client);
+            own.map(|(_, clocks)| clocks.end).max().unwrap_or_default()
+        };
+        self.operations.iter().all(|(client, clocks)| clocks.start <= known(*client))
+            && self.removed.iter().all(|(client, end)| *end <= known(*client).max(brought(*client)))
+    }
 }
 
 /// The highest id of a client that the format has room for.
@@ -25,30 +42,31 @@ const CLOCKS: u32 = 1 << 30;
 
 const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
-const HAS_NAME: u8 = 0x20;
+const HAS_KEY: u8 = 0x20;
 
 /// Checks an update, and says what it brings.
 pub(super) fn contents(update: &[u8]) -> Result<Contents> {
-    let mut reader = Reader { rest: update };
+    let mut reader = Reader::new(update);
     let mut contents = Contents::default();
     for _ in 0..reader.number()? {
         let blocks = reader.number()?;
         let client = reader.client()?;
-        let mut clock = reader.clock()?;
+        let start = reader.clock()?;
+        let mut end = start;
         for _ in 0..blocks {
-            let length = reader.block()?;
-            clock = later(clock, length)?;
+            end = later(end, reader.block()?)?;
         }
-        contents.ends.push((client, clock));
+        contents.operations.push((client, start..end));
     }
-    contents.deletions = update.len() - reader.rest.len();
+    contents.removals = update.len() - reader.rest.len();
     for _ in 0..reader.number()? {
-        reader.client()?;
+        let client = reader.client()?;
+        let mut last = 0;
         for _ in 0..reader.number()? {
-            let from = reader.clock()?;
-            let length = reader.number()?;
-            later(from, length)?;
+            let start = reader.clock()?;
+            last = last.max(later(start, reader.number()?)?);
         }
+        contents.removed.push((client, last));
     }
     if reader.rest.is_empty() { Ok(contents) } else { Err(malformed("bytes behind its end")) }
 }
@@ -56,7 +74,7 @@ pub(super) fn contents(update: &[u8]) -> Result<Contents> {
 /// Reads a state vector: for each client, how many of its operations are known.
 pub(super) fn vector(bytes: &[u8]) -> Result<StateVector> {
     limits::check_update(bytes.len())?;
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let mut vector = StateVector::default();
     for _ in 0..reader.number()? {
         vector.set_max(ClientID::new(reader.client()?), reader.clock()?);
@@ -72,18 +90,38 @@ fn later(clock: u32, length: u64) -> Result<u32> {
         .ok_or_else(|| malformed("an impossible clock"))
 }
 
-fn malformed(what: &str) -> Error {
+pub(super) fn malformed(what: &str) -> Error {
     Error::invalid(format!(
         "the update has {what}; it was not applied. Ask the replica that sent it for a new one"
     ))
 }
 
-struct Reader<'u> {
-    rest: &'u [u8],
+/// Whether a block is removed content whose place nobody needs: a length and nothing else.
+pub(super) fn is_bare(info: u8) -> bool {
+    info == 0
+}
+
+/// How many neighbours a block names. One that names none names its place.
+pub(super) fn neighbours(info: u8) -> u32 {
+    (info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)).count_ones()
+}
+
+/// Whether the place of a block is an entry of a map, and the entry's key follows.
+pub(super) fn has_key(info: u8) -> bool {
+    info & HAS_KEY != 0
+}
+
+/// Reads the parts of an update, each with its bounds.
+pub(super) struct Reader<'u> {
+    pub(super) rest: &'u [u8],
 }
 
 impl<'u> Reader<'u> {
-    fn byte(&mut self) -> Result<u8> {
+    pub(super) fn new(bytes: &'u [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| malformed("no end"))?;
         self.rest = rest;
         Ok(*first)
@@ -97,7 +135,7 @@ impl<'u> Reader<'u> {
     }
 
     /// A number of variable length, at most 9 bytes: 63 bits.
-    fn number(&mut self) -> Result<u64> {
+    pub(super) fn number(&mut self) -> Result<u64> {
         let mut number = 0;
         for place in 0..9 {
             let byte = self.byte()?;
@@ -117,12 +155,12 @@ impl<'u> Reader<'u> {
             .ok_or_else(|| malformed("an impossible clock"))
     }
 
-    fn client(&mut self) -> Result<u64> {
+    pub(super) fn client(&mut self) -> Result<u64> {
         let client = self.number()?;
         if client <= CLIENTS { Ok(client) } else { Err(malformed("an impossible client")) }
     }
 
-    fn text(&mut self) -> Result<&'u str> {
+    pub(super) fn text(&mut self) -> Result<&'u str> {
         let length = self.number()?;
         std::str::from_utf8(self.bytes(length)?).map_err(|_| malformed("a text that is not UTF-8"))
     }
@@ -130,19 +168,38 @@ impl<'u> Reader<'u> {
     /// One block; its length in clocks.
     fn block(&mut self) -> Result<u64> {
         let info = self.byte()?;
-        // Removed content whose place nobody needs, and gaps.
-        if matches!(info, 0 | 10) {
+        if is_bare(info) {
             return self.number();
         }
-        for flag in [HAS_ORIGIN, HAS_RIGHT_ORIGIN] {
-            if info & flag != 0 {
-                self.client()?;
-                self.clock()?;
-            }
+        for _ in 0..neighbours(info) {
+            self.client()?;
+            self.clock()?;
         }
-        if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-            self.parent(info & HAS_NAME != 0)?;
+        if neighbours(info) == 0 {
+            self.place(has_key(info))?;
         }
+        self.content(info)
+    }
+
+    /// The name of the map, text or array that a block belongs to.
+    pub(super) fn root(&mut self) -> Result<&'u str> {
+        if self.number()? == 1 { self.text() } else { Err(malformed("content inside of content")) }
+    }
+
+    fn place(&mut self, has_key: bool) -> Result<()> {
+        let root = self.root()?;
+        let behind = super::SPACES.iter().find_map(|space| root.strip_prefix(space));
+        let known =
+            behind.is_some_and(|rest| if has_key { rest.is_empty() } else { rest.starts_with([':', '[']) });
+        let name = if has_key { self.text()? } else { root };
+        if known && name.len() <= 2 * limits::KEY {
+            return Ok(());
+        }
+        Err(malformed("content under an unknown name"))
+    }
+
+    /// What a block holds; its length in clocks.
+    pub(super) fn content(&mut self, info: u8) -> Result<u64> {
         match info & 0x0F {
             1 => self.number(),
             4 => Ok(self.text()?.encode_utf16().count() as u64),
@@ -157,22 +214,8 @@ impl<'u> Reader<'u> {
         }
     }
 
-    fn parent(&mut self, has_name: bool) -> Result<()> {
-        if self.number()? != 1 {
-            return Err(malformed("content inside of content"));
-        }
-        let root = self.text()?;
-        let behind = super::SPACES.iter().find_map(|space| root.strip_prefix(space));
-        let known =
-            behind.is_some_and(|rest| if has_name { rest.is_empty() } else { rest.starts_with([':', '[']) });
-        let name = if has_name { self.text()? } else { root };
-        if known && name.len() <= 2 * limits::KEY {
-            return Ok(());
-        }
-        Err(malformed("content under an unknown name"))
-    }
-
-    fn value(&mut self) -> Result<()> {
+    /// One value of an array or a map.
+    pub(super) fn value(&mut self) -> Result<()> {
         match self.byte()? {
             120 | 121 | 126 | 127 => Ok(()),
             125 => self.integer(),
