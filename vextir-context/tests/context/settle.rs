@@ -3,8 +3,8 @@
 use crate::{paths, refused, text, value};
 use serde_json::json;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use vextir_context::Hub;
 use vextir_core::prelude::*;
@@ -256,4 +256,95 @@ async fn without_a_store_the_answer_says_so() {
     app.shutdown().await.unwrap();
     let shared: Arc<dyn vextir_core::ContextStore> = Arc::new(crate::hub());
     assert!(shared.query(&"ann".into(), "SELECT 1", &[]).await.is_err());
+}
+
+/// What a user sees of some paths: documents, and entries of folders.
+async fn view(context: &Context) -> Vec<String> {
+    let mut seen = Vec::new();
+    for folder in ["/", "/a", "/b", "/a/c", "/b/c"] {
+        let items = context.list(folder).await.unwrap();
+        seen.push(format!(
+            "{folder}: {:?}",
+            items.iter().map(|item| (&item.path, item.kind)).collect::<Vec<_>>()
+        ));
+        for item in items {
+            let document = context.read(&item.path).await.unwrap();
+            seen.push(format!(
+                "{} {:?}",
+                item.path,
+                document.map(|document| (document.content, document.metadata))
+            ));
+        }
+    }
+    seen
+}
+
+/// Does something that can be done, as far as the context shows.
+async fn random_deed(context: &Context, random: &mut fastrand::Rng) -> vextir_core::Result<()> {
+    const PATHS: [&str; 8] = ["/a", "/b", "/a/c", "/b/c", "/a/x", "/b/x", "/a/c/y", "/b/c/y"];
+    let path = PATHS[random.usize(..PATHS.len())];
+    let folder =
+        path.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+    let there = context.list(folder).await?.into_iter().find(|item| item.path == path);
+    let above_is_document = context.read(folder).await?.is_some()
+        || context.read("/a").await?.is_some() && path.starts_with("/a/")
+        || context.read("/b").await?.is_some() && path.starts_with("/b/");
+    let is_document = context.read(path).await?.is_some();
+    match (random.u8(..5), there) {
+        _ if above_is_document => Ok(()),
+        (0, Some(_)) => context.remove(path).await,
+        (1, Some(_)) => {
+            let to = PATHS[random.usize(..PATHS.len())];
+            let taken = view(context).await.iter().any(|line| line.starts_with(&format!("{to} ")));
+            let blocked =
+                ["/a", "/b", "/a/c", "/b/c"].iter().any(|above| to.starts_with(&format!("{above}/")))
+                    && (context.read("/a").await?.is_some()
+                        || context.read("/b").await?.is_some()
+                        || context.read("/a/c").await?.is_some()
+                        || context.read("/b/c").await?.is_some());
+            if taken || blocked || to.starts_with(path) { Ok(()) } else { context.move_to(path, to).await }
+        }
+        (2, Some(_)) if is_document => context.append(path, format!("{}\n", random.u8(..))).await.map(drop),
+        (_, None) => context
+            .write(path, format!("{}\n", random.u8(..)))
+            .metadata(json!({"n": random.u8(..)}))
+            .await
+            .map(drop),
+        (_, Some(_)) if is_document => {
+            context.write(path, format!("over {}\n", random.u8(..))).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn what_the_handler_saw_is_what_is_committed() {
+    let hub = crate::hub();
+    let ann = hub.context("ann");
+    let app = app(&hub, |cx| {
+        Box::pin(async move {
+            let seed: u64 = cx.event().data.decode()?;
+            let mut random = fastrand::Rng::with_seed(seed);
+            let context = cx.context();
+            for _ in 0..random.usize(1..15) {
+                random_deed(&context, &mut random).await?;
+            }
+            *SEEN.lock().unwrap() = view(&context).await;
+            Ok(())
+        })
+    })
+    .await;
+    let mut documents = 0;
+    for seed in 0..150u64 {
+        let event = Event::new("work").with_data(json!(seed));
+        let caused = app.as_user("ann").process_event(event).await.unwrap();
+        assert_eq!(caused[0].event_type, "done", "seed {seed}: {:?}", caused[0].data);
+        let seen = std::mem::take(&mut *SEEN.lock().unwrap());
+        assert_eq!(view(&ann).await, seen, "seed {seed}");
+        documents += seen.iter().filter(|line| line.contains("Some(")).count();
+    }
+    assert!(documents > 150, "too little happened: {documents}");
+    app.shutdown().await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! What somebody wants changed: intents, merged by the store.
 
-use super::{Content, Level, LineEdit, Principal, Version};
-use crate::Name;
+use super::{Content, Level, LineEdit, Principal, Version, edit_lines, nothing_at, patch_json};
+use crate::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,5 +78,35 @@ impl Intent {
     #[must_use]
     pub fn makes(&self) -> bool {
         matches!(self, Self::Write(_) | Self::Append(_) | Self::Patch(_) | Self::Guide(_))
+    }
+
+    /// The content after this intent; `None` where there is no document yet.
+    ///
+    /// # Errors
+    /// It does not fit the content.
+    pub fn on(&self, content: Option<Content>, path: &str) -> Result<Content> {
+        let text_only =
+            || Error::invalid(format!("{path} holds JSON; append and edit are for text, patch is for JSON"));
+        let json_only = || Error::invalid(format!("{path} holds text; patch is for JSON, edit is for text"));
+        match (self, content) {
+            (Self::Write(new), _) => Ok(new.clone()),
+            (Self::Guide(text), _) => Ok(Content::Text(text.clone())),
+            (Self::Append(more), None) => Ok(Content::Text(more.clone())),
+            (Self::Append(more), Some(Content::Text(text))) => Ok(Content::Text(text + more)),
+            (Self::Edit(edits), Some(Content::Text(text))) => Ok(Content::Text(edit_lines(&text, edits)?)),
+            (Self::Append(_) | Self::Edit(_), Some(Content::Json(_))) => Err(text_only()),
+            (Self::Patch(patch), None) => {
+                let mut value = Value::Null;
+                patch_json(&mut value, patch);
+                Ok(Content::Json(value))
+            }
+            (Self::Patch(patch), Some(Content::Json(mut value))) => {
+                patch_json(&mut value, patch);
+                Ok(Content::Json(value))
+            }
+            (Self::Patch(_), Some(Content::Text(_))) => Err(json_only()),
+            (_, Some(content)) => Ok(content),
+            (_, None) => Err(nothing_at(path)),
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What a handler has read and written so far: pinned documents, and changes that wait for the settlement.
 
 use super::{
-    Actor, Change, Content, ContextStore, Document, Intent, Item, ItemKind, When, edit_lines, is_within,
-    nothing_at, patch_json, rebase,
+    Actor, Change, Content, ContextStore, Document, Intent, Item, ItemKind, When, is_within, nothing_at,
+    rebase,
 };
 use crate::{Error, Name, Result, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -112,7 +112,7 @@ impl Session {
         limit: usize,
     ) -> Result<Vec<Item>> {
         let changes = self.lock().changes.clone();
-        if changes.iter().all(|change| !change.what.is_structural_for(folder, &change.path)) {
+        if changes.iter().all(|change| !is_structural(&change.what, &change.path, folder)) {
             return store.list(actor, folder, after, limit).await;
         }
         let mut items = BTreeMap::new();
@@ -189,49 +189,17 @@ fn applied(document: Option<Document>, change: &Change) -> Result<Document> {
     Ok(document)
 }
 
-impl Intent {
-    /// The content after this intent; `None` where there is no document yet.
-    ///
-    /// # Errors
-    /// It does not fit the content.
-    pub fn on(&self, content: Option<Content>, path: &str) -> Result<Content> {
-        let text_only =
-            || Error::invalid(format!("{path} holds JSON; append and edit are for text, patch is for JSON"));
-        let json_only = || Error::invalid(format!("{path} holds text; patch is for JSON, edit is for text"));
-        match (self, content) {
-            (Self::Write(new), _) => Ok(new.clone()),
-            (Self::Guide(text), _) => Ok(Content::Text(text.clone())),
-            (Self::Append(more), None) => Ok(Content::Text(more.clone())),
-            (Self::Append(more), Some(Content::Text(text))) => Ok(Content::Text(text + more)),
-            (Self::Edit(edits), Some(Content::Text(text))) => Ok(Content::Text(edit_lines(&text, edits)?)),
-            (Self::Append(_) | Self::Edit(_), Some(Content::Json(_))) => Err(text_only()),
-            (Self::Patch(patch), None) => {
-                let mut value = Value::Null;
-                patch_json(&mut value, patch);
-                Ok(Content::Json(value))
-            }
-            (Self::Patch(patch), Some(Content::Json(mut value))) => {
-                patch_json(&mut value, patch);
-                Ok(Content::Json(value))
-            }
-            (Self::Patch(_), Some(Content::Text(_))) => Err(json_only()),
-            (_, Some(content)) => Ok(content),
-            (_, None) => Err(nothing_at(path)),
+/// Whether it may change which entries a folder has.
+fn is_structural(what: &Intent, path: &str, folder: &str) -> bool {
+    match what {
+        Intent::Move(to) => {
+            is_within(path, folder)
+                || is_within(to, folder)
+                || is_within(folder, path)
+                || is_within(folder, to)
         }
-    }
-
-    /// Whether it may change which entries a folder has.
-    fn is_structural_for(&self, folder: &str, path: &str) -> bool {
-        match self {
-            Self::Move(to) => {
-                is_within(path, folder)
-                    || is_within(to, folder)
-                    || is_within(folder, path)
-                    || is_within(folder, to)
-            }
-            Self::Remove => is_within(path, folder) || is_within(folder, path),
-            what => what.makes() && is_within(path, folder),
-        }
+        Intent::Remove => is_within(path, folder) || is_within(folder, path),
+        what => what.makes() && is_within(path, folder),
     }
 }
 
