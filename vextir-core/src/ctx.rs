@@ -93,6 +93,13 @@ impl Ctx {
         }
     }
 
+    /// For unit tests: with documents to read. What is written is in [`Ctx::changes`], and nowhere else.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn ContextStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// The event that is handled.
     #[must_use]
     pub fn event(&self) -> &Event {
@@ -201,6 +208,12 @@ impl Ctx {
     #[must_use]
     pub fn emitted(&self) -> Vec<Event> {
         self.effects().outputs.clone()
+    }
+
+    /// What the handler wants changed in the context so far; for unit tests.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        self.session.changes()
     }
 
     pub(crate) fn take_effects(&self) -> Effects {

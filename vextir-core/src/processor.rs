@@ -50,6 +50,8 @@ use tokio_util::task::TaskTracker;
 struct Kernel {
     bus: Arc<dyn EventBus>,
     store: Option<Arc<dyn ContextStore>>,
+    /// Whether one commit covers the bus and the store.
+    together: bool,
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,

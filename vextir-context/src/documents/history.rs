@@ -290,19 +290,23 @@ fn seen(
     }
     // What lies in a removed folder changes unseen, but for the removal itself.
     let above = chain.split_last().map_or(&[][..], |(_, above)| above);
-    if !is_live(above) || level_at(connection, actor, &chain)? < level_for(entry.revision.what) {
-        return Ok(None);
-    }
-    let Some(path) = seen_as(connection, actor, &chain)? else { return Ok(None) };
+    let is_shown = is_live(above) && level_at(connection, actor, &chain)? >= level_for(entry.revision.what);
+    let path = if is_shown { seen_as(connection, actor, &chain)? } else { None };
     let from = match &entry.detail {
         Some(detail) if entry.revision.what == Deed::Moved => moved_from(connection, actor, detail)?,
         _ => None,
+    };
+    let (path, from, what) = match (path, from) {
+        (Some(path), from) => (path, from, entry.revision.what),
+        // What moves out of sight is gone: where to is not told.
+        (None, Some(from)) => (from, None, Deed::Removed),
+        (None, None) => return Ok(None),
     };
     if !is_within(&path, prefix) && !from.as_ref().is_some_and(|from| is_within(from, prefix)) {
         return Ok(None);
     }
     let (sequence, revision) = (entry.sequence, entry.revision(&root.name));
-    let mut changed = Changed::new(path, revision.what, revision.version, revision.at, revision.by);
+    let mut changed = Changed::new(path, what, revision.version, revision.at, revision.by);
     changed.from = from;
     Ok(Some((sequence, changed)))
 }

@@ -61,7 +61,7 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
             answer => return answer,
         }
     }
-    Err(Error::new(ErrorKind::Busy, "a document is changed by others all the time; try again"))
+    Err(Error::new(ErrorKind::Unavailable, "a document is changed by others all the time; try again"))
 }
 
 #[async_trait]

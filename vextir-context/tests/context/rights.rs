@@ -190,8 +190,14 @@ async fn a_canary_is_in_no_answer_to_others() {
         }
         assert_eq!(answers[0], answers[1]);
     }
+    // What goes out of sight is gone, and not told where to.
+    ann.write("/Open/leaves", "x").await.unwrap();
+    ann.move_to("/Open/leaves", &format!("/Open/{CANARY}/left")).await.unwrap();
     let seen = watch.next().await.unwrap().unwrap();
     assert_eq!((seen.path.as_str(), seen.what), ("/Shared/ann/Open/public", Deed::Written));
+    told += &format!("{seen:?}");
+    let seen = watch.next().await.unwrap().unwrap();
+    assert_eq!((seen.path.as_str(), seen.what), ("/Shared/ann/Open/leaves", Deed::Removed));
     told += &format!("{seen:?}");
     assert!(!told.contains(CANARY), "{told}");
 }

@@ -254,8 +254,41 @@ async fn without_a_store_the_answer_says_so() {
     let unsupported: Error = Ctx::detached(&event).context().write("/x", "x").await.unwrap_err();
     assert_eq!(unsupported.kind(), ErrorKind::Unsupported);
     app.shutdown().await.unwrap();
-    let shared: Arc<dyn vextir_core::ContextStore> = Arc::new(crate::hub());
-    assert!(shared.query(&"ann".into(), "SELECT 1", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_store_beside_the_bus_is_read_and_not_written() {
+    let other = crate::hub();
+    other.context("ann").write("/x", "x").await.unwrap();
+    let hub = crate::hub();
+    let worker = Worker {
+        work: |cx| {
+            Box::pin(async move {
+                assert_eq!(text(&cx.context(), "/x").await, "x");
+                cx.context().write("/x", "y").await?;
+                Ok(())
+            })
+        },
+    };
+    let app =
+        Processor::builder(hub.clone()).store(Arc::new(other.clone())).driver(worker).start().await.unwrap();
+    let told = run(&app).await;
+    assert!(told[0].contains("commit together"), "{told:?}");
+    assert_eq!(text(&other.context("ann"), "/x").await, "x");
+    assert!(hub.context("ann").read("/x").await.unwrap().is_none());
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_is_tested_without_a_processor() {
+    let hub = crate::hub();
+    hub.context("ann").write("/x", "one\n").await.unwrap();
+    let event = Event::new("work").with_user("ann");
+    let cx = Ctx::detached(&event).with_store(Arc::new(hub.clone()));
+    cx.context().append("/x", "two\n").await.unwrap();
+    assert_eq!(text(&cx.context(), "/x").await, "one\ntwo\n");
+    assert_eq!(cx.changes().len(), 1);
+    assert_eq!(text(&hub.context("ann"), "/x").await, "one\n");
 }
 
 /// What a user sees of some paths: documents, and entries of folders.

@@ -31,6 +31,11 @@ impl Session {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The changes so far.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        self.lock().changes.clone()
+    }
+
     /// The changes for the settlement.
     pub(crate) fn take(&self) -> Vec<Change> {
         std::mem::take(&mut self.lock().changes)

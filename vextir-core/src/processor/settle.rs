@@ -58,6 +58,9 @@ impl Kernel {
         effects: Effects,
     ) -> Settled {
         let done = match result {
+            Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
+                "it changes documents of a store that does not commit together with the bus; run it on a Hub",
+            )),
             Ok(returned) => self
                 .outputs(delivery, returned, effects.outputs)
                 .await
