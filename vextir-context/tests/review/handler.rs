@@ -138,3 +138,64 @@ async fn what_cannot_be_merged_takes_the_outputs_of_its_settlement_along() {
     assert!(told.len() == 1 && told[0].starts_with("error"), "{told:?}");
     assert_eq!(text(&ann, "/fine").await, None);
 }
+
+#[tokio::test]
+#[ignore = "found by review: the base of a write is a number without a document, so one that took the path meanwhile is replaced unmerged"]
+async fn a_handler_does_not_overwrite_another_document_than_the_one_that_it_read() {
+    use tokio::sync::Semaphore;
+    static READ: Semaphore = Semaphore::const_new(0);
+    static MOVED: Semaphore = Semaphore::const_new(0);
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/x", "first\n").await.unwrap();
+    let work = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let read = cx.context().read("/x").await?.unwrap();
+            READ.add_permits(1);
+            MOVED.acquire().await?.forget();
+            cx.context().write("/x", format!("{}mine\n", read.content.to_text())).await?;
+            Ok(())
+        })
+    });
+    let (told, ()) = tokio::join!(work, async {
+        READ.acquire().await.unwrap().forget();
+        ann.move_to("/x", "/away").await.unwrap();
+        ann.write("/x", "another\n").await.unwrap();
+        MOVED.add_permits(1);
+    });
+    let now = text(&ann, "/x").await.unwrap();
+    assert!(now.contains("another") || told[0].starts_with("error"), "{now:?} {told:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_writes_where_it_may_not_look_is_refused_for_good() {
+    let hub = hub();
+    hub.context("ann").write("/Private/x", "ann's").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().as_agent("writer").write("/Private/x", "the agent's").await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert!(told[0].contains("there is nothing at"), "{told:?}");
+}
+
+#[tokio::test]
+#[ignore = "found by review: a list with one own change in it has no times at all"]
+async fn a_list_in_a_handler_tells_the_times_of_what_it_did_not_touch() {
+    let hub = hub();
+    hub.context("ann").write("/a/old", "x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().write("/a/new", "x").await?;
+            let items = cx.context().list("/a").await?;
+            let old = items.iter().find(|item| item.path == "/a/old").map(|item| item.updated);
+            (old.is_some_and(|at| at > vextir_core::Timestamp::UNSET))
+                .then_some(())
+                .ok_or(format!("{old:?}").into())
+        })
+    })
+    .await;
+    assert_eq!(told, ["done null"]);
+}

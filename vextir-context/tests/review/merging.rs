@@ -167,3 +167,52 @@ async fn races_of_structure_and_content_lose_and_double_nothing() {
         assert_eq!(all.lines().filter(|found| *found == line.trim_end()).count(), 1, "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_document_that_is_made_anew_under_another_case_or_form_is_found_under_one() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/Cafe\u{301}", "one").await.unwrap();
+    assert_eq!(text(&ann, "/Caf\u{e9}").await.as_deref(), Some("one"));
+    assert_eq!(text(&ann, "/caf\u{e9}").await, None);
+}
+
+#[tokio::test]
+async fn two_deletions_of_lines_by_two_writers_are_both_kept() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/t", "1\n2\n3\n4\n5\n").await.unwrap();
+    ann.write("/t", "1\n3\n4\n5\n").await.unwrap();
+    ann.write("/t", "1\n2\n3\n5\n").based_on(1).await.unwrap();
+    assert_eq!(text(&ann, "/t").await.unwrap(), "1\n3\n5\n");
+}
+
+#[tokio::test]
+#[ignore = "found by review: lines that both sides inserted alike are taken for two insertions"]
+async fn the_same_text_inserted_by_a_retry_with_its_base_stands_there_once() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/t", "1\n2\n").await.unwrap();
+    for _ in 0..2 {
+        ann.write("/t", "1\nnew\n2\n").based_on(1).await.unwrap();
+    }
+    assert_eq!(text(&ann, "/t").await.unwrap(), "1\nnew\n2\n");
+    ann.write("/t", "1\nnew\n2\nend\n").await.unwrap();
+    ann.write("/t", "1\nnew\n2\n").based_on(1).await.unwrap();
+    assert_eq!(text(&ann, "/t").await.unwrap(), "1\nnew\n2\nend\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deep_value_is_refused_and_breaks_nothing() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/x", json!({})).await.unwrap();
+    let deep = (0..1_000).fold(json!(1), |inner, _| json!({"a": inner}));
+    for intent in [Intent::Write(deep.clone().into()), Intent::Patch(deep)] {
+        let hub = hub.clone();
+        let change = vec![Change::new("/x", intent)];
+        let outcome =
+            tokio::spawn(async move { hub.change(&Actor::user("ann"), change).await }).await.unwrap();
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Invalid);
+    }
+}
