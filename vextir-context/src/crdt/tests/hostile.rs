@@ -8,7 +8,7 @@ use yrs::{Any, Array, Doc, In, Map, MapPrelim, ReadTxn, StateVector, Text, Trans
 
 /// How many mutated updates are tried; `MUTATIONS=100000` is the full campaign.
 fn mutations() -> usize {
-    std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000)
+    std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000)
 }
 
 /// Updates of every kind of content, each for the document that the ones before it made.
