@@ -1,4 +1,4 @@
-//! Documents by event: what [`Context`](vextir::Context) does, for plans, agents and other programs.
+//! Documents by event: what [`Context`] does, for plans, agents and other programs.
 //!
 //! | event | answer |
 //! |---|---|

@@ -8,6 +8,7 @@ mod driver;
 mod faults;
 mod flow;
 mod lease;
+mod observe;
 mod operate;
 mod order;
 mod regressions;
