@@ -2,12 +2,12 @@
 
 use super::bases::Bases;
 use super::merge::merge;
-use super::{guides, history, list};
+use super::{guides, history, list, place};
 use crate::hub::Hub;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
-use vextir_core::context::{Change, ChangePage, Document, Guide, Item, Revision, Version, When};
+use vextir_core::context::{Access, Change, ChangePage, Document, Guide, Item, Revision, Version, When};
 use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
 
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
@@ -94,6 +94,11 @@ impl ContextStore for Hub {
     async fn guides(&self, actor: &Actor, path: &str) -> Result<Vec<Guide>> {
         let (actor, path) = (actor.clone(), path.to_owned());
         self.read_with(move |connection| guides::guides(connection, &actor, &path)).await
+    }
+
+    async fn access(&self, actor: &Actor, path: &str) -> Result<Option<Access>> {
+        let (actor, path) = (actor.clone(), path.to_owned());
+        self.read_with(move |connection| place::access(connection, &actor, &path)).await
     }
 
     async fn changes(

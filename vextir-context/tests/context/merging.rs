@@ -52,6 +52,28 @@ async fn a_write_keeps_what_others_did_since_its_author_read() {
     assert_eq!(value(&ann, "/j").await, json!({"a": 0}), "without a base it is what it says");
 }
 
+/// One incarnation writes under one name: what was overwritten leaves next to nothing behind.
+#[tokio::test]
+async fn a_key_that_is_written_all_the_time_stays_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    for _ in 0..3 {
+        let hub = Hub::builder(&file).synchronous(vextir_context::Synchronous::Normal).open().unwrap();
+        let ann = hub.context("ann");
+        for number in 0..300 {
+            ann.patch("/counter", json!({"n": number})).await.unwrap();
+        }
+        hub.close().await.unwrap();
+    }
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    let number = |sql: &str| -> i64 { tables.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let state = number("SELECT length(state) FROM document");
+    assert!(state < 300, "{state} bytes of state");
+    let update = number("SELECT max(length(body)) FROM change");
+    assert!(update < 100, "{update} bytes for one write");
+    assert_eq!(number("SELECT count(*) FROM change WHERE body IS NOT NULL"), 900);
+}
+
 /// Two users reach one document by two paths, and may take two lanes: the writer still compares.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_document_under_two_paths_is_one() {
