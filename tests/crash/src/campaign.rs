@@ -1,7 +1,8 @@
 //! Starts the program, kills it at a random moment, and starts it again.
 
 use crate::work::USERS;
-use crate::{Result, check};
+use crate::{Result, check, log};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,6 +26,15 @@ pub struct Plan {
     pub chatty: bool,
 }
 
+/// What the program said before it was killed.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The ids that each emitter was told, in the order of its numbers.
+    pub acknowledged: Vec<Vec<String>>,
+    /// How often a delivery of an event began to run alone, because the process had died while it may have run.
+    pub alone: HashMap<String, usize>,
+}
+
 /// What a campaign did and found.
 #[derive(Debug)]
 pub struct Report {
@@ -32,8 +42,8 @@ pub struct Report {
     pub kills: u64,
     /// How long it took.
     pub took: Duration,
-    /// The ids that each emitter was told, in the order of its numbers.
-    pub acknowledged: Vec<Vec<String>>,
+    /// What the program said.
+    pub told: Told,
     /// What the file says.
     pub found: check::Found,
 }
@@ -67,8 +77,9 @@ impl Plan {
         if !status.success() {
             return Err(self.ended("the drain", status));
         }
-        let found = check::file(&self.file(), &acknowledged)?;
-        Ok(Report { kills, took: begun.elapsed(), acknowledged, found })
+        let told = Told { acknowledged, alone: self.alone()? };
+        let found = check::file(&self.file(), &told)?;
+        Ok(Report { kills, took: begun.elapsed(), told, found })
     }
 
     /// One life of the program: what it acknowledged is added.
@@ -110,6 +121,16 @@ impl Plan {
             .stdout(Stdio::piped())
             .stderr(said)
             .spawn()?)
+    }
+
+    fn alone(&self) -> Result<HashMap<String, usize>> {
+        let mut alone = HashMap::new();
+        for line in std::fs::read_to_string(self.said())?.lines() {
+            if let Some(event) = line.strip_prefix(log::ALONE) {
+                *alone.entry(event.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(alone)
     }
 
     fn said(&self) -> PathBuf {

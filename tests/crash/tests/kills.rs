@@ -31,7 +31,7 @@ fn the_check_finds_what_is_broken() {
         let file = folder.path().join(format!("{}.db", way.name));
         copy(&folder.path().join("hub.db"), &file).unwrap();
         way.apply(&file).unwrap();
-        let found = check::file(&file, &report.acknowledged).unwrap();
+        let found = check::file(&file, &report.told).unwrap();
         assert!(found.violations.contains_key(way.promise), "{}: {found}", way.name);
     }
 }
