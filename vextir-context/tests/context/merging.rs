@@ -2,6 +2,7 @@
 
 use crate::{hub, text, value};
 use serde_json::json;
+use std::future::IntoFuture;
 use tokio::task::JoinSet;
 use vextir_context::Hub;
 
@@ -91,4 +92,24 @@ async fn one_document_under_two_paths_is_one() {
     }
     writers.join_all().await;
     assert_eq!(text(&ann, "/renamed").await.lines().count(), 40);
+}
+
+#[tokio::test]
+async fn a_large_document_keeps_nobody_waiting() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    let lines = |of: &str| (0..20_000).map(|n| format!("{n} {of}\n")).collect::<String>();
+    ann.write("/large", lines("old")).await.unwrap();
+    let mut ticks = 0;
+    let mut writing = std::pin::pin!(ann.write("/large", lines("new")).into_future());
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => break assert_eq!(written.unwrap().version, Some(2)),
+            () = tokio::time::sleep(std::time::Duration::from_millis(1)) => ticks += 1,
+        }
+    }
+    assert!(ticks > 2, "the task's runtime had {ticks} turns");
+    assert_eq!(text(&ann, "/large").await, lines("new"));
+    assert_eq!(text(&ann.at_version(1), "/large").await, lines("old"));
 }

@@ -247,7 +247,7 @@ impl Context {
     }
 
     /// Gives somebody a level on a document or folder and all that is below; a level given before is replaced.
-    /// Users find it below `/Shared`.
+    /// Users find it below `/Shared`, and may read its history too.
     ///
     /// # Errors
     /// `NotFound`; `Denied`: this takes `Admin`.
