@@ -8,10 +8,10 @@ use vextir_core::Result;
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
 /// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST];
+const STEPS: [&str; VERSION as usize] = [FIRST, SECOND];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
@@ -83,6 +83,15 @@ CREATE TABLE checkpoint (
 ) WITHOUT ROWID;
 ";
 
+/// Deliveries that wait for a driver that is not registered; columns as in `delivery`.
+const SECOND: &str = "
+CREATE TABLE unclaimed (
+  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
+);
+CREATE INDEX unclaimed_driver ON unclaimed (driver);
+";
+
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.
 pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {
     let done = usize::try_from(version).unwrap_or(0);
@@ -104,4 +113,22 @@ pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {
             let _ = connection.execute_batch("ROLLBACK");
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_each_version_becomes_one_of_this() {
+        for version in 1..=STEPS.len() {
+            let connection = Connection::open_in_memory().unwrap();
+            STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
+            connection.pragma_update(None, "user_version", i32::try_from(version).unwrap()).unwrap();
+            migrate(&connection, i32::try_from(version).unwrap()).unwrap();
+            let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(found, VERSION);
+            connection.prepare("SELECT pos, driver FROM unclaimed").unwrap();
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod settle;
 mod shutdown;
 mod tenant;
 mod timers;
+mod unclaimed;
 
 pub use builder::{Orphans, ProcessorBuilder};
 pub(crate) use cancel::Cancellation;

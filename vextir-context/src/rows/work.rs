@@ -129,9 +129,11 @@ impl SqlRows<'_> {
             self.cached(&sql)?.execute([&root]).or_fault()
         };
         let (deliveries, unrouted) = (drop_from("delivery")?, drop_from("unrouted")?);
+        let unclaimed = if self.counts.unclaimed > 0 { drop_from("unclaimed")? } else { 0 };
+        self.counts.unclaimed = self.counts.unclaimed.saturating_sub(unclaimed);
         self.counts.deliveries = self.counts.deliveries.saturating_sub(deliveries);
         self.counts.unrouted = self.counts.unrouted.saturating_sub(unrouted);
-        Ok(deliveries + unrouted)
+        Ok(deliveries + unrouted + unclaimed)
     }
 
     pub(super) fn insert_dead(&mut self, letter: &DeadLetter) -> Result<()> {

@@ -38,8 +38,18 @@ pub enum Command {
     },
     /// Makes new deliveries, at the tail, of dead letters.
     Redrive(Vec<Position>),
-    /// Forgets dead letters.
-    Discard(Vec<Position>),
+    /// Forgets dead letters and unclaimed deliveries; each is audited.
+    Discard {
+        /// Which.
+        positions: Vec<Position>,
+        /// Who wants it, and why.
+        decision: Decision,
+    },
+    /// Sets open deliveries aside whose driver is not registered. When as many are aside as the backlog limit
+    /// says, they become dead letters instead.
+    Unclaim(Vec<Position>),
+    /// Opens deliveries again that were set aside.
+    Claim(Vec<Position>),
     /// Makes a driver known (or changes its version).
     Know(Name, String),
     /// Counts a reclaim on deliveries that may have been running when the process died, and notes which
@@ -255,7 +265,7 @@ pub struct Receipt {
     pub tree: Option<Tree>,
     /// The kernel's own events that the command caused, such as `lease.held`.
     pub notices: Vec<Event>,
-    /// How many deliveries and parked events a cancel, redrive or discard touched.
+    /// How many deliveries, letters and parked events a command about several found.
     pub touched: usize,
     /// The settlement came after a cancel: outputs and changes were dropped.
     pub dropped: bool,

@@ -202,6 +202,7 @@ impl Kernel {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {
+            self.claim(&driver.id).await?;
             let end = self.bus.status().borrow().head;
             self.introduce(driver, end).await?;
             self.start_driver(driver).await?;
@@ -260,6 +261,7 @@ impl Processor {
         let new = Arc::new(Registered::new(driver, provenance, kernel.queue_capacity)?);
         let list = with_driver(kernel.routes().drivers(), new.clone())?;
         kernel.start_driver(&new).await?;
+        kernel.claim(&new.id).await?;
         // Up to here the log is its past; from the next table on, events come by themselves.
         let end = kernel.bus.status().borrow().head;
         let table = Arc::new(RouteTable::new(list));

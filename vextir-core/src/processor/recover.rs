@@ -108,14 +108,14 @@ impl Kernel {
         let mut room: HashMap<&Name, [usize; 3]> =
             drivers.iter().map(|driver| (&driver.id, slots(driver))).collect();
         let mut keys = HashSet::new();
-        let mut orphaned: HashMap<Name, usize> = HashMap::new();
+        let mut unclaimed = Vec::new();
         let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
         let (mut after, now) = (0, self.clock.now());
         loop {
             let page = self.bus.pending(after, BATCH).await?;
             for mut delivery in page.iter().cloned() {
                 let Some(room) = room.get_mut(&delivery.driver) else {
-                    *orphaned.entry(delivery.driver.clone()).or_default() += 1;
+                    unclaimed.push((delivery.driver, delivery.position));
                     continue;
                 };
                 // Each priority is dispatched in order, and of each key only the first.
@@ -141,9 +141,7 @@ impl Kernel {
                 _ => break,
             }
         }
-        for (driver, count) in orphaned {
-            tracing::warn!(%driver, count, "deliveries wait for a driver that is not registered");
-        }
+        self.unclaim(unclaimed).await?;
         self.bus.commit(Command::Reclaim { positions: reclaimed, alone: None }).await?;
         let (poison, suspects): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.reclaims >= POISON);

@@ -12,5 +12,6 @@ mod operate;
 mod order;
 mod regressions;
 mod retry;
+mod unclaimed;
 
 mod watch;

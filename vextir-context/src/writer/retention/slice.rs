@@ -70,7 +70,8 @@ impl Writer<'_> {
     pub(super) fn begin_pass(&mut self, goal: Goal) -> Result<Pass> {
         let target = goal.last.max(goal.too_old);
         let sql = "SELECT seq FROM delivery WHERE seq <= ?1 UNION ALL SELECT seq FROM dead WHERE seq <= ?1
-                   UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1";
+                   UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1
+                   UNION ALL SELECT seq FROM unclaimed WHERE seq <= ?1";
         let mut statement = self.connection.prepare_cached(sql).or_fault()?;
         let mut rows = statement.query([signed(target)]).or_fault()?;
         let mut needed = HashSet::new();

@@ -18,6 +18,8 @@ pub(super) struct Table {
     pub(super) incarnation: u64,
     pub(super) drivers: BTreeMap<Name, String>,
     pub(super) deliveries: BTreeMap<Position, Delivery>,
+    /// Set aside: their drivers are not registered.
+    pub(super) unclaimed: BTreeMap<Position, Delivery>,
     pub(super) unrouted: BTreeMap<Sequence, Logged>,
     pub(super) parked: BTreeMap<u64, Parked>,
     pub(super) delayed: BTreeSet<(Timestamp, u64)>,
@@ -49,6 +51,7 @@ impl Table {
             incarnation: fastrand::u64(..),
             drivers: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
             unrouted: BTreeMap::new(),
             parked: BTreeMap::new(),
             delayed: BTreeSet::new(),
@@ -243,10 +246,31 @@ impl Rows for Table {
 
     fn drop_tree(&mut self, lease: &Lease) -> Result<usize> {
         let belongs = |event: &Event| event.user_id == lease.user && *event.root() == lease.root;
-        let before = self.deliveries.len() + self.unrouted.len();
+        let before = self.deliveries.len() + self.unclaimed.len() + self.unrouted.len();
         self.deliveries.retain(|_, delivery| !belongs(&delivery.event));
+        self.unclaimed.retain(|_, delivery| !belongs(&delivery.event));
         self.unrouted.retain(|_, logged| !belongs(&logged.event));
-        Ok(before - self.deliveries.len() - self.unrouted.len())
+        Ok(before - self.deliveries.len() - self.unclaimed.len() - self.unrouted.len())
+    }
+
+    fn unclaimed(&self) -> usize {
+        self.unclaimed.len()
+    }
+
+    fn unclaim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        let Some(delivery) = self.deliveries.remove(&position) else { return Ok(None) };
+        self.unclaimed.insert(position, delivery.clone());
+        Ok(Some(delivery))
+    }
+
+    fn claim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        let Some(delivery) = self.unclaimed.remove(&position) else { return Ok(None) };
+        self.deliveries.insert(position, delivery.clone());
+        Ok(Some(delivery))
+    }
+
+    fn take_unclaimed(&mut self, position: Position) -> Result<Option<Delivery>> {
+        Ok(self.unclaimed.remove(&position))
     }
 
     fn add_parked(&mut self, parked: &mut Parked) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Write, leaves_work};
 use crate::bus::{Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
-use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
+use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 use std::borrow::Cow;
 
 impl<R: Rows> Write<'_, R> {
@@ -129,9 +129,16 @@ impl<R: Rows> Write<'_, R> {
         Ok(())
     }
 
-    pub(super) fn discard(&mut self, positions: &[Position]) -> Result<()> {
+    pub(super) fn discard(&mut self, positions: &[Position], decision: &Decision) -> Result<()> {
         for position in positions {
-            self.applied.receipt.touched += usize::from(self.rows.take_dead(*position)?.is_some());
+            let letter = self.rows.take_dead(*position)?.map(|letter| letter.event);
+            let event = match letter {
+                Some(event) => Some(event),
+                None => self.take_unclaimed(*position)?,
+            };
+            let Some(event) = event else { continue };
+            self.applied.receipt.touched += 1;
+            self.rows.add_audit(&AuditRecord::about(&event, "discard", decision.clone()))?;
         }
         Ok(())
     }

@@ -125,9 +125,11 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
 pub(super) async fn discarded_letters_are_forgotten<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let positions = letters(&*bus).await?;
-    let receipt = bus.commit(Command::Discard(vec![positions[1], 999])).await?;
+    let receipt = bus.commit(discard(vec![positions[1], 999])).await?;
     same(receipt.touched, 1, "discard counts the letters that it finds")?;
     let left: Vec<u64> = bus.dead_letters(0, 10).await?.iter().map(|letter| letter.position).collect();
     same(left, vec![positions[0], positions[2]], "a discarded letter is gone, the others stay")?;
-    same(bus.pending(0, 10).await?, vec![], "discard makes no delivery")
+    same(bus.pending(0, 10).await?, vec![], "discard makes no delivery")?;
+    let acts: Vec<String> = bus.audit(0, 10).await?.iter().map(|(_, one)| one.act.to_string()).collect();
+    same(acts, vec!["discard".to_owned()], "what was discarded is audited, what was not there is not")
 }
