@@ -11,6 +11,7 @@ mod dispatch;
 mod eager;
 mod emit;
 mod handle;
+mod introduce;
 mod lane;
 mod meters;
 mod operate;

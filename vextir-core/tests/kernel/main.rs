@@ -7,6 +7,7 @@ mod authorize;
 mod driver;
 mod faults;
 mod flow;
+mod introduce;
 mod lease;
 mod operate;
 mod order;
