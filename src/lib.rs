@@ -8,7 +8,7 @@ pub use vextir_core::*;
 #[doc(inline)]
 pub use vextir_context::{Hub, HubBuilder, HubSize, Synchronous};
 
-#[cfg(feature = "files")]
+#[cfg(any(feature = "context", feature = "files"))]
 pub use vextir_drivers as drivers;
 
 /// Everything that a program with drivers needs: `use vextir::prelude::*`.

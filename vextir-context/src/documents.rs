@@ -1,30 +1,31 @@
-//! The place of the context's documents in a settlement's transaction.
+//! Documents and folders: the context of every user, beside the log and in the same transactions.
+//!
+//! ```text
+//! change ─▶ its lane ─▶ bases, read beside the writer ─▶ merge, in the caller's task ─▶ the writer
+//!           one for      the documents as they are         new content, as rows           looks up names and
+//!           each document                                                                 rights again, compares
+//!              ▲                                                                          versions, stores rows
+//!              └───────────────────── another document now: once more ◀───────────────────────┘
+//! ```
+//!
+//! Where a document is, and who may do what, follows from the folders above it when it is asked for: nothing is
+//! copied down, so a move, a removal, a grant and a restriction hold at once and touch one row.
 
-use vextir_core::bus::{Command, Entry, Outcome, Settlement};
-use vextir_core::{Error, ErrorKind, Result};
+mod apply;
+mod bases;
+mod guides;
+mod history;
+mod lanes;
+mod list;
+mod merge;
+mod node;
+mod place;
+mod rights;
+mod store;
+mod structure;
+mod threeway;
 
-/// Refuses a command that changes documents, before it writes anything.
-pub(crate) fn refuse(command: &Command) -> Result<()> {
-    match command {
-        Command::Settle(settlement) => refuse_settlement(settlement),
-        Command::Append(append) => {
-            append.entries.iter().flat_map(|entry: &Entry| &entry.eager).try_for_each(refuse_settlement)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn refuse_settlement(settlement: &Settlement) -> Result<()> {
-    match &settlement.outcome {
-        Outcome::Done { changes, .. } if !changes.is_empty() => Err(unsupported(&settlement.delivery.driver)),
-        _ => Ok(()),
-    }
-}
-
-/// The answer to a driver that changes documents.
-pub(crate) fn unsupported(driver: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("driver {driver} changes the context, and this hub does not hold documents yet"),
-    )
-}
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
+pub(crate) use lanes::Lanes;
+pub(crate) use merge::Merged;
+pub(crate) use store::{change, changes_documents};

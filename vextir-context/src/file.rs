@@ -86,7 +86,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;")
         .or_fault()?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
@@ -121,7 +121,7 @@ fn inspect(path: &Path, connection: &mut Connection, found: Found) -> Result<()>
 
 fn tune(connection: &Connection, tuning: Tuning) -> Result<()> {
     let Tuning { synchronous, max_bytes } = tuning;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(96);
     connection
         .execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;

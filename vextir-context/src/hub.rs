@@ -5,6 +5,7 @@ mod bus;
 
 pub use builder::{HubBuilder, Synchronous};
 
+use crate::documents::{Enrollment, Lanes};
 use crate::file::beside;
 use crate::space::{self, HubSize};
 use crate::writer::{Job, Reading, Shared, closed, question};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 use vextir_core::bus::{BusStatus, Chores, Feed};
-use vextir_core::{Limits, Result};
+use vextir_core::{Actor, Context, Limits, Name, Result};
 
 /// All durable state of an application in one SQLite file. A cheap handle: a clone is the same hub.
 ///
@@ -49,6 +50,11 @@ struct Inner {
     feed: Arc<Feed>,
     status: watch::Receiver<BusStatus>,
     chores: watch::Receiver<Chores>,
+    changes: watch::Receiver<u64>,
+    lanes: Lanes,
+    /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
+    /// copied or restored does not go on as somebody else too.
+    client: u64,
     incarnation: u64,
     defaults: Limits,
     path: Option<PathBuf>,
@@ -112,6 +118,67 @@ impl Hub {
         })?;
         let _ = finished.await;
         Ok(())
+    }
+
+    /// The documents of a user; see [`Context`].
+    ///
+    /// ```
+    /// # extern crate vextir_core as vextir;
+    /// use serde_json::json;
+    /// use vextir_context::Hub;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> vextir::Result<()> {
+    /// let hub = Hub::in_memory()?;
+    /// let notes = hub.context("user_123");
+    /// notes.write("/Projects/Alpha/status", json!({"phase": "development", "progress": 0.75}))
+    ///     .metadata(json!({"priority": "high"})).await?;
+    /// let status = notes.read("/Projects/Alpha/status").await?.unwrap();
+    /// assert_eq!(status.content, json!({"phase": "development", "progress": 0.75}).into());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn context(&self, user: impl Into<Name>) -> Context {
+        Context::new(Arc::new(self.clone()), Actor::user(user))
+    }
+
+    /// Puts a user into a group. What is shared with the group appears below the user's `/Shared`.
+    ///
+    /// # Errors
+    /// `Invalid`: the group's name. The storage failed.
+    pub async fn add_member(&self, group: impl Into<Name>, user: impl Into<Name>) -> Result<()> {
+        self.enroll(group.into(), user.into(), true).await
+    }
+
+    /// Takes a user out of a group: the group's rights are gone at once.
+    ///
+    /// # Errors
+    /// As [`Hub::add_member`].
+    pub async fn remove_member(&self, group: impl Into<Name>, user: impl Into<Name>) -> Result<()> {
+        self.enroll(group.into(), user.into(), false).await
+    }
+
+    async fn enroll(&self, group: Name, user: Name, on: bool) -> Result<()> {
+        let (answer, answered) = question();
+        self.send(Job::Enroll(Enrollment { group, user, on }, answer)).await?;
+        answered.await
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    pub(crate) fn client(&self) -> u64 {
+        self.0.client
+    }
+
+    pub(crate) fn log_incarnation(&self) -> u64 {
+        self.0.incarnation
+    }
+
+    pub(crate) fn changes_seen(&self) -> watch::Receiver<u64> {
+        self.0.changes.clone()
     }
 
     /// Runs a short reading function beside the writer.
@@ -178,9 +245,12 @@ impl fmt::Debug for Hub {
 }
 
 /// What the writer shows, and where it is seen.
-fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver<Chores>) {
+fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver<Chores>, watch::Receiver<u64>)
+{
     let feed = Arc::new(Feed::default());
     let (status, status_seen) = watch::channel(BusStatus::default());
     let (chores, chores_seen) = watch::channel(Chores::default());
-    (Shared { feed: feed.clone(), status, chores, attached: Arc::default() }, feed, status_seen, chores_seen)
+    let (changes, changes_seen) = watch::channel(0);
+    let shared = Shared { feed: feed.clone(), status, chores, changes, attached: Arc::default() };
+    (shared, feed, status_seen, chores_seen, changes_seen)
 }

@@ -8,6 +8,7 @@ mod statements;
 mod unclaimed;
 mod work;
 
+use crate::documents::{self, Desk, Enrollment};
 use crate::fault::OrFault;
 use crate::key::Key;
 use crate::queries::{self, stored_number};
@@ -18,7 +19,9 @@ use std::collections::HashMap;
 use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
-use vextir_core::{AuditRecord, Change, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp};
+use vextir_core::{
+    Actor, AuditRecord, Change, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp, Version,
+};
 
 /// How many numbers are set aside at once, so that they survive a crash without a write for each.
 const BLOCK: u64 = 4_096;
@@ -75,6 +78,7 @@ pub(crate) struct SqlRows<'c> {
     ids: IdSource,
     backlog: usize,
     defaults: Limits,
+    pub(crate) desk: Desk,
 }
 
 impl<'c> SqlRows<'c> {
@@ -102,6 +106,7 @@ impl<'c> SqlRows<'c> {
             ids: IdSource::new(None),
             backlog,
             defaults,
+            desk: Desk::open(connection)?,
         };
         rows.refresh()?;
         Ok(rows)
@@ -119,12 +124,17 @@ impl<'c> SqlRows<'c> {
 
     /// Writes what is only in memory so far. The last thing before a commit.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.flush_ledger()
+        self.flush_ledger()?;
+        match self.desk.new_bytes() {
+            Some(bytes) => self.set_meta(documents::BYTES, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Forgets what a rolled-back transaction did.
     pub(crate) fn roll_back(&mut self, counts: Counts) {
         self.counts = counts;
+        self.desk.roll_back(self.connection);
         self.ledger.clear();
         self.drivers.clear();
         self.due_changed = true;
@@ -138,6 +148,11 @@ impl<'c> SqlRows<'c> {
             self.next_due = found.map(Timestamp::from_micros);
         }
         Ok(())
+    }
+
+    /// Puts a user into a group, or takes it out.
+    pub(crate) fn enroll(&mut self, enrollment: &Enrollment) -> Result<()> {
+        documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
     }
 
     /// What the processor has to do.
@@ -335,7 +350,7 @@ impl Rows for SqlRows<'_> {
         self.write_driver(driver, version)
     }
 
-    fn apply_changes(&mut self, _cause: &Event, driver: &Name, _changes: &[Change]) -> Result<()> {
-        Err(crate::documents::unsupported(driver))
+    fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>> {
+        documents::apply(self.connection, &mut self.desk, &mut self.writes, self.now, (actor, changes))
     }
 }

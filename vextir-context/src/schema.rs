@@ -8,10 +8,10 @@ use vextir_core::Result;
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
 /// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST, SECOND];
+const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
@@ -83,8 +83,55 @@ CREATE TABLE checkpoint (
 ) WITHOUT ROWID;
 ";
 
-/// Deliveries that wait for a driver that is not registered; columns as in `delivery`.
+/// Documents. Names are unique among what is not removed; a folder's guide is a text under the folder's own number.
+/// Nothing but `node.parent` says where a node is: a move, a removal, a grant and a restriction are one row each,
+/// however much lies below.
 const SECOND: &str = "
+-- kind: 0 a user's root (name is the user, parent 0), 1 folder, 2 document; clock: of the last change of structure,
+-- microseconds since 1970 that never repeat or go back.
+CREATE TABLE node (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL, kind INTEGER NOT NULL, parent INTEGER NOT NULL, name TEXT NOT NULL,
+  restricted INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL, updated INTEGER NOT NULL, removed INTEGER,
+  clock INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX node_live ON node (parent, name) WHERE removed IS NULL;
+CREATE INDEX node_removed ON node (parent, name, removed) WHERE removed IS NOT NULL;
+CREATE UNIQUE INDEX node_uid ON node (uid);
+
+-- kind: 0 text, 1 JSON; metadata: null where there are none; state: what replicas merge.
+CREATE TABLE document (
+  node INTEGER PRIMARY KEY, version INTEGER NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, metadata TEXT,
+  content TEXT NOT NULL, state BLOB NOT NULL
+);
+
+-- The operation log. user: null where it is the tree's owner; detail: JSON about a change of structure or rights;
+-- body: what changed in the content, as replicas merge it.
+CREATE TABLE change (
+  seq INTEGER PRIMARY KEY, node INTEGER NOT NULL, what INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
+  clock INTEGER NOT NULL, user TEXT, agent TEXT, driver TEXT, cause BLOB, detail TEXT, body BLOB
+);
+CREATE INDEX change_node ON change (node, seq);
+
+-- who: u: user, g: group, a: agent, and the name; level: 1 read, 2 comment, 3 write, 4 admin.
+CREATE TABLE entitlement (
+  node INTEGER NOT NULL, who TEXT NOT NULL, level INTEGER NOT NULL, clock INTEGER NOT NULL, PRIMARY KEY (node, who)
+) WITHOUT ROWID;
+CREATE INDEX entitlement_who ON entitlement (who, node);
+
+CREATE TABLE member (user TEXT NOT NULL, who TEXT NOT NULL, PRIMARY KEY (user, who)) WITHOUT ROWID;
+CREATE INDEX member_who ON member (who, user);
+
+-- Where a user finds what others share: /Shared/<owner>/<name>. A row stays when the right goes, so that a path never
+-- comes to mean something else.
+CREATE TABLE mount (
+  user TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, node INTEGER NOT NULL,
+  PRIMARY KEY (user, owner, name)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX mount_node ON mount (user, node);
+";
+
+/// Deliveries that wait for a driver that is not registered; columns as in `delivery`.
+const THIRD: &str = "
 CREATE TABLE unclaimed (
   pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
   attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
@@ -119,16 +166,27 @@ pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")
+            .unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(|row| row.unwrap()).collect()
+    }
+
     #[test]
-    fn a_file_of_each_version_becomes_one_of_this() {
-        for version in 1..=STEPS.len() {
-            let connection = Connection::open_in_memory().unwrap();
-            STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
-            connection.pragma_update(None, "user_version", i32::try_from(version).unwrap()).unwrap();
-            migrate(&connection, i32::try_from(version).unwrap()).unwrap();
-            let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-            assert_eq!(found, VERSION);
-            connection.prepare("SELECT pos, driver FROM unclaimed").unwrap();
-        }
+    fn a_file_of_the_first_version_becomes_a_new_one_and_keeps_its_rows() {
+        let old = Connection::open_in_memory().unwrap();
+        old.execute_batch(&format!("{FIRST} PRAGMA user_version = 1; INSERT INTO meta VALUES ('head', 7);"))
+            .unwrap();
+        migrate(&old, 1).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        migrate(&new, 0).unwrap();
+        assert_eq!(tables(&old), tables(&new));
+        let number = |sql: &str| -> rusqlite::Result<i32> { old.query_row(sql, [], |row| row.get(0)) };
+        assert_eq!(number("SELECT value FROM meta WHERE name = 'head'"), Ok(7));
+        assert_eq!(number("PRAGMA user_version"), Ok(VERSION));
+        migrate(&old, VERSION).unwrap();
+        assert!(migrate(&old, 1).is_err(), "a step that fails leaves the file as it is");
+        assert_eq!(tables(&old), tables(&new));
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) feed: Arc<Feed>,
     pub(crate) status: watch::Sender<BusStatus>,
     pub(crate) chores: watch::Sender<Chores>,
+    /// The last change of a document.
+    pub(crate) changes: watch::Sender<u64>,
     /// Whether a processor has its place on the hub.
     pub(crate) attached: Arc<AtomicBool>,
 }
@@ -130,6 +132,10 @@ impl<'c> Writer<'c> {
                 Job::Attach(answer) => answer.send(self.attach()),
                 Job::Detach(answer) => answer.send(self.detach()),
                 Job::Read(read) => read(self.connection),
+                Job::Enroll(enrollment, answer) => {
+                    self.rows.begin(self.clock.now());
+                    answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
+                }
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
@@ -175,6 +181,8 @@ impl<'c> Writer<'c> {
         let status =
             BusStatus::new(counts.head, counts.open(), self.limits.backlog).with_waiting(counts.parked);
         self.shared.status.send_if_modified(|old| std::mem::replace(old, status) != status);
+        let head = self.rows.desk.head;
+        self.shared.changes.send_if_modified(|old| std::mem::replace(old, head) != head);
         let chores = self.rows.chores();
         self.shared.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
     }

@@ -1,69 +1,111 @@
 //! The contract of the context: the documents that an application remembers.
 //!
 //! The Context Hub implements it beside the bus, so that a handler's writes commit with its outputs and its
-//! acknowledgement. A settlement carries the writes as [`Change`]s: intents, merged by the store.
+//! acknowledgement. Everything that changes documents is a [`Change`]: an intent, merged by the store. Users hold
+//! a [`Context`]; stores implement [`ContextStore`].
 
-use crate::{Data, Error, ErrorKind, Event, Name, Result, Sequence};
+mod change;
+mod document;
+mod edit;
+mod handle;
+mod path;
+mod session;
+mod watch;
+mod writing;
+
+pub use change::{Change, Intent};
+pub use document::{
+    Actor, Content, Deed, Document, Guide, Item, ItemKind, Level, Principal, Revision, nothing_at,
+};
+pub use edit::{LineEdit, edit_lines, patch_json};
+pub use handle::{Context, Diff};
+pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
+pub(crate) use session::Session;
+pub use watch::{ChangePage, Changed, Watch};
+pub use writing::{Writing, Written};
+
+use crate::{Data, Error, ErrorKind, Name, Result, Sequence, Timestamp};
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One document as a user sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Version of one document: 1 when it is made, and one more with each change. One that is made anew at the path of
+/// a removed one goes on from there.
+pub type Version = u64;
+
+/// Which state of a document is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Document {
-    /// Path under the user's root.
-    pub path: String,
-    /// JSON or text (a JSON string).
-    pub content: Data,
-    /// Metadata, an object.
-    pub metadata: Data,
-    /// The version to compare against; grows with each change.
-    pub version: Sequence,
+pub enum When {
+    /// The current one.
+    #[default]
+    Now,
+    /// As it was at a time.
+    At(Timestamp),
+    /// As it was with a version.
+    Version(Version),
 }
 
-/// What a handler wants changed. The store merges it with what others did meanwhile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Change {
-    /// Replaces content and, if given, metadata.
-    Write {
-        /// The document.
-        path: String,
-        /// New content.
-        content: Data,
-        /// New metadata.
-        metadata: Option<Data>,
-        /// Refuse unless this is the current version.
-        expected: Option<Sequence>,
-    },
-    /// Removes the document (restorable).
-    Remove {
-        /// The document.
-        path: String,
-    },
-}
-
-/// A store of documents. Reads are those of one user; what that user may not see does not exist.
+/// A store of documents.
+///
+/// # What every implementation promises
+///
+/// * Paths come clean ([`clean_path`]), and begin at the root of [`Actor::user`].
+/// * What an actor may not see does not exist for it: the same answer, no count, no hint.
+/// * [`ContextStore::change`] applies all changes or none. A change without `expected` that lost a race is
+///   merged, not refused.
+/// * [`ContextStore::changes`] skips nothing silently.
 #[async_trait]
 pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// The document at a path.
     ///
     /// # Errors
-    /// The back end failed.
-    async fn read(&self, user: &Name, path: &str) -> Result<Option<Document>>;
+    /// The back end failed; `Gap`: the state that is asked for is not kept any more.
+    async fn read(&self, actor: &Actor, path: &str, when: When) -> Result<Option<Document>>;
 
-    /// Paths below a folder, in order, after `after`, at most `limit`.
+    /// What is in a folder, by name, after the name `after`, at most `limit`. Nothing for what is no folder.
     ///
     /// # Errors
     /// The back end failed.
-    async fn list(&self, user: &Name, folder: &str, after: &str, limit: usize) -> Result<Vec<String>>;
+    async fn list(&self, actor: &Actor, folder: &str, after: &str, limit: usize) -> Result<Vec<Item>>;
 
-    /// Applies changes on behalf of (event, driver); doing so twice does nothing twice.
+    /// Applies changes in order, outside of any handler; the new version for each, 0 for one that is not about
+    /// content.
     ///
     /// # Errors
-    /// A path that the user may not write, a version that does not match, or the back end failed.
-    async fn apply(&self, cause: &Event, driver: &Name, changes: &[Change]) -> Result<()>;
+    /// `NotFound`, `Denied`, `Invalid`; `Conflict`: an expected version or line is not there. Nothing was changed.
+    async fn change(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Version>>;
+
+    /// What was done to a document or folder, last first, before the `before`-th, at most `limit`; each with its
+    /// number.
+    ///
+    /// # Errors
+    /// `NotFound`, or the back end failed.
+    async fn history(
+        &self,
+        actor: &Actor,
+        path: &str,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<(Sequence, Revision)>>;
+
+    /// The guides of the folders on a path, from the root down; folders without one are left out.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn guides(&self, actor: &Actor, path: &str) -> Result<Vec<Guide>>;
+
+    /// Changes at or below a path after a place, in commit order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gap`] when changes after `after` are not kept any more.
+    async fn changes(&self, actor: &Actor, prefix: &str, after: Sequence, limit: usize)
+    -> Result<ChangePage>;
+
+    /// The place of the last change; grows with each commit that changes documents.
+    fn head(&self) -> tokio::sync::watch::Receiver<Sequence>;
+
+    /// Tells this store's changes from those of others: part of every cursor.
+    fn incarnation(&self) -> u64;
 
     /// Rows of a read-only SQL query, as JSON objects. Optional.
     ///

@@ -1,8 +1,12 @@
 //! What a handler gets beside its event.
 
 use crate::bus::Delivery;
+use crate::context::Session;
 use crate::processor::Cancellation;
-use crate::{Clock, Data, Event, EventId, IntoEvent, Name, Result, SystemClock, Timestamp};
+use crate::{
+    Actor, Change, Clock, Context, ContextStore, Data, Event, EventId, IntoEvent, Name, Result, SystemClock,
+    Timestamp,
+};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
@@ -37,6 +41,8 @@ pub struct Ctx {
     clock: Arc<dyn Clock>,
     cancel: Arc<Cancellation>,
     signals: Option<broadcast::Sender<Signal>>,
+    store: Option<Arc<dyn ContextStore>>,
+    session: Arc<Session>,
     effects: Mutex<Effects>,
 }
 
@@ -45,6 +51,7 @@ pub struct Ctx {
 pub(crate) struct Effects {
     pub(crate) outputs: Vec<Event>,
     pub(crate) usage: Vec<(Name, u64)>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Ctx {
@@ -53,6 +60,7 @@ impl Ctx {
         clock: Arc<dyn Clock>,
         cancel: Arc<Cancellation>,
         signals: broadcast::Sender<Signal>,
+        store: Option<Arc<dyn ContextStore>>,
     ) -> Self {
         Self {
             event: delivery.event.clone(),
@@ -62,6 +70,8 @@ impl Ctx {
             clock,
             cancel,
             signals: Some(signals),
+            store,
+            session: Arc::default(),
             effects: Mutex::default(),
         }
     }
@@ -77,8 +87,17 @@ impl Ctx {
             clock: Arc::new(SystemClock),
             cancel: Arc::default(),
             signals: None,
+            store: None,
+            session: Arc::default(),
             effects: Mutex::default(),
         }
+    }
+
+    /// For unit tests: with documents to read. What is written is in [`Ctx::changes`], and nowhere else.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn ContextStore>) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// The event that is handled.
@@ -103,6 +122,15 @@ impl Ctx {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// The documents of the user for whom the handler works. Reads see a document as it was when it was first read
+    /// here, and the handler's own writes; the writes are committed when the delivery is settled, with its outputs,
+    /// or not at all. Rights are checked then.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let actor = Actor::handler(&self.event, &self.driver);
+        Context::in_session(self.store.clone(), actor, self.session.clone())
     }
 
     /// Emits an event when the delivery is settled, before those that the handler returns. Its cause is the
@@ -182,8 +210,15 @@ impl Ctx {
         self.effects().outputs.clone()
     }
 
+    /// What the handler wants changed in the context so far; for unit tests.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        self.session.changes()
+    }
+
     pub(crate) fn take_effects(&self) -> Effects {
-        std::mem::take(&mut *self.effects())
+        let changes = self.session.take();
+        Effects { changes, ..std::mem::take(&mut *self.effects()) }
     }
 
     fn effects(&self) -> std::sync::MutexGuard<'_, Effects> {

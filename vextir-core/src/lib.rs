@@ -17,7 +17,7 @@ mod pattern;
 pub mod bus;
 mod lease;
 
-mod context;
+pub mod context;
 mod security;
 
 mod ctx;
@@ -37,7 +37,9 @@ pub use async_trait::async_trait;
 pub use vextir_macros::{Payload, driver};
 
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
-pub use context::{Change, ContextStore, Document};
+pub use context::{
+    Actor, Change, Content, Context, ContextStore, Document, Level, LineEdit, Principal, Version, When,
+};
 pub use ctx::{Ctx, Signal};
 pub use driver::{
     BoxError, Capability, Driver, DriverKind, Emitter, Failure, FailureClass, HandlerResult, IntoOutputs,
@@ -64,8 +66,8 @@ pub const LOCAL_USER: &str = "local";
 /// Everything that a program with drivers needs.
 pub mod prelude {
     pub use crate::{
-        Category, Ctx, Driver, Emitter, Event, EventBusExt, EventFilter, EventId, Failure, HandlerResult,
-        Manifest, Payload, Priority, Processor, Start, Timestamp,
+        Category, Context, Ctx, Driver, Emitter, Event, EventBusExt, EventFilter, EventId, Failure,
+        HandlerResult, Manifest, Payload, Priority, Processor, Start, Timestamp,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

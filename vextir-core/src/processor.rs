@@ -36,8 +36,8 @@ pub use tenant::Tenant;
 use crate::bus::{EventBus, EventStream, Start};
 use crate::event::IdSource;
 use crate::{
-    Authorizer, Backend, Clock, ContextStore, Error, ErrorKind, Event, EventFilter, EventId, IntoEvent,
-    Limits, Name, Origin, Payload, Result, Signal,
+    Actor, Authorizer, Backend, Clock, Context, ContextStore, Error, ErrorKind, Event, EventFilter, EventId,
+    IntoEvent, Limits, Name, Origin, Payload, Result, Signal,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -52,6 +52,8 @@ use tokio_util::task::TaskTracker;
 struct Kernel {
     bus: Arc<dyn EventBus>,
     store: Option<Arc<dyn ContextStore>>,
+    /// Whether one commit covers the bus and the store.
+    together: bool,
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,
@@ -244,6 +246,12 @@ impl Processor {
     #[must_use]
     pub fn as_user(&self, user: impl Into<Name>) -> Tenant {
         Tenant::new(self.kernel.clone(), user.into())
+    }
+
+    /// The documents of a user.
+    #[must_use]
+    pub fn context(&self, user: impl Into<Name>) -> Context {
+        Context::of(self.kernel.store.clone(), Actor::user(user))
     }
 
     /// The bus that the processor runs on.

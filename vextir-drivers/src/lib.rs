@@ -2,6 +2,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `context` | `context::ContextDriver` reads and writes documents by event |
 //! | `files` | `files::Files` watches folders: what is created, changed, moved and removed |
 //!
 //! Applications reach them as `vextir::drivers`, behind the same features of the facade.
@@ -9,5 +10,7 @@
 
 extern crate vextir_core as vextir;
 
+#[cfg(feature = "context")]
+pub mod context;
 #[cfg(feature = "files")]
 pub mod files;

@@ -23,6 +23,8 @@ pub struct Found {
     pub outputs: usize,
     /// How many pairs of outputs were compared for their order.
     pub ordered: usize,
+    /// How many documents its handlers wrote.
+    pub documents: usize,
     /// The promises that do not hold: how often, and some of the cases.
     pub violations: BTreeMap<&'static str, (usize, Vec<String>)>,
 }
@@ -94,6 +96,7 @@ async fn hub_is_right(hub: &Hub, acknowledged: &[Vec<String>], found: &mut Found
         found.violation("every event belongs to a tree of the log", &strays[0].event.id);
     }
     order_is_kept(&log, &trees.by_id, found)?;
+    documents_are_right(hub, &log, found).await?;
     nothing_waits(hub, found).await
 }
 
@@ -224,6 +227,34 @@ fn order_is_kept(log: &[Logged], by_id: &HashMap<&EventId, &Logged>, found: &mut
     Ok(())
 }
 
+/// What a handler wrote is there with its output, once, and not without it.
+async fn documents_are_right(hub: &Hub, log: &[Logged], found: &mut Found) -> Result<()> {
+    let mut expected: HashMap<(Name, String), Option<EventId>> = HashMap::new();
+    for logged in log.iter().filter(|logged| work::WRITERS.contains(&logged.event.source.as_str())) {
+        let event = &logged.event;
+        let path = work::document(&event.source, work::parts(event)?);
+        expected.insert((event.user_id.clone(), path), event.correlation_id.clone());
+    }
+    for (user, driver) in USERS.iter().flat_map(|user| work::WRITERS.map(|driver| (*user, driver))) {
+        let context = hub.context(user);
+        for item in context.list(&format!("/done/{driver}")).await? {
+            let case = format!("{} of {user}", item.path);
+            let cause = expected.remove(&(user.into(), item.path.clone()));
+            found.expect(cause.is_some(), "no document is there without its output", &case);
+            let document = context.read(&item.path).await?.ok_or("a document that is listed is not there")?;
+            let once = document.content == work::LINE.into() && document.version == 1;
+            found.expect(once, "what a handler writes is written once", &case);
+            let by = context.history(&item.path, 1).await?.pop().map(|deed| deed.by.cause);
+            found.expect(by == cause, "a document names the event that caused it", &case);
+            found.documents += 1;
+        }
+    }
+    for (user, path) in expected.keys() {
+        found.violation("what a handler writes is there with its outputs", format_args!("{path} of {user}"));
+    }
+    Ok(())
+}
+
 async fn nothing_waits(hub: &Hub, found: &mut Found) -> Result<()> {
     let promise = "nothing waits after an orderly drain";
     for delivery in hub.pending(0, 100).await? {
@@ -247,10 +278,11 @@ async fn nothing_waits(hub: &Hub, found: &mut Found) -> Result<()> {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, roots, outputs, ordered, violations } = self;
+        let Self { acknowledged, roots, outputs, ordered, documents, violations } = self;
         write!(
             f,
-            "{acknowledged} events acknowledged, {roots} stored, {outputs} outputs, {ordered} in order of a key: "
+            "{acknowledged} events acknowledged, {roots} stored, {outputs} outputs, {ordered} in order of a key, \
+             {documents} documents: "
         )?;
         if violations.is_empty() {
             return write!(f, "every promise holds");

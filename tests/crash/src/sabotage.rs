@@ -16,7 +16,7 @@ pub struct Sabotage {
 }
 
 /// Every way.
-pub const ALL: [Sabotage; 8] = [
+pub const ALL: [Sabotage; 11] = [
     Sabotage {
         name: "lose-root",
         script: "DELETE FROM log WHERE seq = (SELECT max(seq) FROM log WHERE type = 'quick.job')",
@@ -58,6 +58,23 @@ pub const ALL: [Sabotage; 8] = [
         name: "draw-more",
         script: "UPDATE lease SET events = events + 1 WHERE root = (SELECT root FROM lease LIMIT 1)",
         promise: "a ledger has drawn the events of its tree",
+    },
+    Sabotage {
+        name: "lose-document",
+        script: "DELETE FROM node WHERE id = (SELECT max(node) FROM change WHERE driver = 'collect' AND what = 0)",
+        promise: "what a handler writes is there with its outputs",
+    },
+    Sabotage {
+        name: "double-write",
+        script: "UPDATE document SET content = content || content WHERE node = \
+            (SELECT max(node) FROM change WHERE driver = 'flaky' AND what = 0 AND version = 1)",
+        promise: "what a handler writes is written once",
+    },
+    Sabotage {
+        name: "other-cause",
+        script: "UPDATE change SET cause = randomblob(16) WHERE seq = \
+            (SELECT max(seq) FROM change WHERE driver = 'second' AND what = 0)",
+        promise: "a document names the event that caused it",
     },
     Sabotage {
         name: "lose-letter",

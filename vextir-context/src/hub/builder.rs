@@ -1,6 +1,7 @@
 //! The choices for a hub, and how it is started.
 
 use super::{Hub, Inner, Threads, channels};
+use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
 use crate::writer::{self, Retention, Settings, incarnation};
@@ -101,7 +102,7 @@ impl HubBuilder {
     }
 
     /// How large the log and everything beside it may grow before the oldest events are removed, in bytes.
-    /// 1 GiB by default; `u64::MAX` for no limit. Events that wait, dead letters and open work are kept,
+    /// Documents do not count. 1 GiB by default; `u64::MAX` for no limit. Events that wait, dead letters and open work are kept,
     /// and so are the last 256 events.
     pub fn keep_bytes(self, bytes: u64) -> Self {
         Self { bytes, ..self }
@@ -148,10 +149,10 @@ impl HubBuilder {
         let room = self.max_bytes.map_or(u64::MAX, |most| most / 8 * 7);
         let settings = Settings {
             limits: self.limits.clone(),
-            retention: Retention::new(self.age, self.bytes.min(room), self.dead_letters),
+            retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
             clock: self.clock,
         };
-        let (shared, feed, status, chores) = channels();
+        let (shared, feed, status, chores, changes) = channels();
         let attached = shared.attached.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (begun, beginning) = std::sync::mpsc::sync_channel(1);
@@ -173,6 +174,9 @@ impl HubBuilder {
             feed,
             status,
             chores,
+            changes,
+            lanes: Lanes::new(),
+            client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,
             path,

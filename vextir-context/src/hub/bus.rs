@@ -1,9 +1,10 @@
 //! The hub as a bus.
 
 use super::Hub;
+use crate::documents::{self, Merged};
 use crate::key::Key;
+use crate::queries;
 use crate::writer::{Answer, Commit, Job, question};
-use crate::{documents, queries};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,16 +14,30 @@ use vextir_core::bus::{
     Position, Receipt,
 };
 use vextir_core::{
-    AuditRecord, Backend, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result, Sequence, async_trait,
+    AuditRecord, Backend, ContextStore, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result,
+    Sequence, async_trait,
 };
 
 impl Backend for Hub {
     fn bus(&self) -> Arc<dyn EventBus> {
         Arc::new(self.clone())
     }
+
+    fn store(&self) -> Option<Arc<dyn ContextStore>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn commits_together(&self) -> bool {
+        true
+    }
 }
 
 impl Hub {
+    /// Gives a command to the writer.
+    pub(crate) async fn send_commit(&self, command: Command, merged: Option<Arc<Merged>>) -> Result<Receipt> {
+        self.ask(|answer| Job::Commit(Commit { command, merged, answer })).await
+    }
+
     /// Asks the writer and waits for its answer.
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
         let (answer, answered) = question();
@@ -53,10 +68,13 @@ impl EventBus for Hub {
     }
 
     async fn commit(&self, command: Command) -> Result<Receipt> {
-        documents::refuse(&command)?;
+        if documents::changes_documents(&command) {
+            // Merging takes a larger future than most commands need.
+            return Box::pin(documents::change(self, command)).await;
+        }
         // A copy that goes last frees the memory where it was taken; the writer has better things to do.
         let _spent = command.clone();
-        self.ask(|answer| Job::Commit(Commit { command, answer })).await
+        self.send_commit(command, None).await
     }
 
     async fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {

@@ -61,6 +61,7 @@ impl Writer<'_> {
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
             let writes = self.rows.writes;
+            self.rows.desk.merged.clone_from(&commit.merged);
             let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command);
             if let Err(error) = &outcome
                 && (self.rows.writes != writes || self.connection.is_autocommit())
@@ -123,6 +124,7 @@ impl Writer<'_> {
         for commit in commits {
             let counts = self.rows.counts;
             self.run("SAVEPOINT command")?;
+            self.rows.desk.merged.clone_from(&commit.merged);
             let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command)
                 .and_then(|applied| self.rows.flush().map(|()| applied));
             if let Err(error) = &outcome {

@@ -1,8 +1,10 @@
 //! What the writer thread is asked for.
 
 use super::Answer;
+use crate::documents::{Enrollment, Merged};
 use rusqlite::Connection;
 use std::fmt;
+use std::sync::Arc;
 use vextir_core::bus::{Attachment, Command, Receipt};
 
 /// A reading function; it answers by itself.
@@ -18,6 +20,8 @@ pub(crate) enum Job {
     Detach(Answer<()>),
     /// Read on the writer's connection: all of a hub in memory, and nothing of one in a file.
     Read(Reading),
+    /// A user goes into a group, or out of it.
+    Enroll(Enrollment, Answer<()>),
     /// Finish what is queued and end.
     Close,
 }
@@ -25,6 +29,8 @@ pub(crate) enum Job {
 /// A command and who waits for it.
 pub(crate) struct Commit {
     pub(crate) command: Command,
+    /// What the documents that it changes were merged to.
+    pub(crate) merged: Option<Arc<Merged>>,
     pub(crate) answer: Answer<Receipt>,
 }
 
@@ -35,6 +41,7 @@ impl fmt::Debug for Job {
             Self::Attach(_) => "Attach",
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
+            Self::Enroll(..) => "Enroll",
             Self::Close => "Close",
         })
     }

@@ -28,7 +28,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Retention {
     age: Duration,
+    /// For the log and everything beside it but documents.
     bytes: u64,
+    /// For everything.
+    room: u64,
     dead_letters: usize,
     task: Task,
     /// When the next event will be too old.
@@ -50,12 +53,13 @@ enum Task {
 }
 
 impl Retention {
-    /// Keeps events for `age`, at most `bytes` of them (which work that is still open may exceed), and at
-    /// most so many dead letters.
-    pub(crate) fn new(age: Duration, bytes: u64, dead_letters: usize) -> Self {
+    /// Keeps events for `age`, at most `bytes` of them (which work that is still open may exceed), as long as
+    /// they leave `room` to documents, and at most so many dead letters.
+    pub(crate) fn new(age: Duration, bytes: u64, room: u64, dead_letters: usize) -> Self {
         Self {
             age,
             bytes,
+            room,
             dead_letters,
             task: Task::Look,
             next_look: Timestamp::UNSET,
@@ -182,7 +186,9 @@ impl Writer<'_> {
 
     /// Whether the file is too large.
     fn is_too_much(&self) -> Result<bool> {
-        Ok(crate::space::measure(self.connection)?.used > self.retention.bytes)
+        let used = crate::space::measure(self.connection)?.used;
+        let of_log = used.saturating_sub(self.rows.desk.bytes);
+        Ok(of_log > self.retention.bytes || used > self.retention.room)
     }
 
     /// The last event that may go because there is too much.

@@ -2,7 +2,8 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin, Timestamp,
+    Actor, AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin,
+    Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -59,6 +60,13 @@ pub enum Command {
         positions: Vec<Position>,
         /// The one that runs alone.
         alone: Option<Position>,
+    },
+    /// Changes documents, outside of any handler.
+    Change {
+        /// Who changes them.
+        actor: Actor,
+        /// The changes, in order.
+        changes: Vec<Change>,
     },
     /// Writes to the audit.
     Audit(Vec<AuditRecord>),
@@ -267,6 +275,8 @@ pub struct Receipt {
     pub notices: Vec<Event>,
     /// How many deliveries, letters and parked events a command about several found.
     pub touched: usize,
+    /// For each change of documents its new version; 0 for one that is not about content.
+    pub versions: Vec<Version>,
     /// The settlement came after a cancel: outputs and changes were dropped.
     pub dropped: bool,
 }

@@ -1,7 +1,7 @@
 //! The row operations from which every back end with transactions is made.
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
-use crate::{AuditRecord, Change, Event, EventId, Lease, Name, Result, Timestamp};
+use crate::{Actor, AuditRecord, Change, Event, EventId, Lease, Name, Result, Timestamp, Version};
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
 ///
@@ -176,9 +176,9 @@ pub trait Rows {
     /// Storage failed.
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()>;
 
-    /// Applies a handler's context changes.
+    /// Applies changes of documents; the new version for each, 0 for one that is not about content.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless the back end holds documents.
-    fn apply_changes(&mut self, cause: &Event, driver: &Name, changes: &[Change]) -> Result<()>;
+    fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>>;
 }

@@ -29,6 +29,17 @@ impl Cursor {
     pub fn new(incarnation: u64, sequence: Sequence) -> Self {
         Self { incarnation, sequence }
     }
+
+    /// For back ends: its place in the log with this incarnation.
+    ///
+    /// # Errors
+    /// `Invalid`: it is of another log.
+    pub fn within(&self, incarnation: u64) -> Result<Sequence> {
+        if self.incarnation == incarnation {
+            return Ok(self.sequence);
+        }
+        Err(Error::invalid(format!("the cursor {self} is of another log; begin anew with this one")))
+    }
 }
 
 impl fmt::Display for Cursor {

@@ -70,6 +70,9 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         Command::Claim(positions) => write.claim(positions)?,
         Command::Know(driver, version) => write.rows.know_driver(driver, version)?,
         Command::Reclaim { positions, alone } => write.reclaim(positions, *alone)?,
+        Command::Change { actor, changes } => {
+            write.applied.receipt.versions = write.rows.apply_changes(actor, changes)?;
+        }
         Command::Audit(records) => write.audit(records)?,
     }
     Ok(write.applied)

@@ -31,6 +31,7 @@ pub enum Orphans {
 pub struct ProcessorBuilder {
     bus: Arc<dyn EventBus>,
     store: Option<Arc<dyn ContextStore>>,
+    together: bool,
     drivers: Vec<(Arc<dyn Driver>, Provenance)>,
     authorizers: Vec<Arc<dyn Authorizer>>,
     clock: Arc<dyn Clock>,
@@ -48,6 +49,7 @@ impl ProcessorBuilder {
         Self {
             bus: backend.bus(),
             store: backend.store(),
+            together: backend.commits_together(),
             drivers: Vec::new(),
             authorizers: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -74,9 +76,10 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Adds a context store of another system, where the back end has none of its own.
+    /// Adds a context store of another system, instead of the back end's own. Handlers read it; what they write
+    /// is refused, since it could not be committed together with what else they did.
     pub fn store(mut self, store: Arc<dyn ContextStore>) -> Self {
-        self.store = Some(store);
+        (self.store, self.together) = (Some(store), false);
         self
     }
 
@@ -150,6 +153,7 @@ impl ProcessorBuilder {
         let kernel = Arc::new(Kernel {
             bus: self.bus,
             store: self.store,
+            together: self.together,
             clock: self.clock,
             ids: IdSource::new(self.seed),
             authorizers: self.authorizers,

@@ -5,6 +5,8 @@ use super::registry::Registered;
 use super::settle::Settled;
 use crate::bus::{Delivery, Position};
 use crate::{ErrorKind, Result};
+use futures::FutureExt;
+use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,15 +61,20 @@ impl Kernel {
             return;
         }
         loop {
-            let (next, read) = {
+            let (mut together, read) = {
                 let mut lane = driver.lane();
-                (lane.next(), lane.wants_to_read())
+                (lane.take(driver.together()), lane.wants_to_read())
             };
             if let Some(after) = read {
                 self.tasks.spawn(self.clone().refill(driver.clone(), after));
             }
-            let Some(delivery) = next else { return };
-            self.tasks.spawn(self.clone().work(driver.clone(), delivery));
+            let work = |delivery| self.clone().work(driver.clone(), delivery);
+            match together.len() {
+                0 => return,
+                1 => self.tasks.spawn(work(together.remove(0))),
+                // One task for several quick ones costs less than each of them.
+                _ => self.tasks.spawn(join_all(together.into_iter().map(work)).map(drop)),
+            };
         }
     }
 

@@ -51,6 +51,10 @@ impl Kernel {
 
     async fn eager_settlement(self: &Arc<Self>, delivery: &Delivery, attempt: Attempt) -> Option<Settlement> {
         let Attempt { result, effects } = attempt;
+        if !effects.changes.is_empty() {
+            // Documents are merged outside of the writer, when the delivery is settled the normal way.
+            return None;
+        }
         let done = self.outputs(delivery, result.ok()?, effects.outputs).await.ok()?;
         if done.entries.iter().any(|entry| !entry.minted) {
             // An id of its own may be stored already: that is looked up when it is settled the normal way.

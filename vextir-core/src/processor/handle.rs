@@ -19,6 +19,9 @@ use tracing::Instrument;
 /// An eager handler that took longer runs the normal way.
 const EAGER: Duration = Duration::from_millis(1);
 
+/// A handler that waits for nothing and takes no longer shares a task with others.
+const QUICK: Duration = Duration::from_micros(20);
+
 /// How a handler ended.
 pub(super) struct Attempt {
     pub(super) result: Result<Vec<Event>, Failure>,
@@ -68,13 +71,17 @@ impl Kernel {
     }
 
     fn context(&self, delivery: &Delivery) -> Ctx {
-        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), self.signals.clone())
+        let (signals, store) = (self.signals.clone(), self.store.clone());
+        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, store)
     }
 
     async fn with_timeout(&self, driver: &Registered, event: Event, cx: &Ctx) -> Result<Vec<Event>, Failure> {
         let mut work = AssertUnwindSafe(driver.driver.handle_event(event, cx)).catch_unwind();
+        let begun = self.clock.now();
+        let at_once = poll_once(Pin::new(&mut work)).await;
+        driver.note_quick(at_once.is_some() && self.clock.now().since(begun) <= QUICK);
         // Most handlers that wait for nothing end here, without a timer.
-        if let Some(caught) = poll_once(Pin::new(&mut work)).await {
+        if let Some(caught) = at_once {
             return flatten(caught);
         }
         tokio::select! {

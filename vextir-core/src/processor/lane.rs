@@ -149,6 +149,11 @@ impl Lane {
         Some(delivery)
     }
 
+    /// The next deliveries to run, at most so many.
+    pub(super) fn take(&mut self, most: usize) -> Vec<Delivery> {
+        std::iter::from_fn(|| self.next()).take(most).collect()
+    }
+
     /// A delivery has ended; the next one of its key may run, unless the key stays blocked.
     pub(super) fn finish(&mut self, delivery: &Delivery, keep_key: bool) {
         self.running = self.running.saturating_sub(1);

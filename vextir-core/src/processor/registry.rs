@@ -5,6 +5,7 @@ use super::meters::Meters;
 use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,11 @@ const CONCURRENCY: usize = 64;
 const RETRIES: u32 = 3;
 /// How long a call may take, when the manifest says nothing.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Quick attempts in a row after which a driver counts as quick.
+const PROVEN: u32 = 64;
+/// How many deliveries of a quick driver one task takes.
+const TOGETHER: usize = 16;
 
 /// A driver in a processor.
 pub(super) struct Registered {
@@ -26,6 +32,8 @@ pub(super) struct Registered {
     pub(super) retries: u32,
     pub(super) meters: Meters,
     lane: Mutex<Lane>,
+    /// How many attempts in a row were over at once.
+    quick: AtomicU32,
 }
 
 impl Registered {
@@ -44,8 +52,24 @@ impl Registered {
             retries: manifest.retries.unwrap_or(RETRIES),
             meters: Meters::new(&manifest.id),
             lane: Mutex::new(lane),
+            quick: AtomicU32::new(0),
             manifest,
         })
+    }
+
+    /// How many deliveries one task takes: several if the handler has long been quick, so that no delivery
+    /// waits for another one's slow handler.
+    pub(super) fn together(&self) -> usize {
+        if self.quick.load(Ordering::Relaxed) >= PROVEN { TOGETHER } else { 1 }
+    }
+
+    /// Notes whether an attempt was over at once.
+    pub(super) fn note_quick(&self, quick: bool) {
+        let known = self.quick.load(Ordering::Relaxed);
+        let now = if quick { (known + 1).min(PROVEN) } else { 0 };
+        if now != known {
+            self.quick.store(now, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn lane(&self) -> MutexGuard<'_, Lane> {

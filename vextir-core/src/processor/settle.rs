@@ -61,6 +61,9 @@ impl Kernel {
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
         let _routes = (!routes_nothing).then(|| self.routes());
         let done = match result {
+            Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
+                "it changes documents of a store that does not commit together with the bus; run it on a Hub",
+            )),
             Ok(returned) => self
                 .outputs(delivery, returned, effects.outputs)
                 .await
@@ -69,7 +72,7 @@ impl Kernel {
         };
         let mut settlement = match done {
             Ok(done) => {
-                let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
+                let outcome = Outcome::Done { outputs: done.entries, changes: effects.changes };
                 Settlement { audit: done.audit, ..Settlement::of(delivery, outcome) }
             }
             Err(failure) => self.failed(driver, delivery, &failure),

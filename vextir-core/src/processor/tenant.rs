@@ -3,7 +3,10 @@
 use super::emit::EmitOptions;
 use super::{Kernel, request};
 use crate::bus::{EventStream, Start};
-use crate::{Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, Lease, Name, Origin, Payload, Result};
+use crate::{
+    Actor, Context, Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, Lease, Name, Origin, Payload,
+    Result,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +90,12 @@ impl Tenant {
     /// As [`Processor::process_event`](crate::Processor::process_event).
     pub async fn process_event(&self, event: impl IntoEvent) -> Result<Vec<Event>> {
         self.kernel.process(self.origin(), event).await
+    }
+
+    /// This user's documents.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context::of(self.kernel.store.clone(), Actor::user(self.user.clone()))
     }
 
     /// Subscribes to this user's events from now on.

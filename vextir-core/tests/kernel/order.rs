@@ -85,3 +85,29 @@ async fn a_backlog_larger_than_memory_is_worked_off() {
     app.idle().await;
     assert_eq!(count.load(Ordering::SeqCst), 5_000);
 }
+
+#[tokio::test]
+async fn deliveries_that_share_a_task_wait_for_each_other_like_any_others() {
+    let rest = Arc::new(tokio::sync::Barrier::new(16));
+    let all = driver(
+        Manifest::new("all").handles("quick").handles("meet").with_concurrency(64),
+        move |event, _| {
+            let rest = rest.clone();
+            Box::pin(async move {
+                if event.event_type == "meet" {
+                    rest.wait().await;
+                }
+                Ok(vec![])
+            })
+        },
+    );
+    let app = quick().driver(all).start().await.unwrap();
+    for _ in 0..3 {
+        // Quick for long enough to share tasks; then sixteen that only go on together.
+        app.emit_all(vec![Event::new("quick"); 200]).await.unwrap();
+        app.idle().await;
+        app.emit_all(vec![Event::new("meet"); 16]).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), app.idle()).await.expect("nobody holds up the others");
+    }
+    app.shutdown().await.unwrap();
+}

@@ -6,7 +6,8 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result, Timestamp,
+    Actor, AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
+    Timestamp, Version,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -371,10 +372,10 @@ impl Rows for Table {
         Ok(())
     }
 
-    fn apply_changes(&mut self, _cause: &Event, driver: &Name, _changes: &[Change]) -> Result<()> {
+    fn apply_changes(&mut self, _actor: &Actor, _changes: &[Change]) -> Result<Vec<Version>> {
         Err(Error::new(
             ErrorKind::Unsupported,
-            format!("driver {driver} changes the context, and the memory bus holds no documents; use a Hub"),
+            "the memory bus holds no documents, and something is to be changed in the context; use a Hub",
         ))
     }
 }

@@ -3,7 +3,7 @@
 use super::Write;
 use super::append::twins;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
-use crate::{Error, ErrorKind, LeaseState, Result};
+use crate::{Actor, Error, ErrorKind, LeaseState, Result};
 use std::collections::HashSet;
 
 impl<R: Rows> Write<'_, R> {
@@ -69,7 +69,8 @@ impl<R: Rows> Write<'_, R> {
             Outcome::Retry { .. } => {}
             Outcome::Done { outputs, changes } => {
                 if !changes.is_empty() {
-                    self.rows.apply_changes(event, &delivery.driver, changes)?;
+                    let actor = Actor::handler(event, &delivery.driver);
+                    self.applied.receipt.versions = self.rows.apply_changes(&actor, changes)?;
                 }
                 self.outputs(outputs, known)?;
             }

@@ -1,0 +1,297 @@
+//! Documents inside the writer's transaction: names and rights are looked up again, versions compared, rows stored.
+
+use super::merge::{From, Merged, Part, Prepared};
+use super::node::{Kind, NodeId};
+use super::place::{Place, demand};
+use crate::fault::OrFault;
+use crate::key::bare;
+use crate::queries::{self, signed};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::sync::Arc;
+use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
+use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
+
+/// Where the file keeps [`Desk::bytes`].
+pub(crate) const BYTES: &str = "context_bytes";
+
+/// About how many bytes a node, or a row of the operation log, takes beside what it holds; indexes included.
+const ROW: u64 = 150;
+
+/// What the writer remembers about documents between transactions.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    /// The last change.
+    pub(crate) head: Sequence,
+    /// The last clock: microseconds that never repeat or go back.
+    clock: i64,
+    /// Bytes that documents and their history take, roughly: retention, which removes events, leaves them out.
+    pub(crate) bytes: u64,
+    /// The bytes that the file knows of.
+    stored_bytes: u64,
+    /// What the next command's changes were merged to.
+    pub(crate) merged: Option<Arc<Merged>>,
+}
+
+impl Desk {
+    /// What the file says.
+    pub(crate) fn open(connection: &Connection) -> Result<Self> {
+        let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+        let clock = queries::number(
+            connection,
+            "SELECT coalesce(max(clock), 0) FROM change WHERE seq = ?1",
+            [signed(head)],
+        )?;
+        let bytes = queries::stored_number(connection, BYTES)?;
+        Ok(Self { head, clock: signed(clock), bytes, stored_bytes: bytes, merged: None })
+    }
+
+    /// The bytes, if the file is to be told.
+    pub(crate) fn new_bytes(&mut self) -> Option<u64> {
+        let changed = self.bytes != self.stored_bytes;
+        self.stored_bytes = self.bytes;
+        changed.then_some(self.bytes)
+    }
+
+    /// Forgets what a rolled-back transaction did. The clock stays: it may skip, and never goes back.
+    pub(crate) fn roll_back(&mut self, connection: &Connection) {
+        match Self::open(connection) {
+            Ok(found) => (self.head, self.bytes, self.stored_bytes) = (found.head, found.bytes, found.bytes),
+            Err(error) => tracing::error!(%error, "the head of the changes could not be read"),
+        }
+    }
+}
+
+/// The changes of one command at work.
+pub(super) struct Apply<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) actor: Actor,
+    pub(super) now: Timestamp,
+    desk: &'a mut Desk,
+    writes: &'a mut u64,
+}
+
+/// Applies changes in order; the new version for each, 0 for one that is not about content.
+pub(crate) fn apply(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+    (actor, changes): (&Actor, &[Change]),
+) -> Result<Vec<Version>> {
+    let merged = desk.merged.take().filter(|merged| merged.parts.len() == changes.len());
+    let merged = merged.ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
+    })?;
+    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
+    let mut versions = Vec::with_capacity(changes.len());
+    for (change, part) in changes.iter().zip(&merged.parts) {
+        apply.actor.agent.clone_from(&change.agent);
+        versions.push(match part {
+            Part::Folded => 0,
+            Part::Structure => apply.restructure(change).map(|()| 0)?,
+            Part::Content(prepared) => match apply.store(change, prepared)? {
+                Some(version) => version,
+                None => {
+                    merged.note_race();
+                    let message = format!("{} was changed by somebody else", change.path);
+                    return Err(Error::new(ErrorKind::Conflict, message));
+                }
+            },
+        });
+    }
+    Ok(versions)
+}
+
+impl Apply<'_> {
+    /// Stores new content; `None` if it was made from something else than what is there.
+    fn store(&mut self, change: &Change, prepared: &Prepared) -> Result<Option<Version>> {
+        let is_guide = matches!(change.what, Intent::Guide(_));
+        let place = demand(self.connection, &self.actor, &change.path, Level::Write)?;
+        let Some(node) = place.node() else {
+            if prepared.from != From::Nothing {
+                return Ok(None);
+            }
+            let kind = if is_guide { Kind::Folder } else { Kind::Document };
+            let (id, version) = self.make(&place, kind, &change.path)?;
+            let deed = if is_guide { Deed::Guided } else { Deed::Created };
+            return self.write(&place, id, version, deed, prepared).map(Some);
+        };
+        if node.is_document() == is_guide {
+            return Err(if is_guide { not_a_folder(&change.path) } else { is_a_folder(&change.path) });
+        }
+        let (id, current) = (node.id, self.version(node.id)?);
+        let fits = match prepared.from {
+            From::Nothing => current == 0 && is_guide,
+            From::Stored(base, version) => base == id && version == current,
+            From::Own => true,
+        };
+        if !fits {
+            return Ok(None);
+        }
+        if prepared.same {
+            return Ok(Some(current));
+        }
+        let deed = if is_guide { Deed::Guided } else { Deed::Written };
+        self.write(&place, id, current + 1, deed, prepared).map(Some)
+    }
+
+    fn version(&self, node: NodeId) -> Result<Version> {
+        queries::number(
+            self.connection,
+            "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
+            [node],
+        )
+    }
+
+    fn write(
+        &mut self,
+        place: &Place,
+        node: NodeId,
+        version: Version,
+        deed: Deed,
+        prepared: &Prepared,
+    ) -> Result<Version> {
+        let Prepared { content, metadata, state, .. } = prepared;
+        let size = content.len() + metadata.as_ref().map_or(0, String::len) + state.len();
+        let before = queries::number(
+            self.connection,
+            "SELECT coalesce((SELECT size FROM document WHERE node = ?1), 0)",
+            [node],
+        )?;
+        let row = (
+            node,
+            signed(version),
+            i64::from(prepared.is_json),
+            i64::try_from(size).unwrap_or(i64::MAX),
+            metadata,
+            content,
+            state,
+        );
+        self.execute(
+            "INSERT INTO document (node, version, kind, size, metadata, content, state)
+             VALUES (?1,?2,?3,?4,?5,?6,?7)
+             ON CONFLICT (node) DO UPDATE SET version = excluded.version, kind = excluded.kind,
+             size = excluded.size, metadata = excluded.metadata, content = excluded.content, state = excluded.state",
+            row,
+        )?;
+        self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
+        self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))?;
+        let body = Some(prepared.update.as_slice());
+        self.note(&place.owner, node, (deed, version), None, body)?;
+        Ok(version)
+    }
+
+    /// Makes what is missing of a path, folder by folder. The node and the version that its content gets.
+    pub(super) fn make(&mut self, place: &Place, kind: Kind, path: &str) -> Result<(NodeId, Version)> {
+        let depth = place.chain.len().max(1) - 1 + place.missing.len();
+        if depth > MAX_DEPTH {
+            return Err(Error::invalid(format!(
+                "{path} would lie {depth} folders deep in the tree of its owner, at most {MAX_DEPTH}"
+            )));
+        }
+        let mut parent = match place.chain.last() {
+            Some(last) if last.is_document() => return Err(not_a_folder(path)),
+            Some(last) => last.id,
+            None => self.insert(0, &place.owner, Kind::Root)?,
+        };
+        let Some((last, folders)) = place.missing.split_last() else { return Ok((parent, 1)) };
+        for folder in folders {
+            parent = self.insert(parent, folder, Kind::Folder)?;
+            self.note(&place.owner, parent, (Deed::Created, 0), None, None)?;
+        }
+        // Versions at one path only grow, also over a removal.
+        let before: u64 = queries::number(
+            self.connection,
+            "SELECT coalesce(max(version), 0) FROM node CROSS JOIN document ON document.node = node.id
+             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL",
+            (parent, last.as_str()),
+        )?;
+        Ok((self.insert(parent, last, kind)?, before + 1))
+    }
+
+    fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
+        let (now, clock) = (self.now.as_micros(), self.tick());
+        let uid: [u8; 16] = fastrand::u128(..).to_be_bytes();
+        self.execute(
+            "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,?2,?3,?4,?5,?5,?6)",
+            (uid.as_slice(), kind.number(), parent, name, now, clock),
+        )?;
+        self.desk.bytes += ROW + name.len() as u64;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// The clock of the next change.
+    pub(super) fn tick(&mut self) -> i64 {
+        self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
+        self.desk.clock
+    }
+
+    /// Adds to the operation log.
+    pub(super) fn note(
+        &mut self,
+        owner: &str,
+        node: NodeId,
+        (deed, version): (Deed, Version),
+        detail: Option<&Value>,
+        body: Option<&[u8]>,
+    ) -> Result<()> {
+        let clock = self.tick();
+        let actor = self.actor.clone();
+        let row = (
+            node,
+            super::history::number(deed)?,
+            signed(version),
+            self.now.as_micros(),
+            clock,
+            Some(actor.user.as_str()).filter(|user| *user != owner),
+            actor.agent.as_deref(),
+            actor.driver.as_deref(),
+            actor.cause.as_ref().map(bare),
+            detail.map(Value::to_string),
+            body,
+        );
+        self.execute(
+            "INSERT INTO change (node, what, version, at, clock, user, agent, driver, cause, detail, body)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            row,
+        )?;
+        self.desk.bytes += ROW + body.map_or(0, <[u8]>::len) as u64;
+        self.desk.head = self.connection.last_insert_rowid().cast_unsigned();
+        Ok(())
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        *self.writes += 1;
+        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).or_fault()
+    }
+}
+
+fn is_a_folder(path: &str) -> Error {
+    Error::invalid(format!("{path} is a folder; write to a path below it, or set its guide"))
+}
+
+fn not_a_folder(path: &str) -> Error {
+    Error::invalid(format!("{path}: a document stands where a folder is needed; choose another path"))
+}
+
+/// Puts a user into a group, or takes it out.
+pub(crate) fn enroll(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+    enrollment: &Enrollment,
+) -> Result<()> {
+    let actor = Actor::user(vextir_core::LOCAL_USER);
+    let Enrollment { group, user, on } = enrollment;
+    Apply { connection, actor, now, desk, writes }.enroll(&Principal::Group(group.clone()), user, *on)
+}
+
+/// A user goes into a group, or out of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Enrollment {
+    pub(crate) group: Name,
+    pub(crate) user: Name,
+    pub(crate) on: bool,
+}

@@ -1,0 +1,210 @@
+//! Merging, outside of the writer: intents and the documents as they are, to rows that the writer only stores.
+
+use super::bases::{Base, Bases, Key};
+use super::threeway;
+use crate::crdt::{self, Body};
+use crate::encode::json;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use vextir_core::context::{Change, Content, Intent, Version, nothing_at};
+use vextir_core::{Error, ErrorKind, Result};
+
+/// What becomes of each change of a command, in the same order.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(super) parts: Vec<Part>,
+    /// Set by the writer when a document is not any more what was merged into.
+    raced: AtomicBool,
+}
+
+/// What becomes of one change.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Not about content: the writer does it as it stands.
+    Structure,
+    /// A later change of the same document holds it too.
+    Folded,
+    /// New content.
+    Content(Box<Prepared>),
+}
+
+/// New content of one document.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) from: From,
+    /// Nothing differs: there is nothing to store.
+    pub(super) same: bool,
+    pub(super) is_json: bool,
+    pub(super) content: String,
+    pub(super) metadata: Option<String>,
+    pub(super) state: Vec<u8>,
+    pub(super) update: Vec<u8>,
+}
+
+/// What new content was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// Nothing was there.
+    Nothing,
+    /// This version of this node.
+    Stored(i64, Version),
+    /// What an earlier part of the same command stores.
+    Own,
+}
+
+impl Merged {
+    pub(super) fn note_race(&self) {
+        self.raced.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the merge must be done again.
+    pub(crate) fn has_raced(&self) -> bool {
+        self.raced.load(Ordering::Relaxed)
+    }
+}
+
+type State = (Content, Value);
+
+/// One document that is being changed.
+struct Open {
+    from: From,
+    version: Version,
+    body: Body,
+    /// As it is stored, or will be by an earlier part.
+    before: Option<State>,
+    /// As its author sees it, where that is not how it is.
+    view: Option<State>,
+    /// The last change that is not in a part yet.
+    last: Option<usize>,
+}
+
+/// Merges all changes of a command.
+pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Merged> {
+    let mut parts: Vec<Part> = Vec::with_capacity(changes.len());
+    let mut open: BTreeMap<Key, Open> = BTreeMap::new();
+    for (index, change) in changes.iter().enumerate() {
+        if !change.what.is_content() {
+            // What was written so far must be there before it is moved or removed.
+            for document in open.values_mut() {
+                document.close(&mut parts)?;
+            }
+            open =
+                open.into_iter().filter_map(|(key, document)| Some((key.after(change)?, document))).collect();
+            parts.push(Part::Structure);
+            continue;
+        }
+        let key = Key::of(change);
+        let mut document = match open.remove(&key) {
+            Some(document) => document,
+            None => Open::begin(client, bases.of(index), &change.path)?,
+        };
+        document.step(change)?;
+        document.last = Some(index);
+        parts.push(Part::Folded);
+        open.insert(key, document);
+    }
+    for document in open.values_mut() {
+        document.close(&mut parts)?;
+    }
+    Ok(Merged { parts, raced: AtomicBool::new(false) })
+}
+
+impl Open {
+    fn begin(client: u64, base: &Base, path: &str) -> Result<Self> {
+        let new = |from, version, body| Self { from, version, body, before: None, view: None, last: None };
+        match base {
+            Base::Nothing => Ok(new(From::Nothing, 0, Body::new(client))),
+            Base::Stored { stored, seen } => {
+                let body =
+                    Body::load(client, &stored.state).map_err(|error| error.context(path.to_owned()))?;
+                let before = Some(state_of(&body));
+                let view = seen.as_deref().map(|seen| replay(seen)).transpose()?;
+                let from = From::Stored(stored.node, stored.version);
+                Ok(Self { before, view, ..new(from, stored.version, body) })
+            }
+            Base::Unclear => Err(Error::invalid(format!(
+                "{path} was restored in the same commit; change it in the next one"
+            ))),
+        }
+    }
+
+    /// One intent.
+    fn step(&mut self, change: &Change) -> Result<()> {
+        let Change { path, what, .. } = change;
+        if let Some(expected) = change.expected
+            && expected != self.version
+        {
+            let version = self.version;
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{path} has the version {version}, and {expected} was expected; read it again"),
+            ));
+        }
+        let exists = self.before.is_some() || self.last.is_some();
+        if !exists && !what.makes() {
+            return Err(nothing_at(path));
+        }
+        let body = &mut self.body;
+        let (current, described) = exists.then(|| state_of(body)).unzip();
+        // A whole text or value replaces what its author saw, and not what came meanwhile.
+        let (wanted, metadata) = match self.view.take() {
+            Some((content, described_then)) => {
+                let mine = what.on(Some(content.clone()), path)?;
+                let metadata = change.metadata.clone().unwrap_or_else(|| described_then.clone());
+                let merged = match (what, current) {
+                    (Intent::Write(_) | Intent::Edit(_), Some(theirs)) => {
+                        threeway::content(&content, mine.clone(), theirs)
+                    }
+                    (_, theirs) => what.on(theirs, path)?,
+                };
+                let theirs = described.unwrap_or_default();
+                let described = threeway::value(&described_then, metadata.clone(), theirs);
+                self.view = Some((mine, metadata));
+                (merged, Some(described))
+            }
+            None => (what.on(current, path)?, change.metadata.clone()),
+        };
+        let set = match &wanted {
+            Content::Text(text) => body.set_text(text),
+            Content::Json(value) => body.set_json(value),
+        };
+        let set = set.and_then(|()| metadata.iter().try_for_each(|metadata| body.set_metadata(metadata)));
+        set.map_err(|error| error.context(path.clone()))
+    }
+
+    /// Turns what was changed so far into a part.
+    fn close(&mut self, parts: &mut [Part]) -> Result<()> {
+        let Some(last) = self.last.take() else { return Ok(()) };
+        let (content, metadata) = state_of(&self.body);
+        let text = content.to_text().into_owned();
+        let described = json(&metadata)?;
+        let after = (content, metadata);
+        let same = self.before.as_ref() == Some(&after);
+        parts[last] = Part::Content(Box::new(Prepared {
+            from: self.from,
+            same,
+            is_json: after.0.as_json().is_some(),
+            content: text,
+            metadata: (described != "{}").then_some(described),
+            state: self.body.state(),
+            update: self.body.take_update(),
+        }));
+        (self.before, self.from) = (Some(after), From::Own);
+        self.version += u64::from(!same);
+        Ok(())
+    }
+}
+
+/// The document that updates make.
+pub(super) fn replay(updates: &[Vec<u8>]) -> Result<State> {
+    Ok(state_of(&Body::of_updates(updates)?))
+}
+
+fn state_of(body: &Body) -> State {
+    let content = match body.content() {
+        crdt::Content::Text(text) => Content::Text(text),
+        crdt::Content::Json(value) => Content::Json(value),
+    };
+    (content, body.metadata())
+}

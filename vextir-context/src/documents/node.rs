@@ -1,0 +1,156 @@
+//! The tree of folders and documents, row by row.
+
+use crate::decode::{get, name, time};
+use crate::fault::{OrFault, damaged};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use vextir_core::{Name, Result, Timestamp};
+
+/// The number of a node.
+pub(crate) type NodeId = i64;
+
+/// A longer chain of folders is a damaged file: paths are far shorter.
+const DEEPEST: usize = 1_024;
+
+const COLUMNS: &str = "id, kind, parent, name, restricted, created, updated, removed";
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A user's root.
+    Root,
+    Folder,
+    Document,
+}
+
+impl Kind {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Root => 0,
+            Self::Folder => 1,
+            Self::Document => 2,
+        }
+    }
+
+    pub(super) fn of(number: i64) -> Result<Self> {
+        match number {
+            0 => Ok(Self::Root),
+            1 => Ok(Self::Folder),
+            2 => Ok(Self::Document),
+            other => Err(damaged(format_args!("the kind {other} of a node"))),
+        }
+    }
+}
+
+/// One folder or document.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) kind: Kind,
+    pub(crate) parent: NodeId,
+    /// The last segment of its path; the user, for a root.
+    pub(crate) name: Name,
+    pub(crate) restricted: bool,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+    pub(crate) removed: Option<Timestamp>,
+}
+
+impl Node {
+    pub(crate) fn is_document(&self) -> bool {
+        self.kind == Kind::Document
+    }
+
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self {
+            id: get(row, 0)?,
+            kind: Kind::of(get(row, 1)?)?,
+            parent: get(row, 2)?,
+            name: name(row, 3)?,
+            restricted: get(row, 4)?,
+            created: time(row, 5)?,
+            updated: time(row, 6)?,
+            removed: get::<Option<i64>>(row, 7)?.map(Timestamp::from_micros),
+        })
+    }
+}
+
+fn one(connection: &Connection, condition: &str, params: impl Params) -> Result<Option<Node>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM node WHERE {condition}"))
+        .and_then(|mut statement| statement.query_row(params, |row| Ok(Node::read(row))).optional())
+        .or_fault()?
+        .transpose()
+}
+
+/// A user's root, if the user has written anything yet.
+pub(crate) fn root(connection: &Connection, user: &str) -> Result<Option<Node>> {
+    child(connection, 0, user)
+}
+
+/// What a folder has under a name.
+pub(crate) fn child(connection: &Connection, folder: NodeId, name: &str) -> Result<Option<Node>> {
+    one(connection, "parent = ?1 AND name = ?2 AND removed IS NULL", (folder, name))
+}
+
+/// A node, also a removed one.
+pub(crate) fn node(connection: &Connection, id: NodeId) -> Result<Option<Node>> {
+    one(connection, "id = ?1", [id])
+}
+
+/// What was removed last from a place.
+pub(crate) fn last_removed(connection: &Connection, folder: NodeId, name: &str) -> Result<Option<Node>> {
+    let condition =
+        "parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC, id DESC LIMIT 1";
+    one(connection, condition, (folder, name))
+}
+
+/// A page of what is in a folder, by name.
+pub(crate) fn children(
+    connection: &Connection,
+    folder: NodeId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Node>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM node WHERE parent = ?1 AND name > ?2 AND removed IS NULL ORDER BY name LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql).or_fault()?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((folder, after, limit)).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push(Node::read(row)?);
+    }
+    Ok(found)
+}
+
+/// The nodes from a root down to a node, removed ones among them.
+pub(crate) fn chain(connection: &Connection, id: NodeId) -> Result<Vec<Node>> {
+    let mut chain = Vec::new();
+    let mut next = id;
+    while next != 0 {
+        let node = node(connection, next)?.ok_or_else(|| damaged("a folder"))?;
+        next = node.parent;
+        chain.push(node);
+        if chain.len() > DEEPEST {
+            return Err(damaged("a folder"));
+        }
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// Whether all of a chain is there.
+pub(crate) fn is_live(chain: &[Node]) -> bool {
+    chain.iter().all(|node| node.removed.is_none())
+}
+
+/// The path of names below some folder.
+pub(crate) fn join<'a>(prefix: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut path = if prefix == "/" { String::new() } else { prefix.to_owned() };
+    for name in names {
+        path.push('/');
+        path.push_str(name);
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
+}

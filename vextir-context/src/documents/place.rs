@@ -1,0 +1,172 @@
+//! From a path to what stands there for an actor.
+
+use super::node::{self, Node, NodeId, is_live, join};
+use super::rights::{Rights, level_at};
+use crate::decode::name;
+use crate::fault::OrFault;
+use rusqlite::{Connection, OptionalExtension};
+use vextir_core::context::{ItemKind, nothing_at, segments};
+use vextir_core::{Actor, Error, ErrorKind, Level, Name, Result};
+
+/// The folder below a user's root that holds what others share.
+pub(crate) const SHARED: &str = "Shared";
+
+/// Where a path leads.
+#[derive(Debug)]
+pub(crate) enum Spot {
+    /// `/Shared`, or `/Shared/<owner>`: no node, only places of others.
+    Area(Option<String>),
+    /// Into somebody's tree.
+    Place(Place),
+    /// Nowhere that this actor knows of.
+    Nowhere,
+}
+
+/// How far a path leads into a tree.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Whose tree it is.
+    pub(crate) owner: Name,
+    /// From the tree's root down to the last node that exists. Empty when there is not even a root.
+    pub(crate) chain: Vec<Node>,
+    /// The names that do not exist below it.
+    pub(crate) missing: Vec<String>,
+    /// What the actor may do at the end of the chain.
+    pub(crate) level: Level,
+    /// How many nodes of the chain stand above what the actor's path shows.
+    pub(crate) hidden: usize,
+}
+
+impl Place {
+    /// The node, if the whole path exists.
+    pub(crate) fn node(&self) -> Option<&Node> {
+        if self.missing.is_empty() { self.chain.last() } else { None }
+    }
+
+    /// The node, if it exists and may be read.
+    pub(crate) fn readable(&self) -> Option<&Node> {
+        self.node().filter(|_| self.level >= Level::Read)
+    }
+}
+
+/// Finds what a clean path means for an actor.
+pub(crate) fn find(connection: &Connection, actor: &Actor, path: &str) -> Result<Spot> {
+    let mut names = segments(path);
+    if segments(path).next() != Some(SHARED) {
+        let root = node::root(connection, &actor.user)?;
+        return descend(connection, actor, actor.user.clone(), root.into_iter().collect(), 0, names);
+    }
+    names.next();
+    let Some(owner) = names.next() else { return Ok(Spot::Area(None)) };
+    let Some(mounted) = names.next() else { return Ok(Spot::Area(Some(owner.to_owned()))) };
+    let Some(id) = mount(connection, &actor.user, owner, mounted)? else { return Ok(Spot::Nowhere) };
+    let chain = node::chain(connection, id)?;
+    if !is_live(&chain) {
+        return Ok(Spot::Nowhere);
+    }
+    let hidden = chain.len() - 1;
+    let Some(root) = chain.first().map(|root| root.name.clone()) else { return Ok(Spot::Nowhere) };
+    descend(connection, actor, root, chain, hidden, names)
+}
+
+fn descend<'a>(
+    connection: &Connection,
+    actor: &Actor,
+    owner: Name,
+    mut chain: Vec<Node>,
+    hidden: usize,
+    mut names: impl Iterator<Item = &'a str>,
+) -> Result<Spot> {
+    let mut missing = Vec::new();
+    while let Some(last) = chain.last().filter(|last| !last.is_document()) {
+        let Some(name) = names.next() else { break };
+        match node::child(connection, last.id, name)? {
+            Some(child) => chain.push(child),
+            None => {
+                missing.push(name.to_owned());
+                break;
+            }
+        }
+    }
+    missing.extend(names.map(str::to_owned));
+    let level = if chain.is_empty() {
+        Rights::of(actor, &owner).level()
+    } else {
+        level_at(connection, actor, &chain)?
+    };
+    Ok(Spot::Place(Place { owner, chain, missing, level, hidden }))
+}
+
+fn mount(connection: &Connection, user: &str, owner: &str, name: &str) -> Result<Option<NodeId>> {
+    connection
+        .prepare_cached("SELECT node FROM mount WHERE user = ?1 AND owner = ?2 AND name = ?3")
+        .and_then(|mut statement| statement.query_row((user, owner, name), |row| row.get(0)).optional())
+        .or_fault()
+}
+
+/// The place that something is to be done at, where the actor has the right to.
+pub(crate) fn demand(connection: &Connection, actor: &Actor, path: &str, level: Level) -> Result<Place> {
+    match find(connection, actor, path)? {
+        Spot::Nowhere => Err(nothing_at(path)),
+        Spot::Area(_) => Err(Error::new(
+            ErrorKind::Denied,
+            format!("{path}: /{SHARED} holds what others share, as /{SHARED}/<owner>/<name>"),
+        )),
+        Spot::Place(place) if place.level < Level::Read => Err(nothing_at(path)),
+        Spot::Place(place) if place.level < level => Err(Error::new(
+            ErrorKind::Denied,
+            format!("{path}: this takes the level {level:?}, and yours is {:?}", place.level),
+        )),
+        Spot::Place(place) => Ok(place),
+    }
+}
+
+/// As [`demand`], for a node that must exist.
+pub(crate) fn demand_node(
+    connection: &Connection,
+    actor: &Actor,
+    path: &str,
+    level: Level,
+) -> Result<(Place, Node)> {
+    let place = match find(connection, actor, path)? {
+        Spot::Place(place) if place.readable().is_none() => return Err(nothing_at(path)),
+        _ => demand(connection, actor, path, level)?,
+    };
+    let node = place.node().cloned().ok_or_else(|| nothing_at(path))?;
+    Ok((place, node))
+}
+
+/// The path under which an actor sees the end of a chain; `None` where there is none.
+pub(crate) fn seen_as(connection: &Connection, actor: &Actor, chain: &[Node]) -> Result<Option<String>> {
+    let Some(root) = chain.first() else { return Ok(None) };
+    let names = |chain: &[Node]| chain.iter().map(|node| node.name.to_string()).collect::<Vec<_>>();
+    if root.name == actor.user {
+        return Ok(Some(join("/", names(&chain[1..]).iter().map(String::as_str))));
+    }
+    for (index, node) in chain.iter().enumerate() {
+        let found = connection
+            .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
+            .and_then(|mut statement| {
+                let found =
+                    |row: &rusqlite::Row<'_>| Ok(name(row, 0).and_then(|owner| Ok((owner, name(row, 1)?))));
+                statement.query_row((actor.user.as_str(), node.id), found).optional()
+            })
+            .or_fault()?
+            .transpose()?;
+        // A mount whose right is gone shows nothing, also not as the way to what is below.
+        if let Some((owner, mounted)) = found
+            && level_at(connection, actor, &chain[..=index])? >= Level::Read
+        {
+            let below = names(&chain[index + 1..]);
+            let path = [owner.as_str(), mounted.as_str()];
+            let all = path.into_iter().chain(below.iter().map(String::as_str));
+            return Ok(Some(join(&format!("/{SHARED}"), all)));
+        }
+    }
+    Ok(None)
+}
+
+/// The kind of a node as users see it.
+pub(crate) fn item_kind(node: &Node) -> ItemKind {
+    if node.is_document() { ItemKind::Document } else { ItemKind::Folder }
+}

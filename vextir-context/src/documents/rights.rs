@@ -1,0 +1,124 @@
+//! Who may do what: grants along a path, cut off by the last restricted folder, and within an agent's own.
+
+use super::node::{Node, NodeId};
+use crate::fault::{OrFault, damaged};
+use rusqlite::{Connection, OptionalExtension};
+use vextir_core::{Actor, Level, Principal, Result};
+
+/// How a principal is stored.
+pub(crate) fn who(principal: &Principal) -> String {
+    match principal {
+        Principal::User(name) => format!("u:{name}"),
+        Principal::Group(name) => format!("g:{name}"),
+        Principal::Agent(name) => format!("a:{name}"),
+    }
+}
+
+/// How a level is stored.
+pub(crate) fn number(level: Level) -> i64 {
+    match level {
+        Level::None => 0,
+        Level::Read => 1,
+        Level::Comment => 2,
+        Level::Write => 3,
+        Level::Admin => 4,
+    }
+}
+
+fn level(number: i64) -> Result<Level> {
+    match number {
+        0 => Ok(Level::None),
+        1 => Ok(Level::Read),
+        2 => Ok(Level::Comment),
+        3 => Ok(Level::Write),
+        4 => Ok(Level::Admin),
+        other => Err(damaged(format_args!("the level {other}"))),
+    }
+}
+
+/// Rights of one actor, as they grow and are cut off on the way down a path.
+#[derive(Debug, Clone)]
+pub(crate) struct Rights {
+    user: String,
+    agent: Option<String>,
+    is_owner: bool,
+    of_user: Level,
+    of_agent: Level,
+}
+
+impl Rights {
+    /// The rights of an actor above the root of `owner`.
+    pub(crate) fn of(actor: &Actor, owner: &str) -> Self {
+        let is_owner = actor.user == owner;
+        Self {
+            user: format!("u:{}", actor.user),
+            agent: actor.agent.as_ref().map(|agent| format!("a:{agent}")),
+            is_owner,
+            of_user: if is_owner { Level::Admin } else { Level::None },
+            of_agent: Level::None,
+        }
+    }
+
+    /// Whether every place of the tree is the same: nothing need be looked up.
+    pub(crate) fn is_everywhere(&self) -> bool {
+        self.is_owner && self.agent.is_none()
+    }
+
+    /// Goes down into a node.
+    pub(crate) fn enter(&mut self, connection: &Connection, node: &Node) -> Result<()> {
+        if node.restricted {
+            self.of_user = if self.is_owner { Level::Admin } else { Level::None };
+            self.of_agent = Level::None;
+        }
+        if !self.is_owner {
+            self.of_user = self.of_user.max(granted_to_user(connection, node.id, &self.user)?);
+        }
+        if let Some(agent) = &self.agent {
+            self.of_agent = self.of_agent.max(granted(connection, node.id, agent)?);
+        }
+        Ok(())
+    }
+
+    /// What the actor may do here.
+    pub(crate) fn level(&self) -> Level {
+        match self.agent {
+            Some(_) => self.of_user.min(self.of_agent),
+            None => self.of_user,
+        }
+    }
+}
+
+/// What an actor may do at the end of a chain from a root down.
+pub(crate) fn level_at(connection: &Connection, actor: &Actor, chain: &[Node]) -> Result<Level> {
+    let Some(root) = chain.first() else { return Ok(Level::None) };
+    let mut rights = Rights::of(actor, &root.name);
+    if !rights.is_everywhere() {
+        for node in chain {
+            rights.enter(connection, node)?;
+        }
+    }
+    Ok(rights.level())
+}
+
+fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {
+    let found: Option<i64> = connection
+        .prepare_cached("SELECT level FROM entitlement WHERE node = ?1 AND who = ?2")
+        .and_then(|mut statement| statement.query_row((node, who), |row| row.get(0)).optional())
+        .or_fault()?;
+    level(found.unwrap_or(0))
+}
+
+/// The user's own grant, or the highest of the user's groups.
+fn granted_to_user(connection: &Connection, node: NodeId, user: &str) -> Result<Level> {
+    let found: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(level) FROM entitlement WHERE node = ?1
+             AND (who = ?2 OR who IN (SELECT who FROM member WHERE user = ?3))",
+        )
+        .and_then(|mut statement| {
+            let name = user.get(2..).unwrap_or_default();
+            statement.query_row((node, user, name), |row| row.get(0))
+        })
+        .or_fault()?;
+    level(found.unwrap_or(0))
+}

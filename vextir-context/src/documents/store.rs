@@ -1,0 +1,118 @@
+//! The hub as a context store.
+
+use super::bases::Bases;
+use super::merge::merge;
+use super::{guides, history, list};
+use crate::hub::Hub;
+use std::sync::Arc;
+use tokio::sync::watch;
+use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
+use vextir_core::context::{Change, ChangePage, Document, Guide, Item, Revision, Version, When};
+use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
+
+/// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
+const TRIES: usize = 64;
+
+/// Who changes what in a command outside of an append.
+fn changes_of(command: &Command) -> Option<(Actor, &[Change])> {
+    match command {
+        Command::Change { actor, changes } => Some((actor.clone(), changes)),
+        Command::Settle(settlement) => match &settlement.outcome {
+            Outcome::Done { changes, .. } if !changes.is_empty() => {
+                let delivery = &settlement.delivery;
+                Some((Actor::handler(&delivery.event, &delivery.driver), changes))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a command changes documents.
+pub(crate) fn changes_documents(command: &Command) -> bool {
+    match command {
+        Command::Change { .. } => true,
+        Command::Settle(settlement) => changes_in(settlement),
+        Command::Append(append) => append.entries.iter().flat_map(|entry| &entry.eager).any(changes_in),
+        _ => false,
+    }
+}
+
+fn changes_in(settlement: &Settlement) -> bool {
+    matches!(&settlement.outcome, Outcome::Done { changes, .. } if !changes.is_empty())
+}
+
+/// Commits a command that changes documents: they are merged first.
+pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
+    let Some((actor, changes)) = changes_of(&command) else {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "an eager handler changes documents; let it be settled after its event is stored",
+        ));
+    };
+    let changes: Arc<[Change]> = changes.into();
+    let _lanes = hub.lanes().take(&actor, &changes).await;
+    for _ in 0..TRIES {
+        let (who, what) = (actor.clone(), changes.clone());
+        let bases = hub.read_with(move |connection| Bases::read(connection, &who, &what)).await?;
+        let merged = Arc::new(merge(hub.client(), &changes, &bases)?);
+        match hub.send_commit(command.clone(), Some(merged.clone())).await {
+            Err(_) if merged.has_raced() => tokio::task::yield_now().await,
+            answer => return answer,
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, "a document is changed by others all the time; try again"))
+}
+
+#[async_trait]
+impl ContextStore for Hub {
+    async fn read(&self, actor: &Actor, path: &str, when: When) -> Result<Option<Document>> {
+        let (actor, path) = (actor.clone(), path.to_owned());
+        self.read_with(move |connection| history::read(connection, &actor, &path, when)).await
+    }
+
+    async fn list(&self, actor: &Actor, folder: &str, after: &str, limit: usize) -> Result<Vec<Item>> {
+        let (actor, folder, after) = (actor.clone(), folder.to_owned(), after.to_owned());
+        self.read_with(move |connection| list::list(connection, &actor, &folder, &after, limit)).await
+    }
+
+    async fn change(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Version>> {
+        Ok(change(self, Command::Change { actor: actor.clone(), changes }).await?.versions)
+    }
+
+    async fn history(
+        &self,
+        actor: &Actor,
+        path: &str,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<(Sequence, Revision)>> {
+        let (actor, path) = (actor.clone(), path.to_owned());
+        self.read_with(move |connection| history::history(connection, &actor, &path, before, limit)).await
+    }
+
+    async fn guides(&self, actor: &Actor, path: &str) -> Result<Vec<Guide>> {
+        let (actor, path) = (actor.clone(), path.to_owned());
+        self.read_with(move |connection| guides::guides(connection, &actor, &path)).await
+    }
+
+    async fn changes(
+        &self,
+        actor: &Actor,
+        prefix: &str,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<ChangePage> {
+        let (actor, prefix) = (actor.clone(), prefix.to_owned());
+        self.read_with(move |connection| history::changes(connection, &actor, &prefix, after, limit)).await
+    }
+
+    fn head(&self) -> watch::Receiver<Sequence> {
+        self.changes_seen()
+    }
+
+    fn incarnation(&self) -> u64 {
+        // Not that of the log: a cursor of the one is none of the other.
+        self.log_incarnation().rotate_left(32) ^ 0x5658_5452
+    }
+}

@@ -1,0 +1,206 @@
+//! Edits by line and JSON patches: pure functions from old content to new.
+
+use crate::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt::Write;
+
+/// How many lines around the place an error shows.
+const AROUND: usize = 5;
+
+/// One edit of a text: the lines that begin at `first` read `old`, and shall read `new`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineEdit {
+    /// The number of the first line, from 1. One past the end adds at the end.
+    pub first: usize,
+    /// What these lines read now, without the last line break; empty to insert before `first`.
+    pub old: String,
+    /// What they shall read; empty to remove them.
+    pub new: String,
+}
+
+impl LineEdit {
+    /// The lines from `first` on that read `old` shall read `new`.
+    #[must_use]
+    pub fn new(first: usize, old: impl Into<String>, new: impl Into<String>) -> Self {
+        Self { first, old: old.into(), new: new.into() }
+    }
+}
+
+/// Applies edits whose numbers all count in `text` as it is. An edit that does not fit is refused with the
+/// current lines around it.
+///
+/// # Errors
+/// `Conflict`: the lines read something else, or two edits touch the same lines.
+pub fn edit_lines(text: &str, edits: &[LineEdit]) -> Result<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut ordered: Vec<&LineEdit> = edits.iter().collect();
+    ordered.sort_by_key(|edit| edit.first);
+    let mut edited: Vec<&str> = Vec::with_capacity(lines.len());
+    let mut next = 0;
+    for edit in ordered {
+        let old: Vec<&str> = edit.old.lines().collect();
+        let start = edit.first.wrapping_sub(1);
+        let fits = edit.first > 0 && lines.get(start..).is_some_and(|rest| rest.starts_with(&old));
+        if !fits || start < next {
+            return Err(does_not_fit(text, edit, lines.len()));
+        }
+        edited.extend(lines.get(next..start).unwrap_or_default());
+        edited.extend(edit.new.lines());
+        next = start + old.len();
+    }
+    edited.extend(lines.get(next..).unwrap_or_default());
+    let mut result = edited.join("\n");
+    if text.ends_with('\n') && !result.is_empty() {
+        result.push('\n');
+    }
+    Ok(result)
+}
+
+fn does_not_fit(text: &str, edit: &LineEdit, count: usize) -> Error {
+    let from = edit.first.saturating_sub(AROUND).clamp(1, count.max(1));
+    let shown = numbered(text, from, 2 * AROUND + edit.old.lines().count().min(50));
+    let message = format!(
+        "the edit of line {} does not fit; the document has {count} lines, and there it reads:\n{shown}",
+        edit.first
+    );
+    Error::new(ErrorKind::Conflict, message)
+}
+
+/// Lines with their numbers, `most` of them from line `first` on.
+pub(super) fn numbered(text: &str, first: usize, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(1 << 16));
+    for (number, line) in text.lines().enumerate().skip(first.saturating_sub(1)).take(most) {
+        // Writing into a string does not fail.
+        let _ = writeln!(shown, "{}: {line}", number + 1);
+    }
+    shown
+}
+
+/// The most cells of the table that a comparison fills; beyond it, the differing part is shown as replaced.
+const CELLS: usize = 4_000_000;
+
+/// The lines of two texts, each with `-`, `+` or a space before it.
+pub(super) fn compare(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let head = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    let (old_rest, new_rest) = (&old[head..], &new[head..]);
+    let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(old, new)| old == new).count();
+    let (old_part, new_part) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
+    let mut shown = String::new();
+    let mut show = |sign: char, line: &str| {
+        // Writing into a string does not fail.
+        let _ = writeln!(shown, "{sign}{line}");
+    };
+    old[..head].iter().for_each(|line| show(' ', line));
+    for (sign, line) in script(old_part, new_part) {
+        show(sign, line);
+    }
+    old[old.len() - tail..].iter().for_each(|line| show(' ', line));
+    shown
+}
+
+/// The shortest way from one list of lines to another.
+fn script<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
+    let (rows, columns) = (old.len() + 1, new.len() + 1);
+    if rows.saturating_mul(columns) > CELLS {
+        return old.iter().map(|line| ('-', *line)).chain(new.iter().map(|line| ('+', *line))).collect();
+    }
+    // The longest common part of what follows each pair of places.
+    let mut longest = vec![0u32; rows * columns];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            longest[i * columns + j] = if old[i] == new[j] {
+                longest[(i + 1) * columns + j + 1] + 1
+            } else {
+                longest[(i + 1) * columns + j].max(longest[i * columns + j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut steps) = (0, 0, Vec::new());
+    while i < old.len() || j < new.len() {
+        if i < old.len() && j < new.len() && old[i] == new[j] {
+            steps.push((' ', old[i]));
+            (i, j) = (i + 1, j + 1);
+        } else if i < old.len()
+            && (j == new.len() || longest[(i + 1) * columns + j] >= longest[i * columns + j + 1])
+        {
+            steps.push(('-', old[i]));
+            i += 1;
+        } else {
+            steps.push(('+', new[j]));
+            j += 1;
+        }
+    }
+    steps
+}
+
+/// Merges a patch into a value as RFC 7396 says.
+pub fn patch_json(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            patch_json(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lines_are_replaced_inserted_and_removed_by_their_old_numbers() {
+        let edits = [
+            LineEdit::new(4, "four", "4a\n4b"),
+            LineEdit::new(1, "", "zero"),
+            LineEdit::new(2, "two\nthree", ""),
+        ];
+        assert_eq!(edit_lines("one\ntwo\nthree\nfour\n", &edits).unwrap(), "zero\none\n4a\n4b\n");
+        assert_eq!(edit_lines("a", &[LineEdit::new(2, "", "b")]).unwrap(), "a\nb");
+        assert_eq!(edit_lines("", &[LineEdit::new(1, "", "b")]).unwrap(), "b");
+    }
+
+    #[test]
+    fn an_edit_that_does_not_fit_shows_the_lines() {
+        let text = (1..=40).map(|n| format!("line {n}\n")).collect::<String>();
+        let error = edit_lines(&text, &[LineEdit::new(20, "line 19", "x")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().contains("20: line 20"), "{error}");
+        assert!(!error.to_string().contains("line 40"), "{error}");
+        for edit in
+            [LineEdit::new(0, "", "x"), LineEdit::new(42, "", "x"), LineEdit::new(usize::MAX, "a", "")]
+        {
+            assert!(edit_lines(&text, &[edit]).is_err());
+        }
+        let twice = [LineEdit::new(3, "line 3\nline 4", "x"), LineEdit::new(4, "line 4", "y")];
+        assert!(edit_lines(&text, &twice).is_err(), "one line is edited once");
+    }
+
+    #[test]
+    fn a_comparison_shows_what_went_and_came() {
+        assert_eq!(compare("a\nb\nc\nd", "a\nc\nx\nd"), " a\n-b\n c\n+x\n d\n");
+        assert_eq!(compare("", "a"), "+a\n");
+        assert_eq!(compare("a", ""), "-a\n");
+        assert_eq!(compare("a\na", "a"), " a\n-a\n");
+    }
+
+    #[test]
+    fn a_patch_merges_objects_and_replaces_the_rest() {
+        let mut value = json!({"a": {"b": 1, "c": 2}, "d": [1, 2]});
+        patch_json(&mut value, &json!({"a": {"b": null, "e": {"f": null, "g": 3}}, "d": [3]}));
+        assert_eq!(value, json!({"a": {"c": 2, "e": {"g": 3}}, "d": [3]}));
+        patch_json(&mut value, &json!("text"));
+        assert_eq!(value, json!("text"));
+    }
+}

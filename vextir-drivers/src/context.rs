@@ -1,0 +1,164 @@
+//! Documents by event: what [`Context`](vextir::Context) does, for plans, agents and other programs.
+//!
+//! | event | answer |
+//! |---|---|
+//! | `context.read` | `context.data`: the document, or what is in the folder |
+//! | `context.list` | `context.items` |
+//! | `context.write`, `context.append`, `context.patch`, `context.edit` | `context.written` |
+//! | `context.move`, `context.remove`, `context.restore` | `context.written` |
+//! | `context.history` | `context.revisions` |
+//!
+//! Each acts for the event's user and within that user's rights, and commits with its answer. A change that cannot be
+//! made fails the event for good, with the reason.
+//!
+//! ```
+//! # extern crate vextir_core as vextir;
+//! use vextir::prelude::*;
+//! use vextir_drivers::context::{ContextData, ContextDriver, ContextRead};
+//!
+//! # async fn run(hub: impl vextir::Backend) -> vextir::Result<()> {
+//! let app = Processor::builder(hub).driver(ContextDriver).start().await?;
+//! let read = ContextRead { path: "/Tasks/Active".into(), numbered: false };
+//! let answer: ContextData = app.as_user("user_123").request(read).await?;
+//! println!("{answer:?}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod payload;
+
+pub use payload::{
+    ContextAppend, ContextData, ContextEdit, ContextHistory, ContextItem, ContextItems, ContextList,
+    ContextMove, ContextPatch, ContextRead, ContextRemove, ContextRestore, ContextRevision, ContextRevisions,
+    ContextWrite, ContextWritten, EditedLines,
+};
+
+use serde_json::Value;
+use vextir::context::{Content, ItemKind, Writing};
+use vextir::{Context, Ctx, LineEdit, Result, driver};
+
+/// The most entries that one answer holds.
+const MOST: usize = 1_000;
+
+/// Answers the `context.*` events; see the [module](crate::context).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ContextDriver;
+
+#[driver("context_hub", kind = "tool", effect = "writes_context")]
+impl ContextDriver {
+    /// Read a document, or see what is in a folder.
+    #[on(effect = "reads")]
+    async fn read(&self, ask: ContextRead, cx: &Ctx) -> Result<ContextData> {
+        let context = cx.context();
+        let Some(document) = context.read(&ask.path).await? else {
+            let items = items_of(&context, &ask.path, "", MOST).await?;
+            return Ok(ContextData {
+                path: ask.path,
+                found: !items.is_empty(),
+                items,
+                ..ContextData::default()
+            });
+        };
+        let content = match &document.content {
+            Content::Text(_) if ask.numbered => Value::String(document.numbered()),
+            Content::Text(text) => Value::String(text.clone()),
+            Content::Json(value) => value.clone(),
+        };
+        let (metadata, version) = (Some(document.metadata), Some(document.version));
+        Ok(ContextData { path: document.path, found: true, content, metadata, version, items: Vec::new() })
+    }
+
+    /// List what is in a folder, by name.
+    #[on(effect = "reads")]
+    async fn list(&self, ask: ContextList, cx: &Ctx) -> Result<ContextItems> {
+        let limit = ask.limit.unwrap_or(MOST).min(MOST);
+        let items = items_of(&cx.context(), &ask.path, &ask.after, limit).await?;
+        Ok(ContextItems { path: ask.path, items })
+    }
+
+    /// Write a document: a string is a text, everything else is JSON.
+    #[on]
+    async fn write(&self, ask: ContextWrite, cx: &Ctx) -> Result<ContextWritten> {
+        let content = match ask.content {
+            Value::String(text) => Content::Text(text),
+            value => Content::Json(value),
+        };
+        let mut writing = cx.context().write(&ask.path, content);
+        if let Some(metadata) = ask.metadata {
+            writing = writing.metadata(metadata);
+        }
+        if let Some(version) = ask.expected_version {
+            writing = writing.expect_version(version);
+        }
+        written(ask.path, writing).await
+    }
+
+    /// Add to the end of a text.
+    #[on]
+    async fn append(&self, ask: ContextAppend, cx: &Ctx) -> Result<ContextWritten> {
+        let writing = cx.context().append(&ask.path, ask.text);
+        written(ask.path, writing).await
+    }
+
+    /// Merge into a JSON document: keys that are not named stay, null removes one.
+    #[on]
+    async fn patch(&self, ask: ContextPatch, cx: &Ctx) -> Result<ContextWritten> {
+        let writing = cx.context().patch(&ask.path, ask.patch);
+        written(ask.path, writing).await
+    }
+
+    /// Replace lines of a text. Read it with numbered = true first; an edit that does not fit is refused with the
+    /// current lines.
+    #[on]
+    async fn edit(&self, ask: ContextEdit, cx: &Ctx) -> Result<ContextWritten> {
+        let edits = ask.edits.into_iter().map(|edit| LineEdit::new(edit.first, edit.old, edit.new));
+        let writing = cx.context().edit(&ask.path, edits);
+        written(ask.path, writing).await
+    }
+
+    /// Give a document or folder another path.
+    #[on]
+    async fn relocate(&self, ask: ContextMove, cx: &Ctx) -> Result<ContextWritten> {
+        cx.context().move_to(&ask.path, &ask.to).await?;
+        Ok(ContextWritten { path: ask.to })
+    }
+
+    /// Remove a document or folder; it can be restored.
+    #[on]
+    async fn remove(&self, ask: ContextRemove, cx: &Ctx) -> Result<ContextWritten> {
+        cx.context().remove(&ask.path).await?;
+        Ok(ContextWritten { path: ask.path })
+    }
+
+    /// Bring back what was removed last from a path.
+    #[on]
+    async fn restore(&self, ask: ContextRestore, cx: &Ctx) -> Result<ContextWritten> {
+        cx.context().restore(&ask.path).await?;
+        Ok(ContextWritten { path: ask.path })
+    }
+
+    /// What was done to a document or folder, last first.
+    #[on(effect = "reads")]
+    async fn history(&self, ask: ContextHistory, cx: &Ctx) -> Result<ContextRevisions> {
+        let found = cx.context().history(&ask.path, ask.limit.unwrap_or(20).min(MOST)).await?;
+        let revisions = found.into_iter().map(ContextRevision::from).collect();
+        Ok(ContextRevisions { path: ask.path, revisions })
+    }
+}
+
+async fn written(path: String, writing: Writing) -> Result<ContextWritten> {
+    writing.await?;
+    Ok(ContextWritten { path })
+}
+
+async fn items_of(context: &Context, folder: &str, after: &str, limit: usize) -> Result<Vec<ContextItem>> {
+    let items = context.list_page(folder, after, limit).await?;
+    let item = |item: vextir::context::Item| ContextItem {
+        path: item.path,
+        kind: match item.kind {
+            ItemKind::Folder => "folder".into(),
+            ItemKind::Document => "document".into(),
+        },
+    };
+    Ok(items.into_iter().map(item).collect())
+}

@@ -1,0 +1,105 @@
+//! Documents by event.
+#![cfg(feature = "context")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use vextir_context::Hub;
+use vextir_core::{ErrorKind, Event, Payload, Processor, Tenant};
+use vextir_drivers::context::*;
+
+async fn tenant(user: &'static str) -> (Hub, Processor, Tenant) {
+    let hub = Hub::in_memory().unwrap();
+    let app = Processor::builder(hub.clone()).driver(ContextDriver).start().await.unwrap();
+    let tenant = app.as_user(user);
+    (hub, app, tenant)
+}
+
+async fn ask<R: Payload>(tenant: &Tenant, kind: &'static str, data: Value) -> vextir_core::Result<R> {
+    tenant.request(Event::new(kind).with_data(data)).await
+}
+
+#[tokio::test]
+async fn the_events_of_the_specification_read_and_write() {
+    let (hub, app, ann) = tenant("user_123").await;
+    let written: ContextWritten =
+        ask(&ann, "context.write", json!({"path": "/Alerts/Weather", "content": {"level": 3}}))
+            .await
+            .unwrap();
+    assert_eq!(written.path, "/Alerts/Weather");
+    let read: ContextData = ask(&ann, "context.read", json!({"path": "/Alerts/Weather"})).await.unwrap();
+    assert_eq!((read.found, read.content, read.version), (true, json!({"level": 3}), Some(1)));
+    let folder: ContextData = ask(&ann, "context.read", json!({"path": "/Alerts"})).await.unwrap();
+    assert_eq!((folder.items.len(), folder.items[0].kind.as_str()), (1, "document"));
+    let absent: ContextData = ask(&ann, "context.read", json!({"path": "/Personal/Notes"})).await.unwrap();
+    assert!(!absent.found);
+    let other: ContextData =
+        ask(&app.as_user("eve"), "context.read", json!({"path": "/Alerts/Weather"})).await.unwrap();
+    assert!(!other.found, "another user's root");
+    let by = &hub.context("user_123").history("/Alerts/Weather", 1).await.unwrap()[0].by;
+    assert_eq!(by.driver.as_deref(), Some("context_hub"));
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_other_event_does_what_it_says() {
+    let (_hub, app, ann) = tenant("ann").await;
+    let deeds = [
+        ("context.append", json!({"path": "/log", "text": "one\ntwo\n"})),
+        ("context.edit", json!({"path": "/log", "edits": [{"first": 2, "old": "two", "new": "TWO"}]})),
+        ("context.patch", json!({"path": "/data", "patch": {"a": 1}})),
+        (
+            "context.write",
+            json!({"path": "/data", "content": {"b": 2}, "metadata": {"m": 1}, "expected_version": 1}),
+        ),
+        ("context.move", json!({"path": "/log", "to": "/old/log"})),
+        ("context.remove", json!({"path": "/data"})),
+        ("context.restore", json!({"path": "/data"})),
+    ];
+    for (kind, data) in deeds {
+        ask::<ContextWritten>(&ann, kind, data).await.unwrap();
+    }
+    let log: ContextData =
+        ask(&ann, "context.read", json!({"path": "/old/log", "numbered": true})).await.unwrap();
+    assert_eq!(log.content, json!("1: one\n2: TWO\n"));
+    let data: ContextData = ask(&ann, "context.read", json!({"path": "/data"})).await.unwrap();
+    assert_eq!(
+        (data.content, data.metadata, data.version),
+        (json!({"b": 2}), Some(json!({"m": 1})), Some(2))
+    );
+    let items: ContextItems = ask(&ann, "context.list", json!({"path": "/", "after": "data"})).await.unwrap();
+    assert_eq!(items.items, [ContextItem { path: "/old".into(), kind: "folder".into() }]);
+    let history: ContextRevisions =
+        ask(&ann, "context.history", json!({"path": "/data", "limit": 2})).await.unwrap();
+    let what: Vec<_> = history.revisions.iter().map(|one| one.what.clone()).collect();
+    assert_eq!(what, [json!("restored"), json!("removed")]);
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_fails_with_its_reason() {
+    let (_hub, app, ann) = tenant("ann").await;
+    ask::<ContextWritten>(&ann, "context.write", json!({"path": "/a", "content": "one\n"})).await.unwrap();
+    let failures = [
+        ("context.write", json!({"path": "a", "content": 1}), ErrorKind::Failed, "begin with /"),
+        ("context.write", json!({"path": "/a"}), ErrorKind::Invalid, "content"),
+        (
+            "context.write",
+            json!({"path": "/a", "content": 1, "expected_version": 9}),
+            ErrorKind::Failed,
+            "expected",
+        ),
+        (
+            "context.edit",
+            json!({"path": "/a", "edits": [{"first": 1, "old": "x"}]}),
+            ErrorKind::Failed,
+            "1: one",
+        ),
+        ("context.remove", json!({"path": "/none"}), ErrorKind::Failed, "nothing at /none"),
+    ];
+    for (kind, data, error_kind, says) in failures {
+        let error = ask::<ContextWritten>(&ann, kind, data).await.unwrap_err();
+        assert_eq!(error.kind(), error_kind, "{kind}: {error}");
+        assert!(error.to_string().contains(says), "{kind}: {error}");
+    }
+    app.shutdown().await.unwrap();
+}
