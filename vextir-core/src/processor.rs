@@ -57,6 +57,7 @@ struct Kernel {
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,
+    policy_timeout: Duration,
     limits: Option<Box<Limits>>,
     retry: RetryPolicy,
     orphan_policy: Orphans,

@@ -11,6 +11,7 @@ use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,7 @@ pub struct ProcessorBuilder {
     together: bool,
     drivers: Vec<(Arc<dyn Driver>, Provenance)>,
     authorizers: Vec<Arc<dyn Authorizer>>,
+    policy_timeout: Duration,
     clock: Arc<dyn Clock>,
     limits: Option<Box<Limits>>,
     retry: RetryPolicy,
@@ -52,6 +54,7 @@ impl ProcessorBuilder {
             together: backend.commits_together(),
             drivers: Vec::new(),
             authorizers: Vec::new(),
+            policy_timeout: Duration::from_secs(5),
             clock: Arc::new(SystemClock),
             limits: None,
             retry: RetryPolicy::default(),
@@ -86,6 +89,13 @@ impl ProcessorBuilder {
     /// Adds a policy. Of several, the strictest verdict holds.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizers.push(Arc::new(authorizer));
+        self
+    }
+
+    /// How long a policy may take for one answer, on the processor's clock. 5 s by default. One that takes
+    /// longer counts as failed: the event is denied.
+    pub fn policy_timeout(mut self, limit: Duration) -> Self {
+        self.policy_timeout = limit;
         self
     }
 
@@ -157,6 +167,7 @@ impl ProcessorBuilder {
             clock: self.clock,
             ids: IdSource::new(self.seed),
             authorizers: self.authorizers,
+            policy_timeout: self.policy_timeout,
             limits: self.limits,
             retry: self.retry,
             orphan_policy: self.orphans,
