@@ -139,8 +139,8 @@ impl SqlRows<'_> {
     pub(super) fn insert_dead(&mut self, letter: &DeadLetter) -> Result<()> {
         self.writes += 1;
         let driver = self.driver_number(&letter.driver)?;
-        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations) \
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
+        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations, root) \
+                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)";
         let row = (
             signed(letter.position),
             signed(letter.sequence),
@@ -150,6 +150,7 @@ impl SqlRows<'_> {
             letter.at.as_micros(),
             letter.reason.as_str(),
             letter.obligations.as_ref().map(Data::as_json),
+            Key::new(&letter.event.user_id, letter.event.root()),
         );
         self.cached(sql)?.execute(row).or_fault()?;
         self.counts.dead += 1;

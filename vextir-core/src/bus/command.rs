@@ -37,8 +37,15 @@ pub enum Command {
         /// The new limits.
         limits: Limits,
     },
-    /// Makes new deliveries, at the tail, of dead letters.
-    Redrive(Vec<Position>),
+    /// Makes new deliveries, at the tail, of dead letters; each is audited.
+    Redrive {
+        /// Which.
+        positions: Vec<Position>,
+        /// Who wants it, and why.
+        decision: Decision,
+        /// The limits of a tree whose ledger is gone, where they are not the default.
+        limits: Option<Box<Limits>>,
+    },
     /// Forgets dead letters and unclaimed deliveries; each is audited.
     Discard {
         /// Which.

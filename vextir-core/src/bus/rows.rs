@@ -127,7 +127,7 @@ pub trait Rows {
     /// Storage failed.
     fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()>;
 
-    /// Keeps a dead letter.
+    /// Keeps a dead letter, and with it the ledger of its tree.
     ///
     /// # Errors
     /// Storage failed.

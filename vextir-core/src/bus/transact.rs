@@ -64,7 +64,9 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         Command::Release(release) => write.release(release)?,
         Command::Cancel { user, root } => write.cancel(user, root)?,
         Command::Extend { user, root, limits } => write.extend(user, root, limits)?,
-        Command::Redrive(positions) => write.redrive(positions)?,
+        Command::Redrive { positions, decision, limits } => {
+            write.redrive(positions, decision, limits.as_deref())?;
+        }
         Command::Discard { positions, decision } => write.discard(positions, decision)?,
         Command::Unclaim(positions) => write.unclaim(positions)?,
         Command::Claim(positions) => write.claim(positions)?,

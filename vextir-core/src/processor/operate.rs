@@ -207,7 +207,8 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn redrive(&self, letters: &Letters) -> Result<usize> {
-        let again = |positions, _| Command::Redrive(positions);
+        let limits = &self.kernel.limits;
+        let again = |positions, decision| Command::Redrive { positions, decision, limits: limits.clone() };
         self.kernel.end_letters(letters, again).await
     }
 

@@ -143,6 +143,7 @@ properties! {
         cancel_drops_what_waits
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
+        a_letter_keeps_the_ledger_of_its_tree
         discarded_letters_are_forgotten;
     parked:
         delayed_events_wait_in_the_order_of_their_time
@@ -209,7 +210,7 @@ macro_rules! __bus_conformance {
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go the_kernels_own_events_draw_nothing cancel_drops_what_waits
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
-            discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
+            a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
             events_wait_behind_a_held_one_of_their_key what_is_unclaimed_is_no_backlog
             a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded

@@ -9,7 +9,7 @@ use crate::{
     Actor, AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
     Timestamp, Version,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -138,7 +138,15 @@ impl Table {
             self.aged_at = self.head;
             // Whatever the old generation holds came before the last `keep` events.
             self.ids.age(|_| false);
-            self.leases.age(|lease| lease.open > 0 || lease.parked > 0 || lease.last >= first);
+            let letters: HashSet<Key> = self
+                .dead
+                .values()
+                .map(|letter| Key::new(&letter.event.user_id, letter.event.root()))
+                .collect();
+            self.leases.age(|lease| {
+                let needed = lease.open > 0 || lease.parked > 0 || lease.last >= first;
+                needed || letters.contains(&Key::new(&lease.user, &lease.root))
+            });
         }
         while self.keys_in_order.front().is_some_and(|(sequence, _)| *sequence < first) {
             if let Some((_, pair)) = self.keys_in_order.pop_front() {

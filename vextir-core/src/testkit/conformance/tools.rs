@@ -176,6 +176,10 @@ pub(super) fn discard(positions: Vec<u64>) -> Command {
     Command::Discard { positions, decision: Decision::new("operator", "not wanted") }
 }
 
+pub(super) fn redrive(positions: Vec<u64>) -> Command {
+    Command::Redrive { positions, decision: Decision::new("operator", "once more"), limits: None }
+}
+
 pub(super) async fn append(bus: &dyn EventBus, entries: Vec<Entry>) -> Result<Receipt, Broken> {
     Ok(bus.commit(Command::append(entries)).await?)
 }
