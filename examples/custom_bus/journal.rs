@@ -1,5 +1,6 @@
 //! The bus: a `MemoryBus`, and a journal of what was asked of it.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -150,6 +151,14 @@ impl EventBus for JournalBus {
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
         self.memory.pending(after, limit).await
     }
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.memory.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.memory.unclaimed_of(driver, after, limit).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.memory.unrouted(limit).await
     }

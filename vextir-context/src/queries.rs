@@ -7,6 +7,7 @@ use crate::fault::{OrFault, damaged};
 use crate::key::Key;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
 use vextir_core::{
@@ -117,6 +118,26 @@ pub(crate) fn lease(connection: &Connection, key: &Key, defaults: &Limits) -> Re
 /// Open deliveries.
 pub(crate) fn pending(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Delivery>> {
     rows(connection, &sql::PENDING, [signed(after), at_most(limit)], decode::delivery)
+}
+
+/// Deliveries that are set aside, counted by driver.
+pub(crate) fn unclaimed(connection: &Connection) -> Result<BTreeMap<Name, usize>> {
+    let counted = rows(connection, sql::UNCLAIMED, [], |row| {
+        let count = usize::try_from(decode::count(row, 1)?).unwrap_or(usize::MAX);
+        Ok((decode::name(row, 0)?, count))
+    });
+    Ok(counted?.into_iter().collect())
+}
+
+/// Those of one driver.
+pub(crate) fn unclaimed_of(
+    connection: &Connection,
+    driver: &Name,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Delivery>> {
+    let params = (driver.as_str(), signed(after), at_most(limit));
+    rows(connection, &sql::UNCLAIMED_OF, params, decode::delivery)
 }
 
 /// Events that wait to be routed.

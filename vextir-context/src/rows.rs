@@ -5,6 +5,7 @@ mod bookkeeping;
 mod ledger;
 mod parking;
 mod statements;
+mod unclaimed;
 mod work;
 
 use crate::documents::{self, Desk, Enrollment};
@@ -43,6 +44,7 @@ pub(crate) struct Counts {
     unrouted: usize,
     pub(crate) parked: usize,
     pub(crate) dead: usize,
+    unclaimed: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
     pub(crate) trimmed: Sequence,
 }
@@ -203,6 +205,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         unrouted: size("SELECT count(*) FROM unrouted")?,
         parked: size("SELECT count(*) FROM parked")?,
         dead: size("SELECT count(*) FROM dead")?,
+        unclaimed: size("SELECT count(*) FROM unclaimed")?,
         trimmed: stored_number(connection, "trimmed")?,
     })
 }
@@ -268,6 +271,22 @@ impl Rows for SqlRows<'_> {
 
     fn drop_tree(&mut self, lease: &Lease) -> Result<usize> {
         self.delete_tree(lease)
+    }
+
+    fn unclaimed(&self) -> usize {
+        self.counts.unclaimed
+    }
+
+    fn unclaim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.move_aside(position)
+    }
+
+    fn claim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.move_back(position)
+    }
+
+    fn take_unclaimed(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.delete_unclaimed(position)
     }
 
     fn add_parked(&mut self, parked: &mut Parked) -> Result<()> {

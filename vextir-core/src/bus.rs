@@ -31,6 +31,7 @@ pub use crate::event::IdSource;
 
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -122,6 +123,18 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>>;
+
+    /// Deliveries that were set aside because their driver is not registered, counted by driver.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>>;
+
+    /// Those of one driver after a position, in order: `limit` of them, or all if there are fewer.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>>;
 
     /// Logged events that no processor has routed yet, in order: `limit` of them, or all if there are fewer.
     ///

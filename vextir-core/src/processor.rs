@@ -11,6 +11,7 @@ mod dispatch;
 mod eager;
 mod emit;
 mod handle;
+mod introduce;
 mod lane;
 mod meters;
 mod operate;
@@ -23,6 +24,7 @@ mod settle;
 mod shutdown;
 mod tenant;
 mod timers;
+mod unclaimed;
 
 pub use builder::{Orphans, ProcessorBuilder};
 pub(crate) use cancel::Cancellation;
@@ -55,6 +57,7 @@ struct Kernel {
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,
+    policy_timeout: Duration,
     limits: Option<Box<Limits>>,
     retry: RetryPolicy,
     orphan_policy: Orphans,

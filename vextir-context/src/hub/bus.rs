@@ -5,6 +5,7 @@ use crate::documents::{self, Merged};
 use crate::key::Key;
 use crate::queries;
 use crate::writer::{Answer, Commit, Job, question};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
@@ -110,6 +111,15 @@ impl EventBus for Hub {
 
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
         self.read_with(move |connection| queries::pending(connection, after, limit)).await
+    }
+
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.read_with(queries::unclaimed).await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        let driver = driver.clone();
+        self.read_with(move |connection| queries::unclaimed_of(connection, &driver, after, limit)).await
     }
 
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {

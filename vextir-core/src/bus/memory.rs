@@ -11,6 +11,7 @@ use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,
 };
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use table::Table;
@@ -176,6 +177,20 @@ impl EventBus for MemoryBus {
 
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
         Ok(self.table().deliveries.range(after + 1..).take(limit).map(|(_, one)| one.clone()).collect())
+    }
+
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        let mut counted = BTreeMap::new();
+        for delivery in self.table().unclaimed.values() {
+            *counted.entry(delivery.driver.clone()).or_default() += 1;
+        }
+        Ok(counted)
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        let table = self.table();
+        let own = table.unclaimed.range(after + 1..).filter(|(_, one)| one.driver == *driver);
+        Ok(own.take(limit).map(|(_, one)| one.clone()).collect())
     }
 
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {

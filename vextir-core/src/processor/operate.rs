@@ -207,7 +207,9 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn redrive(&self, letters: &Letters) -> Result<usize> {
-        self.kernel.end_letters(letters, "redrive", Command::Redrive).await
+        let limits = &self.kernel.limits;
+        let again = |positions, decision| Command::Redrive { positions, decision, limits: limits.clone() };
+        self.kernel.end_letters(letters, again).await
     }
 
     /// Forgets dead letters. Says how many.
@@ -215,7 +217,8 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn discard(&self, letters: &Letters) -> Result<usize> {
-        self.kernel.end_letters(letters, "discard", Command::Discard).await
+        let forget = |positions, decision| Command::Discard { positions, decision };
+        self.kernel.end_letters(letters, forget).await
     }
 
     /// Audit records after a number, the oldest first, each with its number.
@@ -347,8 +350,7 @@ impl Kernel {
     async fn end_letters(
         self: &Arc<Self>,
         letters: &Letters,
-        act: &'static str,
-        command: fn(Vec<Position>) -> Command,
+        command: impl Fn(Vec<Position>, Decision) -> Command,
     ) -> Result<usize> {
         let (mut after, mut meant) = (0, Vec::new());
         // Seen whole before the first is touched: what dies again meanwhile is not meant.
@@ -364,10 +366,8 @@ impl Kernel {
         let mut touched = 0;
         for chunk in meant.chunks(BATCH) {
             let positions = chunk.iter().map(|letter| letter.position).collect();
-            touched += self.bus.commit(command(positions)).await?.touched;
             let decision = Decision::new(Name::literal("operator"), "asked by the operator");
-            let audit = chunk.iter().map(|letter| AuditRecord::about(&letter.event, act, decision.clone()));
-            self.bus.commit(Command::Audit(audit.collect())).await?;
+            touched += self.bus.commit(command(positions, decision)).await?.touched;
             chunk.iter().for_each(|letter| self.unblock_dead(letter));
         }
         Ok(touched)

@@ -57,6 +57,9 @@ impl Kernel {
         result: Result<Vec<Event>, Failure>,
         effects: Effects,
     ) -> Settled {
+        let routes_nothing = effects.outputs.is_empty() && matches!(&result, Ok(made) if made.is_empty());
+        // Kept until the commit: a driver that is being registered waits for what was routed without it.
+        let _routes = (!routes_nothing).then(|| self.routes());
         let done = match result {
             Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
@@ -100,6 +103,7 @@ impl Kernel {
         refused: &Settlement,
         error: &Error,
     ) -> Settled {
+        let _routes = self.routes();
         let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });

@@ -1,6 +1,6 @@
 //! A suite that cannot fail proves nothing: each of these buses breaks one promise, and it is found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
@@ -155,6 +155,14 @@ impl EventBus for Broken {
             pending.retain(|delivery| delivery.attempt == 0);
         }
         Ok(pending)
+    }
+
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.bus.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.bus.unclaimed_of(driver, after, limit).await
     }
 
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {

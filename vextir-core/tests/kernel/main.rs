@@ -7,11 +7,13 @@ mod authorize;
 mod driver;
 mod faults;
 mod flow;
+mod introduce;
 mod lease;
 mod observe;
 mod operate;
 mod order;
 mod regressions;
 mod retry;
+mod unclaimed;
 
 mod watch;

@@ -97,19 +97,6 @@ async fn dropping_the_last_handle_stops_the_work() {
 }
 
 #[tokio::test]
-async fn the_wanted_work_of_a_driver_that_is_gone_waits_for_it() {
-    let bus = MemoryBus::new();
-    let app = on(bus.clone()).driver(echo()).paused().start().await.unwrap();
-    app.emit(Event::new("ask")).await.unwrap();
-    app.shutdown().await.unwrap();
-    let app = on(bus).start().await.unwrap();
-    assert_eq!(app.bus().pending(0, 10).await.unwrap().len(), 1);
-    app.register(echo()).await.unwrap();
-    app.idle().await;
-    assert_eq!(types(&log(&app).await), ["ask", "answer"]);
-}
-
-#[tokio::test]
 async fn what_kills_the_process_runs_alone_and_then_is_buried() {
     let bus = MemoryBus::new();
     let stuck = || {

@@ -7,6 +7,7 @@ use crate::bus::{
 };
 use crate::{AuditRecord, EventFilter, EventId, Lease, Name, Result};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
@@ -173,6 +174,16 @@ impl EventBus for Connection {
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
         self.shuffle().await;
         self.bus.pending(after, limit).await
+    }
+
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.shuffle().await;
+        self.bus.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.shuffle().await;
+        self.bus.unclaimed_of(driver, after, limit).await
     }
 
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
