@@ -55,7 +55,7 @@ pub use notice::{HandlerFailed, LeaseHeld};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
 pub use processor::{
-    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Tenant,
+    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Signals, Tenant,
 };
 pub use security::{
     AuditRecord, AuthorizeRequest, Authorizer, Decision, Effect, Origin, Provenance, Target, Verdict,
