@@ -135,10 +135,7 @@ impl Kernel {
     /// Accept, authorize, route for one event from outside.
     async fn admit(&self, origin: &Origin, emission: Emission) -> Result<(Entry, Option<AuditRecord>)> {
         let Emission { event, typed, minted, options } = emission;
-        let accepted = {
-            let _step = tracing::debug_span!("accept", event_type = %event.event_type).entered();
-            self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?
-        };
+        let accepted = self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?;
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = self.targets(&event.event_type);
@@ -153,7 +150,6 @@ impl Kernel {
         let place = if delayed && !matches!(verdict, Verdict::Hold(_)) {
             Place::Parked(Hold::Delayed, None)
         } else {
-            let _step = tracing::debug_span!("route", event = %event.id).entered();
             self.refuse_orphan(&event, targets.is_empty())?;
             self.route(&event, &verdict, &targets)
         };

@@ -143,6 +143,7 @@ impl Kernel {
 
     /// Where an event goes after its verdict.
     pub(super) fn route(&self, event: &Event, verdict: &Verdict, targets: &Targets) -> Place {
+        let _step = tracing::debug_span!("route", event = %event.id, root = %event.root()).entered();
         match verdict {
             Verdict::Hold(decision) => Place::Parked(Hold::Approval, Some(decision.clone())),
             Verdict::Limit(_, obligations) => Place::Routed(deliveries(targets, Some(obligations))),

@@ -9,6 +9,7 @@ mod faults;
 mod flow;
 mod introduce;
 mod lease;
+mod observe;
 mod operate;
 mod order;
 mod regressions;
