@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 use vextir::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
-    Position, Receipt,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
+    Parked, Position, Receipt,
 };
 use vextir::prelude::*;
 use vextir::{
@@ -165,6 +165,10 @@ impl EventBus for JournalBus {
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.memory.parked(hold, limit).await
     }
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.memory.held(which, limit).await
+    }
+
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
         self.memory.dead_letters(after, limit).await
     }

@@ -9,7 +9,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked};
 use vextir_core::{
     AuditRecord, Data, Error, ErrorKind, EventFilter, EventId, Lease, Limits, Name, Result, Sequence,
 };
@@ -151,6 +151,32 @@ pub(crate) fn parked(connection: &Connection, hold: Hold, limit: usize) -> Resul
         0 => rows(connection, &sql::DELAYED, [at_most(limit)], decode::parked),
         hold => rows(connection, &sql::HELD, [at_most(limit), hold], decode::parked),
     }
+}
+
+/// Held events.
+pub(crate) fn held(connection: &Connection, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+    let one = |user: &Name, id: &EventId| -> Result<Vec<Parked>> {
+        let found = rows(connection, &sql::ONE_PARKED, [Key::new(user, id)], decode::parked)?;
+        Ok(found.into_iter().filter(|parked| parked.hold != Hold::Delayed).collect())
+    };
+    let most = at_most(limit);
+    let mut held = match which {
+        Held::Event(user, id) => one(user, id)?,
+        Held::Tree(user, root) => {
+            let mut held = one(user, root)?;
+            held.extend(rows(connection, &sql::HELD_TREE, (Key::new(user, root), most), decode::parked)?);
+            held.sort_by_key(|parked| parked.number);
+            held.retain(|parked| parked.event.user_id == *user);
+            held
+        }
+        Held::Key(user, key) => {
+            rows(connection, &sql::HELD_KEY, (user.as_str(), key.as_str(), most), decode::parked)?
+        }
+        Held::User(user) => rows(connection, &sql::HELD_USER, (user.as_str(), most), decode::parked)?,
+        _ => return Err(Error::new(ErrorKind::Unsupported, "the hub does not know this listing")),
+    };
+    held.truncate(limit);
+    Ok(held)
 }
 
 /// Dead letters.

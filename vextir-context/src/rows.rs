@@ -20,7 +20,8 @@ use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
 use vextir_core::{
-    Actor, AuditRecord, Change, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp, Version,
+    Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp,
+    Version,
 };
 
 /// How many numbers are set aside at once, so that they survive a crash without a write for each.
@@ -309,8 +310,8 @@ impl Rows for SqlRows<'_> {
         self.exists_held(user, key)
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
-        self.update_hold(number, hold)
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
+        self.update_hold(number, hold, decision)
     }
 
     fn add_dead(&mut self, letter: &DeadLetter) -> Result<()> {

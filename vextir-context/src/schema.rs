@@ -138,6 +138,8 @@ CREATE TABLE unclaimed (
 );
 CREATE INDEX unclaimed_driver ON unclaimed (driver);
 
+CREATE INDEX parked_user ON parked (user) WHERE hold <> 0;
+
 -- root: of the tree whose ledger the letter keeps.
 ALTER TABLE dead ADD COLUMN root BLOB;
 UPDATE dead SET root = (SELECT coalesce(log.root, log.id) FROM log WHERE log.seq = dead.seq);

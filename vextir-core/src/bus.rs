@@ -19,7 +19,7 @@ pub use command::{
 };
 pub use feed::Feed;
 pub use listing::{
-    Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked,
+    Attachment, BusStatus, Chores, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked,
 };
 pub use memory::MemoryBus;
 pub use rows::Rows;
@@ -147,6 +147,12 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>>;
+
+    /// Held events of one kind, in the order of arrival: `limit` of them, or all if there are fewer.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>>;
 
     /// Dead letters after a position, in order: `limit` of them, or all if there are fewer.
     ///

@@ -31,7 +31,7 @@ pub(crate) use cancel::Cancellation;
 pub use emit::EmitOptions;
 pub use operate::{DriverStatus, Letters};
 pub use retry::RetryPolicy;
-pub use tenant::Tenant;
+pub use tenant::{Signals, Tenant};
 
 use crate::bus::{EventBus, EventStream, Start};
 use crate::event::IdSource;
@@ -276,7 +276,10 @@ impl fmt::Debug for Processor {
 
 impl Kernel {
     async fn stream(&self, filter: EventFilter, start: Start) -> Result<EventStream> {
-        Ok(EventStream::open(self.bus.clone(), filter, start).await?.until(self.stop.clone()))
+        Ok(EventStream::open(self.bus.clone(), filter, start)
+            .await?
+            .until(self.stop.clone())
+            .with_clock(self.clock.clone()))
     }
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use vextir_core::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
-    Position, Receipt,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
+    Parked, Position, Receipt,
 };
 use vextir_core::{
     AuditRecord, Backend, ContextStore, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result,
@@ -128,6 +128,11 @@ impl EventBus for Hub {
 
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.read_with(move |connection| queries::parked(connection, hold, limit)).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        let which = which.clone();
+        self.read_with(move |connection| queries::held(connection, &which, limit)).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

@@ -62,6 +62,16 @@ pub(crate) static DELAYED: Sql =
 pub(crate) static HELD: Sql =
     LazyLock::new(|| parked("WHERE hold <> 0 AND hold = ?2 ORDER BY number LIMIT ?1"));
 pub(crate) static ONE_PARKED: Sql = LazyLock::new(|| parked("WHERE id = ?1"));
+pub(crate) static HELD_TREE: Sql =
+    LazyLock::new(|| parked("WHERE root = ?1 AND hold <> 0 ORDER BY number LIMIT ?2"));
+pub(crate) static HELD_KEY: Sql = LazyLock::new(|| {
+    parked(
+        "WHERE user = ?1 AND ordering_key = ?2 AND hold <> 0 AND ordering_key IS NOT NULL
+         ORDER BY number LIMIT ?3",
+    )
+});
+pub(crate) static HELD_USER: Sql =
+    LazyLock::new(|| parked("WHERE user = ?1 AND hold <> 0 ORDER BY number LIMIT ?2"));
 pub(crate) static UNROUTED: Sql = LazyLock::new(|| {
     format!(
         "SELECT log.seq, logged, {} FROM unrouted CROSS JOIN log ON log.seq = unrouted.seq
@@ -99,7 +109,7 @@ mod tests {
     fn every_query_finds_its_rows_by_an_index_and_in_order() {
         let connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&connection, 0).unwrap();
-        let queries: [&str; 17] = [
+        let queries: [&str; 20] = [
             &READ,
             &FIND,
             &PENDING,
@@ -111,6 +121,9 @@ mod tests {
             &DELAYED,
             &HELD,
             &ONE_PARKED,
+            &HELD_TREE,
+            &HELD_KEY,
+            &HELD_USER,
             &UNROUTED,
             LEASE,
             AUDIT,

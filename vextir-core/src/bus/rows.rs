@@ -1,7 +1,7 @@
 //! The row operations from which every back end with transactions is made.
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
-use crate::{Actor, AuditRecord, Change, Event, EventId, Lease, Name, Result, Timestamp, Version};
+use crate::{Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Name, Result, Timestamp, Version};
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
 ///
@@ -121,11 +121,11 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn is_key_held(&mut self, user: &Name, key: &Name) -> Result<bool>;
-    /// Changes why an event waits.
+    /// Changes why an event waits, and who decided that; without a new decision the old one stays.
     ///
     /// # Errors
     /// Storage failed.
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()>;
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()>;
 
     /// Keeps a dead letter, and with it the ledger of its tree.
     ///

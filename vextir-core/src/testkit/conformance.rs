@@ -149,6 +149,7 @@ properties! {
         delayed_events_wait_in_the_order_of_their_time
         a_release_happens_once
         a_dropped_release_frees_the_ledger
+        held_events_are_found_by_what_they_belong_to
         events_wait_behind_a_held_one_of_their_key;
     unclaimed:
         what_is_unclaimed_is_no_backlog
@@ -212,6 +213,7 @@ macro_rules! __bus_conformance {
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
+            held_events_are_found_by_what_they_belong_to
             events_wait_behind_a_held_one_of_their_key what_is_unclaimed_is_no_backlog
             a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded
             what_is_unclaimed_survives one_processor_at_a_time

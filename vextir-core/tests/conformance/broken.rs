@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Hold, Logged, Page,
-    Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Held, Hold, Logged,
+    Page, Parked, Position, Receipt, Sequence,
 };
 use vextir::testkit::conformance;
 use vextir::{
@@ -171,6 +171,10 @@ impl EventBus for Broken {
 
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.bus.parked(hold, limit).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.bus.held(which, limit).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

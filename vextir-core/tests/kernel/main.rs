@@ -14,6 +14,7 @@ mod operate;
 mod order;
 mod regressions;
 mod retry;
+mod tenant;
 mod unclaimed;
 
 mod watch;

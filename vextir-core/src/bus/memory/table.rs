@@ -6,8 +6,8 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    Actor, AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
-    Timestamp, Version,
+    Actor, AuditRecord, Change, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name,
+    Result, Timestamp, Version,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -320,12 +320,13 @@ impl Rows for Table {
         }))
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
         if let Some(parked) = self.parked.get_mut(&number) {
             if let Some(due) = due(parked) {
                 self.delayed.remove(&due);
             }
             parked.hold = hold;
+            parked.decision = decision.cloned().or(parked.decision.take());
         }
         Ok(())
     }

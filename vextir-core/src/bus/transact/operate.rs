@@ -46,9 +46,9 @@ impl<R: Rows> Write<'_, R> {
         let root = parked.event.root();
         self.audit(audit)?;
         if let Some(entry) = entry
-            && let Place::Parked(hold, _) = entry.place
+            && let Place::Parked(hold, decision) = &entry.place
         {
-            return self.rows.set_hold(parked.number, hold);
+            return self.rows.set_hold(parked.number, *hold, decision.as_ref());
         }
         self.rows.take_parked(parked.number)?;
         let mut dead = false;

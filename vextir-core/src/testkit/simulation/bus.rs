@@ -2,8 +2,8 @@
 
 use super::{CrashPoint, Moment};
 use crate::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Hold, Logged,
-    MemoryBus, Page, Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Held, Hold,
+    Logged, MemoryBus, Page, Parked, Position, Receipt, Sequence,
 };
 use crate::{AuditRecord, EventFilter, EventId, Lease, Name, Result};
 use async_trait::async_trait;
@@ -194,6 +194,11 @@ impl EventBus for Connection {
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.shuffle().await;
         self.bus.parked(hold, limit).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.shuffle().await;
+        self.bus.held(which, limit).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

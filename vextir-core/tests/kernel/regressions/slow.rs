@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use vextir::bus::Held;
 
 /// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
 #[derive(Debug, Clone)]
@@ -80,6 +81,10 @@ impl EventBus for Slow {
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.inner.parked(hold, limit).await
     }
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.inner.held(which, limit).await
+    }
+
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
         self.inner.dead_letters(after, limit).await
     }
