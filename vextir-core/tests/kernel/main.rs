@@ -9,7 +9,7 @@ mod faults;
 mod flow;
 mod introduce;
 mod lease;
-mod observe;
+mod meters;
 mod operate;
 mod order;
 mod regressions;
