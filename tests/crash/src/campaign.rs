@@ -18,6 +18,9 @@ pub struct Plan {
     pub folder: PathBuf,
     /// How often it is killed.
     pub kills: u64,
+    /// It is killed more often while fewer events than these were acknowledged: a slow machine does less between two
+    /// kills.
+    pub least: usize,
     /// Repeats the moments of the kills, as far as a machine can.
     pub seed: u64,
     /// When it ends however many kills are missing.
@@ -63,7 +66,11 @@ impl Plan {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut acknowledged: Vec<Vec<String>> = vec![Vec::new(); USERS.len()];
         let mut kills = 0;
-        while kills < self.kills && self.longest.is_none_or(|longest| begun.elapsed() < longest) {
+        let is_enough = |kills: u64, acknowledged: &[Vec<String>]| {
+            kills >= self.kills && acknowledged.iter().map(Vec::len).sum::<usize>() >= self.least
+        };
+        while !is_enough(kills, &acknowledged) && self.longest.is_none_or(|longest| begun.elapsed() < longest)
+        {
             let moment = Duration::from_micros(random.u64(1_000..300_000));
             self.kill_once(moment, &mut acknowledged)?;
             kills += 1;

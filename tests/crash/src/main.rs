@@ -65,7 +65,7 @@ fn run_campaign(args: &[String]) -> Result<bool> {
     let folder = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     let program = std::env::current_exe()?;
-    let plan = Plan { program, folder, kills, seed, longest, chatty: true };
+    let plan = Plan { program, folder, kills, least: 0, seed, longest, chatty: true };
     println!("seed {seed}, {kills} kills, in {}", plan.folder.display());
     let ended = run_plan(&plan, broken.as_deref());
     if keep.is_none() && !matches!(ended, Ok(true)) {

@@ -6,7 +6,8 @@ use vextir_crash::{check, sabotage};
 
 fn run(folder: &Path, kills: u64, seed: u64) -> Report {
     let program = env!("CARGO_BIN_EXE_vextir-crash").into();
-    let plan = Plan { program, folder: folder.to_owned(), kills, seed, longest: None, chatty: false };
+    let folder = folder.to_owned();
+    let plan = Plan { program, folder, kills, least: 300, seed, longest: None, chatty: false };
     plan.run().unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -98,6 +98,8 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
+        // Kept until the commit: a driver that is being registered waits for what was routed without it.
+        let routes = self.routes();
         let count = emissions.len();
         let mut entries = Vec::with_capacity(count);
         let mut audit = Vec::new();
@@ -106,11 +108,12 @@ impl Kernel {
             entries.push(entry);
             audit.extend(record);
         }
-        if self.routes().has_eager() {
+        if routes.has_eager() {
             Box::pin(self.run_eager(&mut entries)).await;
         }
         let append = Arc::new(Append { entries, checkpoints, audit });
         let receipt = self.commit_append(&append, wait).await?;
+        drop(routes);
         for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
