@@ -3,6 +3,7 @@
 use super::merge::{From, Merged, Part, Prepared};
 use super::node::{Kind, NodeId};
 use super::place::{Place, demand};
+use super::rights::acting;
 use crate::fault::OrFault;
 use crate::key::bare;
 use crate::queries::{self, signed};
@@ -86,21 +87,28 @@ pub(crate) fn apply(
     let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
-        apply.actor.agent.clone_from(&change.agent);
+        apply.actor = acting(actor, change)?;
         versions.push(match part {
-            Part::Folded => 0,
-            Part::Structure => apply.restructure(change).map(|()| 0)?,
-            Part::Content(prepared) => match apply.store(change, prepared)? {
-                Some(version) => version,
-                None => {
-                    merged.note_race();
-                    let message = format!("{} was changed by somebody else", change.path);
-                    return Err(Error::new(ErrorKind::Conflict, message));
+            Part::Folded | Part::Hidden => {
+                // Its content comes with a later part, or not at all; its author must have the right all the same.
+                demand(apply.connection, &apply.actor, &change.path, Level::Write)?;
+                if matches!(part, Part::Hidden) {
+                    return Err(raced(&merged, &change.path));
                 }
-            },
+                0
+            }
+            Part::Structure => apply.restructure(change).map(|()| 0)?,
+            Part::Content(prepared) => {
+                apply.store(change, prepared)?.ok_or_else(|| raced(&merged, &change.path))?
+            }
         });
     }
     Ok(versions)
+}
+
+fn raced(merged: &Merged, path: &str) -> Error {
+    merged.note_race();
+    Error::new(ErrorKind::Conflict, format!("{path} was changed by somebody else"))
 }
 
 impl Apply<'_> {

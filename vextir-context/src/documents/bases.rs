@@ -2,6 +2,7 @@
 
 use super::node::NodeId;
 use super::place::{Spot, find};
+use super::rights::acting;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
 use crate::queries::signed;
@@ -9,30 +10,32 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::{Change, Intent, Version, is_within, rebase};
-use vextir_core::{Actor, Result};
+use vextir_core::{Actor, Level, Name, Result};
 
-/// Which document of a command: a folder's guide is one too.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Which document of a command, whatever path leads to it; a folder's guide is one too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub(super) path: String,
+    /// The last node that exists on the way to it; 0 for none.
+    node: NodeId,
+    /// What is missing below that node.
+    names: Vec<String>,
+    /// How many changes of the command come before it: 0, unless one of them took away what was at its path.
+    since: usize,
     is_guide: bool,
 }
 
 impl Key {
-    pub(super) fn of(change: &Change) -> Self {
-        Self { path: change.path.clone(), is_guide: matches!(change.what, Intent::Guide(_)) }
+    fn new(change: &Change, node: NodeId, names: Vec<String>) -> Self {
+        Self { node, names, since: 0, is_guide: matches!(change.what, Intent::Guide(_)) }
     }
+}
 
-    /// Its key after a change of structure; `None` when it is not there any more.
-    pub(super) fn after(self, change: &Change) -> Option<Self> {
-        match &change.what {
-            Intent::Move(to) if is_within(&self.path, &change.path) => {
-                Some(Self { path: rebase(&self.path, &change.path, to)?, ..self })
-            }
-            Intent::Remove | Intent::Restore if is_within(&self.path, &change.path) => None,
-            _ => Some(self),
-        }
-    }
+/// Who changes which document, and what the change is merged into.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) agent: Option<Name>,
+    pub(super) key: Key,
+    pub(super) base: Base,
 }
 
 /// What one change is merged into.
@@ -40,6 +43,8 @@ impl Key {
 pub(super) enum Base {
     /// Nothing is there.
     Nothing,
+    /// The actor may not know what is there.
+    Hidden,
     /// A document of the hub.
     Stored {
         stored: Arc<Stored>,
@@ -60,16 +65,16 @@ pub(super) struct Stored {
 
 /// The bases of a command's changes.
 #[derive(Debug)]
-pub(crate) struct Bases(Vec<Base>);
+pub(crate) struct Bases(Vec<Begin>);
 
 impl Bases {
-    pub(super) fn of(&self, index: usize) -> &Base {
+    pub(super) fn of(&self, index: usize) -> &Begin {
         &self.0[index]
     }
 
     /// How many bytes there are to be merged into.
     pub(super) fn weight(&self) -> usize {
-        let of_one = |base: &Base| match base {
+        let of_one = |begin: &Begin| match &begin.base {
             Base::Stored { stored, seen } => {
                 stored.state.len()
                     + seen.iter().flat_map(|updates| updates.iter()).map(Vec::len).sum::<usize>()
@@ -79,25 +84,35 @@ impl Bases {
         self.0.iter().map(of_one).sum()
     }
 
+    /// Whether two readings found the same: a race in between was with nobody else.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let version = |begin: &Begin| match &begin.base {
+            Base::Stored { stored, .. } => Some((stored.node, stored.version)),
+            _ => None,
+        };
+        let same = |(one, other): (&Begin, &Begin)| one.key == other.key && version(one) == version(other);
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+
     /// Reads them, from one snapshot.
     pub(crate) fn read(connection: &Connection, actor: &Actor, changes: &[Change]) -> Result<Self> {
         let snapshot = connection.unchecked_transaction().or_fault()?;
-        let mut known: HashMap<(NodeId, bool), Option<Arc<Stored>>> = HashMap::new();
-        let mut bases = Vec::with_capacity(changes.len());
+        let mut known = HashMap::new();
+        let mut begins = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let base = match origin(&change.path, &changes[..index]) {
-                _ if !change.what.is_content() => Base::Nothing,
-                Origin::Nowhere => Base::Nothing,
-                Origin::Unclear => Base::Unclear,
-                Origin::At(path) => {
-                    let actor = actor.clone().acting_as(change.agent.clone());
-                    of_path(&snapshot, &actor, &path, change, &mut known)?
+            let actor = acting(actor, change)?;
+            let (key, base) = match origin(&change.path, &changes[..index]) {
+                _ if !change.what.is_content() => (Key::new(change, 0, Vec::new()), Base::Nothing),
+                Origin::Nowhere(since, path) => {
+                    (Key { since, ..Key::new(change, 0, vec![path]) }, Base::Nothing)
                 }
+                Origin::Unclear => (Key::new(change, 0, Vec::new()), Base::Unclear),
+                Origin::At(path) => of_path(&snapshot, &actor, &path, change, &mut known)?,
             };
-            bases.push(base);
+            begins.push(Begin { agent: actor.agent, key, base });
         }
         snapshot.finish().or_fault()?;
-        Ok(Self(bases))
+        Ok(Self(begins))
     }
 }
 
@@ -106,26 +121,36 @@ fn of_path(
     actor: &Actor,
     path: &str,
     change: &Change,
-    known: &mut HashMap<(NodeId, bool), Option<Arc<Stored>>>,
-) -> Result<Base> {
-    // Whether the actor may is the writer's to say; here, what may not be seen is not there.
-    let Spot::Place(place) = find(connection, actor, path)? else { return Ok(Base::Nothing) };
-    let is_guide = matches!(change.what, Intent::Guide(_));
-    let Some(node) = place.readable().filter(|node| node.is_document() != is_guide) else {
-        return Ok(Base::Nothing);
+    known: &mut HashMap<NodeId, Option<Arc<Stored>>>,
+) -> Result<(Key, Base)> {
+    // Whether the actor may is the writer's to say.
+    let Spot::Place(place) = find(connection, actor, path)? else {
+        return Ok((Key::new(change, 0, vec![String::new(), path.to_owned()]), Base::Nothing));
     };
-    let entry = match known.get(&(node.id, is_guide)) {
-        Some(entry) => entry.clone(),
+    let key = match place.chain.last() {
+        Some(last) => Key::new(change, last.id, place.missing.clone()),
         None => {
-            known.entry((node.id, is_guide)).or_insert(stored(connection, node.id)?.map(Arc::new)).clone()
+            let names = [place.owner.to_string()].into_iter().chain(place.missing.iter().cloned());
+            Key::new(change, 0, names.collect())
         }
     };
-    let Some(stored) = entry else { return Ok(Base::Nothing) };
+    let is_guide = key.is_guide;
+    if place.level < Level::Read {
+        return Ok((key, Base::Hidden));
+    }
+    let Some(node) = place.node().filter(|node| node.is_document() != is_guide) else {
+        return Ok((key, Base::Nothing));
+    };
+    let entry = match known.get(&node.id) {
+        Some(entry) => entry.clone(),
+        None => known.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
+    };
+    let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
     let seen = match change.base {
         Some(base) if base < stored.version && base > 0 => updates(connection, node.id, base)?.map(Arc::new),
         _ => None,
     };
-    Ok(Base::Stored { stored, seen })
+    Ok((key, Base::Stored { stored, seen }))
 }
 
 fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
@@ -164,8 +189,8 @@ pub(super) fn updates(
 enum Origin {
     /// It is in the hub at this path, or nowhere.
     At(String),
-    /// An earlier change of the command took away what was there.
-    Nowhere,
+    /// A change of the command took away what was there: its number, from 1, and the path before it.
+    Nowhere(usize, String),
     /// It cannot be told.
     Unclear,
 }
@@ -173,13 +198,15 @@ enum Origin {
 /// Looks back from a path past the changes in front of it.
 fn origin(path: &str, earlier: &[Change]) -> Origin {
     let mut path = path.to_owned();
-    for change in earlier.iter().rev() {
+    for (index, change) in earlier.iter().enumerate().rev() {
         match &change.what {
             Intent::Move(to) if is_within(&path, to) => match rebase(&path, to, &change.path) {
                 Some(before) => path = before,
                 None => return Origin::Unclear,
             },
-            Intent::Move(_) | Intent::Remove if is_within(&path, &change.path) => return Origin::Nowhere,
+            Intent::Move(_) | Intent::Remove if is_within(&path, &change.path) => {
+                return Origin::Nowhere(index + 1, path);
+            }
             Intent::Restore if is_within(&path, &change.path) => return Origin::Unclear,
             _ => {}
         }
@@ -200,8 +227,8 @@ mod tests {
             change("/c", Intent::Restore),
         ];
         assert_eq!(origin("/b/y", &earlier), Origin::At("/a/y".into()));
-        assert_eq!(origin("/b/x", &earlier), Origin::Nowhere);
-        assert_eq!(origin("/a/y", &earlier), Origin::Nowhere);
+        assert_eq!(origin("/b/x", &earlier), Origin::Nowhere(1, "/a/x".into()));
+        assert_eq!(origin("/a/y", &earlier), Origin::Nowhere(2, "/a/y".into()));
         assert_eq!(origin("/c/d", &earlier), Origin::Unclear);
         assert_eq!(origin("/d", &earlier), Origin::At("/d".into()));
     }

@@ -1,6 +1,6 @@
 //! Merging, outside of the writer: intents and the documents as they are, to rows that the writer only stores.
 
-use super::bases::{Base, Bases, Key};
+use super::bases::{Base, Bases, Begin, Key};
 use super::threeway;
 use crate::crdt::{self, Body};
 use crate::encode::json;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vextir_core::context::{Change, Content, Intent, Version, nothing_at};
-use vextir_core::{Error, ErrorKind, Result};
+use vextir_core::{Error, ErrorKind, Name, Result};
 
 /// What becomes of each change of a command, in the same order.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) enum Part {
     Structure,
     /// A later change of the same document holds it too.
     Folded,
+    /// About something that its author could not see when it was merged: refused, or merged again.
+    Hidden,
     /// New content.
     Content(Box<Prepared>),
 }
@@ -73,10 +75,12 @@ struct Open {
     body: Body,
     /// As it is stored, or will be by an earlier part.
     before: Option<State>,
-    /// As its author sees it, where that is not how it is.
-    view: Option<State>,
-    /// The last change that is not in a part yet.
-    last: Option<usize>,
+    /// As it was found.
+    found: Option<State>,
+    /// As each author, an agent or the user, sees it, where that is not how it is.
+    views: BTreeMap<Option<Name>, Option<State>>,
+    /// The last change that is not in a part yet, and its agent.
+    last: Option<(usize, Option<Name>)>,
 }
 
 /// Merges all changes of a command.
@@ -89,20 +93,28 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
             for document in open.values_mut() {
                 document.close(&mut parts)?;
             }
-            open =
-                open.into_iter().filter_map(|(key, document)| Some((key.after(change)?, document))).collect();
             parts.push(Part::Structure);
             continue;
         }
-        let key = Key::of(change);
-        let mut document = match open.remove(&key) {
+        let begin = bases.of(index);
+        if matches!(begin.base, Base::Hidden) {
+            // For its author nothing is there, so it is refused for what that would be refused for.
+            Open::begin(client, &Base::Nothing, &change.path)?.step(change, begin)?;
+            parts.push(Part::Hidden);
+            continue;
+        }
+        let mut document = match open.remove(&begin.key) {
             Some(document) => document,
-            None => Open::begin(client, bases.of(index), &change.path)?,
+            None => Open::begin(client, &begin.base, &change.path)?,
         };
-        document.step(change)?;
-        document.last = Some(index);
+        // What two authors write are two parts: each has its rights, and its line in the history.
+        if document.last.as_ref().is_some_and(|(_, agent)| *agent != begin.agent) {
+            document.close(&mut parts)?;
+        }
+        document.step(change, begin)?;
+        document.last = Some((index, begin.agent.clone()));
         parts.push(Part::Folded);
-        open.insert(key, document);
+        open.insert(begin.key.clone(), document);
     }
     for document in open.values_mut() {
         document.close(&mut parts)?;
@@ -112,16 +124,22 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
 
 impl Open {
     fn begin(client: u64, base: &Base, path: &str) -> Result<Self> {
-        let new = |from, version, body| Self { from, version, body, before: None, view: None, last: None };
+        let new = |from, version, body, found: Option<State>| Self {
+            from,
+            version,
+            body,
+            before: found.clone(),
+            found,
+            views: BTreeMap::new(),
+            last: None,
+        };
         match base {
-            Base::Nothing => Ok(new(From::Nothing, 0, Body::new(client))),
-            Base::Stored { stored, seen } => {
+            Base::Nothing | Base::Hidden => Ok(new(From::Nothing, 0, Body::new(client), None)),
+            Base::Stored { stored, .. } => {
                 let body =
                     Body::load(client, &stored.state).map_err(|error| error.context(path.to_owned()))?;
-                let before = Some(state_of(&body));
-                let view = seen.as_deref().map(|seen| replay(seen)).transpose()?;
-                let from = From::Stored(stored.node, stored.version);
-                Ok(Self { before, view, ..new(from, stored.version, body) })
+                let found = Some(state_of(&body));
+                Ok(new(From::Stored(stored.node, stored.version), stored.version, body, found))
             }
             Base::Unclear => Err(Error::invalid(format!(
                 "{path} was restored in the same commit; change it in the next one"
@@ -129,8 +147,24 @@ impl Open {
         }
     }
 
+    /// What the author of a change sees, where that is not how it is.
+    fn view(&mut self, change: &Change, begin: &Begin) -> Result<Option<State>> {
+        if let Some(view) = self.views.remove(&begin.agent) {
+            return Ok(view);
+        }
+        let touched = self.last.is_some() || self.from == From::Own;
+        match &begin.base {
+            Base::Stored { seen: Some(seen), .. } => replay(seen).map(Some),
+            // An agent does not see what its user does in the same command.
+            Base::Stored { .. } if touched && begin.agent.is_some() && change.base.is_some() => {
+                Ok(self.found.clone())
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// One intent.
-    fn step(&mut self, change: &Change) -> Result<()> {
+    fn step(&mut self, change: &Change, begin: &Begin) -> Result<()> {
         let Change { path, what, .. } = change;
         if let Some(expected) = change.expected
             && expected != self.version
@@ -145,26 +179,11 @@ impl Open {
         if !exists && !what.makes() {
             return Err(nothing_at(path));
         }
+        let view = self.view(change, begin)?;
+        let (current, described) = exists.then(|| state_of(&self.body)).unzip();
+        let (wanted, metadata, view) = put(change, view, current, described)?;
+        self.views.insert(begin.agent.clone(), view);
         let body = &mut self.body;
-        let (current, described) = exists.then(|| state_of(body)).unzip();
-        // A whole text or value replaces what its author saw, and not what came meanwhile.
-        let (wanted, metadata) = match self.view.take() {
-            Some((content, described_then)) => {
-                let mine = what.on(Some(content.clone()), path)?;
-                let metadata = change.metadata.clone().unwrap_or_else(|| described_then.clone());
-                let merged = match (what, current) {
-                    (Intent::Write(_) | Intent::Edit(_), Some(theirs)) => {
-                        threeway::content(&content, mine.clone(), theirs)
-                    }
-                    (_, theirs) => what.on(theirs, path)?,
-                };
-                let theirs = described.unwrap_or_default();
-                let described = threeway::value(&described_then, metadata.clone(), theirs);
-                self.view = Some((mine, metadata));
-                (merged, Some(described))
-            }
-            None => (what.on(current, path)?, change.metadata.clone()),
-        };
         let set = match &wanted {
             Content::Text(text) => body.set_text(text),
             Content::Json(value) => body.set_json(value),
@@ -175,7 +194,7 @@ impl Open {
 
     /// Turns what was changed so far into a part.
     fn close(&mut self, parts: &mut [Part]) -> Result<()> {
-        let Some(last) = self.last.take() else { return Ok(()) };
+        let Some((last, _)) = self.last.take() else { return Ok(()) };
         let (content, metadata) = state_of(&self.body);
         let text = content.to_text().into_owned();
         let described = json(&metadata)?;
@@ -194,6 +213,30 @@ impl Open {
         self.version += u64::from(!same);
         Ok(())
     }
+}
+
+/// The content and metadata after a change, and what its author sees then.
+fn put(
+    change: &Change,
+    view: Option<State>,
+    current: Option<Content>,
+    described: Option<Value>,
+) -> Result<(Content, Option<Value>, Option<State>)> {
+    let Change { path, what, .. } = change;
+    let Some((content, described_then)) = view else {
+        return Ok((what.on(current, path)?, change.metadata.clone(), None));
+    };
+    // A whole text or value replaces what its author saw, and not what came meanwhile.
+    let mine = what.on(Some(content.clone()), path)?;
+    let metadata = change.metadata.clone().unwrap_or_else(|| described_then.clone());
+    let merged = match (what, current) {
+        (Intent::Write(_) | Intent::Edit(_), Some(theirs)) => {
+            threeway::content(&content, mine.clone(), theirs)
+        }
+        (_, theirs) => what.on(theirs, path)?,
+    };
+    let described = threeway::value(&described_then, metadata.clone(), described.unwrap_or_default());
+    Ok((merged, Some(described), Some((mine, metadata))))
 }
 
 /// The document that updates make.

@@ -4,7 +4,8 @@ use super::node::{Node, NodeId};
 use crate::decode::get;
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension};
-use vextir_core::{Actor, Level, Principal, Result};
+use vextir_core::context::Change;
+use vextir_core::{Actor, Error, Level, Principal, Result};
 
 /// How a principal is stored.
 pub(crate) fn who(principal: &Principal) -> String {
@@ -43,6 +44,17 @@ fn level(number: i64) -> Result<Level> {
         3 => Ok(Level::Write),
         4 => Ok(Level::Admin),
         other => Err(damaged(format_args!("the level {other}"))),
+    }
+}
+
+/// Who makes a change of an actor's command: never with more rights than the actor.
+pub(super) fn acting(actor: &Actor, change: &Change) -> Result<Actor> {
+    match (&actor.agent, &change.agent) {
+        (Some(acts), Some(named)) if acts != named => Err(Error::invalid(format!(
+            "{}: the agent {acts} cannot make a change of the agent {named}",
+            change.path
+        ))),
+        (acts, named) => Ok(actor.clone().acting_as(acts.clone().or_else(|| named.clone()))),
     }
 }
 

@@ -18,6 +18,9 @@ use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
 const TRIES: usize = 64;
 
+/// After so many races in a row in which nobody else did anything, it is the command that races with itself.
+const ALONE: usize = 4;
+
 /// What is merged in the caller's task: up to so many bytes, which is a millisecond or two.
 const QUICK: usize = 32 << 10;
 
@@ -60,9 +63,19 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
     };
     let changes: Arc<[Change]> = changes.into();
     let _lanes = hub.lanes().take(&actor, &changes).await;
+    let mut last: Option<Arc<Bases>> = None;
+    let mut alone = 0;
     for _ in 0..TRIES {
         let (who, what) = (actor.clone(), changes.clone());
-        let bases = hub.read_with(move |connection| Bases::read(connection, &who, &what)).await?;
+        let bases = Arc::new(hub.read_with(move |connection| Bases::read(connection, &who, &what)).await?);
+        alone = if last.as_ref().is_some_and(|last| last.is_as(&bases)) { alone + 1 } else { 0 };
+        if alone >= ALONE {
+            return Err(Error::invalid(
+                "the changes of this commit exclude each other: one takes away what another one builds on, by \
+                 another path; make them in two commits",
+            ));
+        }
+        last = Some(bases.clone());
         let merged = Arc::new(merge_aside(hub.client(), changes.clone(), bases).await?);
         match hub.send_commit(command.clone(), Some(merged.clone())).await {
             Err(_) if merged.has_raced() => tokio::task::yield_now().await,
@@ -73,7 +86,7 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
 }
 
 /// Merges here, or on a thread of its own if that may take long: a task must not keep its runtime from others.
-async fn merge_aside(client: u64, changes: Arc<[Change]>, bases: Bases) -> Result<Merged> {
+async fn merge_aside(client: u64, changes: Arc<[Change]>, bases: Arc<Bases>) -> Result<Merged> {
     let weight = bases.weight() + changes.iter().map(weight).sum::<usize>();
     if weight <= QUICK {
         return merge(client, &changes, &bases);

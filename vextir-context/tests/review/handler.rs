@@ -1,6 +1,42 @@
 //! A handler's view of the documents, and what is committed of it.
 
 use crate::{handle, hub, text};
+use vextir_core::Level;
+
+#[tokio::test]
+async fn a_handler_that_writes_one_document_by_two_paths_is_settled() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/Notes/x", "").await.unwrap();
+    ann.grant("/a/Notes", "bob", Level::Write).await.unwrap();
+    ann.grant("/a", "bob", Level::Write).await.unwrap();
+    let told = handle(&hub, "bob", |cx| {
+        Box::pin(async move {
+            cx.context().append("/Shared/ann/Notes/x", "one\n").await?;
+            cx.context().append("/Shared/ann/a/Notes/x", "two\n").await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!(
+        (told, text(&ann, "/a/Notes/x").await.unwrap()),
+        (vec!["done null".into()], "one\ntwo\n".into())
+    );
+}
+
+#[tokio::test]
+async fn changes_of_one_document_by_two_paths_are_applied_or_refused_for_good() {
+    use vextir_core::{Actor, ContextStore, ErrorKind};
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/Notes/x", "").await.unwrap();
+    ann.grant("/a/Notes", "bob", Level::Write).await.unwrap();
+    ann.grant("/a", "bob", Level::Write).await.unwrap();
+    let changes = vec![crate::write("/Shared/ann/Notes/x", "1"), crate::write("/Shared/ann/a/Notes/x", "2")];
+    if let Err(error) = hub.change(&Actor::user("bob"), changes).await {
+        assert_ne!(error.kind(), ErrorKind::Unavailable, "trying again does not help: {error}");
+    }
+}
 
 #[tokio::test]
 async fn a_document_that_a_handler_overwrites_without_reading_it_keeps_its_metadata_in_both_views() {
@@ -49,4 +85,20 @@ async fn an_agent_that_writes_where_it_may_not_look_is_refused_for_good() {
     })
     .await;
     assert!(told[0].contains("there is nothing at"), "{told:?}");
+}
+
+#[tokio::test]
+async fn changes_that_take_away_what_others_of_them_build_on_are_refused_for_good() {
+    use vextir_core::context::{Change, Intent};
+    use vextir_core::{Actor, ContextStore, ErrorKind};
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/Notes/x", "kept").await.unwrap();
+    ann.grant("/a/Notes", "bob", Level::Write).await.unwrap();
+    ann.grant("/a", "bob", Level::Write).await.unwrap();
+    let changes =
+        vec![Change::new("/Shared/ann/Notes/x", Intent::Remove), crate::write("/Shared/ann/a/Notes/x", "2")];
+    let error = hub.change(&Actor::user("bob"), changes).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(text(&ann, "/a/Notes/x").await.unwrap(), "kept");
 }

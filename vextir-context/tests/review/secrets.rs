@@ -1,7 +1,8 @@
 //! What one user or agent can learn about, or do to, what is not for it.
 
-use crate::{hub, told};
-use vextir_core::{Context, Error, Level};
+use crate::{handle, hub, told, write};
+use vextir_core::context::{Change, Intent};
+use vextir_core::{Actor, Context, ContextStore, Error, Level, Principal};
 
 /// Errors without the name that was asked for.
 fn answer<T>(outcome: Result<T, Error>, name: &str) -> String {
@@ -25,6 +26,87 @@ async fn answers(bob: &Context, folder: &str, name: &str) -> Vec<String> {
         answer(bob.grant(&path, "eve", Level::Read).await, name),
         answer(bob.restrict(&path, true).await, name),
     ]
+}
+
+#[tokio::test]
+async fn an_agents_write_is_checked_also_when_its_user_writes_the_same_document_after_it() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/Private/x", "ann's").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().as_agent("writer").write("/Private/x", "the agent's").await?;
+            cx.context().describe("/Private/x", serde_json::json!({"seen": true})).await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!(crate::text(&ann, "/Private/x").await.unwrap(), "ann's", "{told:?}");
+    assert!(told[0].starts_with("error"), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_may_only_read_writes_nothing_through_what_its_user_adds() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/Rules/x", "ann's\n").await.unwrap();
+    ann.grant("/Rules", Principal::Agent("writer".into()), Level::Read).await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().as_agent("writer").write("/Rules/x", "the agent's\n").await?;
+            cx.context().append("/Rules/x", "seen\n").await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert!(!crate::text(&ann, "/Rules/x").await.unwrap().contains("agent"), "{told:?}");
+}
+
+#[tokio::test]
+async fn history_names_the_agent_whose_words_stand_in_a_document() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/Drafts/x", "ann's\n").await.unwrap();
+    ann.grant("/Drafts", Principal::Agent("writer".into()), Level::Write).await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().as_agent("writer").append("/Drafts/x", "the agent's\n").await?;
+            cx.context().append("/Drafts/x", "ann's again\n").await?;
+            Ok(())
+        })
+    })
+    .await;
+    let history = ann.history("/Drafts/x", 9).await.unwrap();
+    assert!(history.iter().any(|one| one.by.agent.as_deref() == Some("writer")), "{told:?} {history:?}");
+}
+
+#[tokio::test]
+async fn an_agent_in_a_handler_does_not_read_what_its_user_writes_where_it_may_not_look() {
+    let hub = hub();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().write("/Private/x", "canary").await?;
+            let seen = cx.context().as_agent("writer").read("/Private/x").await?;
+            let items = cx.context().as_agent("writer").list("/Private").await?;
+            if seen.is_some() || !items.is_empty() {
+                return Err(format!("the agent saw {seen:?} {items:?}").into());
+            }
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!(told, ["done null"]);
+}
+
+#[tokio::test]
+async fn an_actor_with_an_agent_never_has_more_rights_than_the_agent() {
+    let hub = hub();
+    hub.context("ann").write("/Private/x", "ann's").await.unwrap();
+    let actor = Actor::user("ann").acting_as(Some("writer".into()));
+    let outcome = hub.change(&actor, vec![write("/Private/x", "the agent's")]).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+    let remove = Change::new("/Private/x", Intent::Remove);
+    assert!(hub.change(&actor, vec![remove]).await.is_err());
 }
 
 /// A document once shared and now not: nothing of it is left to see.

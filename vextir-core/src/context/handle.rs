@@ -58,7 +58,8 @@ impl Context {
         Self { store, actor, session: Some(session), when: When::Now }
     }
 
-    /// Acts as an agent for the user: within the rights of both.
+    /// Acts as an agent for the user: within the rights of both. In a handler the agent sees what is committed and
+    /// its own changes; what else the handler does it sees when that is committed.
     #[must_use]
     pub fn as_agent(mut self, agent: impl Into<Name>) -> Self {
         self.actor.agent = Some(agent.into());

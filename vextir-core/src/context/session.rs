@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{Error, Name, Result, Timestamp};
 use serde_json::json;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,9 +27,22 @@ struct State {
     changes: Vec<Change>,
 }
 
+impl State {
+    fn seen_by(&self, actor: &Actor) -> impl Iterator<Item = &Change> {
+        let sees = |change: &&Change| actor.agent.is_none() || change.agent == actor.agent;
+        self.changes.iter().filter(sees)
+    }
+}
+
 impl Session {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The changes so far that an actor sees: its user sees all, an agent its own. What else is done in the handler
+    /// may be where the agent may not look.
+    fn seen_by(&self, actor: &Actor) -> Vec<Change> {
+        self.lock().seen_by(actor).cloned().collect()
     }
 
     /// The changes so far.
@@ -48,7 +62,7 @@ impl Session {
         actor: &Actor,
         path: &str,
     ) -> Result<Option<Document>> {
-        let changes = self.lock().changes.clone();
+        let changes = self.seen_by(actor);
         let way = way_back(path, &changes);
         let base = match &way.origin {
             Some(origin) => self.pin(store, actor, origin).await?,
@@ -99,7 +113,8 @@ impl Session {
             return Err(too_many("makes", "changes"));
         }
         if change.base.is_none() && change.what.is_content() && !matches!(change.what, Intent::Guide(_)) {
-            change.base = way_back(&change.path, &state.changes).origin.and_then(|origin| {
+            let changes: Vec<&Change> = state.seen_by(actor).collect();
+            change.base = way_back(&change.path, &changes).origin.and_then(|origin| {
                 state.pinned.get(&(actor.agent.clone(), origin))?.as_ref().map(|document| document.version)
             });
         }
@@ -116,7 +131,7 @@ impl Session {
         after: &str,
         limit: usize,
     ) -> Result<Vec<Item>> {
-        let changes = self.lock().changes.clone();
+        let changes = self.seen_by(actor);
         if changes.iter().all(|change| !is_structural(&change.what, &change.path, folder)) {
             return store.list(actor, folder, after, limit).await;
         }
@@ -158,9 +173,9 @@ struct Way {
     steps: Vec<usize>,
 }
 
-fn way_back(path: &str, changes: &[Change]) -> Way {
+fn way_back(path: &str, changes: &[impl Borrow<Change>]) -> Way {
     let mut way = Way { origin: Some(path.to_owned()), steps: Vec::new() };
-    for (index, change) in changes.iter().enumerate().rev() {
+    for (index, change) in changes.iter().map(Borrow::borrow).enumerate().rev() {
         let Some(path) = &way.origin else { break };
         match &change.what {
             Intent::Move(to) if is_within(path, to) => way.origin = rebase(path, to, &change.path),
