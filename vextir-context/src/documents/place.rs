@@ -65,6 +65,10 @@ pub(crate) fn find(connection: &Connection, actor: &Actor, path: &str) -> Result
         return Ok(Spot::Nowhere);
     }
     let hidden = chain.len() - 1;
+    // Its owner would not reach what stood there: the name means something else at the own root.
+    if hidden == 0 && segments(path).nth(3) == Some(SHARED) {
+        return Ok(Spot::Nowhere);
+    }
     let Some(root) = chain.first().map(|root| root.name.clone()) else { return Ok(Spot::Nowhere) };
     descend(connection, actor, root, chain, hidden, names)
 }

@@ -4,6 +4,29 @@ use crate::{hub, text};
 use vextir_core::Level;
 
 #[tokio::test]
+async fn nobody_puts_a_document_into_anothers_tree_where_its_owner_cannot_reach_it() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/mine", "ann's").await.unwrap();
+    ann.grant("/", "bob", Level::Write).await.unwrap();
+    let wrote = bob.write("/Shared/ann/Home/Shared/hidden", "x").await;
+    let moved = bob.move_to("/Shared/ann/Home/mine", "/Shared/ann/Home/Shared").await;
+    let items = ann.list("/").await.unwrap();
+    assert!(wrote.is_err() && moved.is_err(), "{items:?}");
+}
+
+#[tokio::test]
+async fn the_owner_reaches_what_somebody_else_moved_in_its_tree() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/mine", "ann's").await.unwrap();
+    ann.grant("/", "bob", Level::Write).await.unwrap();
+    drop(bob.move_to("/Shared/ann/Home/mine", "/Shared/ann/Home/Shared/ann/x").await);
+    let reached = [text(&ann, "/mine").await, text(&ann, "/Shared/ann/x").await];
+    assert!(reached.iter().any(Option::is_some), "{:?}", ann.list("/").await.unwrap());
+}
+
+#[tokio::test]
 async fn names_of_users_that_look_like_paths_stay_names() {
     let hub = hub();
     let (odd, bob) = (hub.context("../bob"), hub.context("bob"));
