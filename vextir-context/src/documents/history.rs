@@ -261,7 +261,7 @@ pub(super) fn changes(
         let mut rows = statement.query([signed(after)]).or_fault()?;
         let mut looked = 0;
         while let Some(row) = rows.next().or_fault()? {
-            if page.changes.len() >= limit || looked >= 4 * limit {
+            if page.changes.len() >= limit || looked >= limit.saturating_mul(4) {
                 page.at_head = false;
                 break;
             }

@@ -34,6 +34,14 @@ async fn a_document_with_many_versions_is_read_as_it_was_in_time() {
 }
 
 #[tokio::test]
+async fn a_page_of_changes_of_any_length_is_answered() {
+    let hub = hub();
+    hub.context("ann").write("/x", "x").await.unwrap();
+    let page = hub.changes(&Actor::user("ann"), "/", 0, usize::MAX).await;
+    assert_eq!(page.unwrap().changes.len(), 1);
+}
+
+#[tokio::test]
 async fn a_list_page_of_any_length_is_answered() {
     let hub = hub();
     let ann = hub.context("ann");
