@@ -293,7 +293,9 @@ fn seen(
     let is_shown = is_live(above) && level_at(connection, actor, &chain)? >= level_for(entry.revision.what);
     let path = if is_shown { seen_as(connection, actor, &chain)? } else { None };
     let from = match &entry.detail {
-        Some(detail) if entry.revision.what == Deed::Moved => moved_from(connection, actor, detail)?,
+        Some(detail) if entry.revision.what == Deed::Moved => {
+            moved_from(connection, actor, chain.last(), detail)?
+        }
         _ => None,
     };
     let (path, from, what) = match (path, from) {
@@ -312,12 +314,22 @@ fn seen(
 }
 
 /// The path before a move, as the folder that it was in is called now.
-fn moved_from(connection: &Connection, actor: &Actor, detail: &Value) -> Result<Option<String>> {
+fn moved_from(
+    connection: &Connection,
+    actor: &Actor,
+    moved: Option<&Node>,
+    detail: &Value,
+) -> Result<Option<String>> {
     let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) else {
         return Err(damaged("a move"));
     };
     let chain = node::chain(connection, parent)?;
     if !is_live(&chain) || level_at(connection, actor, &chain)? < Level::Read {
+        return Ok(None);
+    }
+    // A restricted folder has rights of its own, also where it was.
+    let whole: Vec<Node> = chain.iter().chain(moved).cloned().collect();
+    if level_at(connection, actor, &whole)? < Level::Read {
         return Ok(None);
     }
     Ok(seen_as(connection, actor, &chain)?.map(|folder| node::join(&folder, [name])))

@@ -116,13 +116,28 @@ pub(crate) fn demand(connection: &Connection, actor: &Actor, path: &str, level: 
             ErrorKind::Denied,
             format!("{path}: /{SHARED} holds what others share, as /{SHARED}/<owner>/<name>"),
         )),
-        Spot::Place(place) if place.level < Level::Read => Err(nothing_at(path)),
-        Spot::Place(place) if place.level < level => Err(Error::new(
-            ErrorKind::Denied,
-            format!("{path}: this takes the level {level:?}, and yours is {:?}", place.level),
-        )),
-        Spot::Place(place) => Ok(place),
+        Spot::Place(place) if place.level >= level => Ok(place),
+        Spot::Place(place) => {
+            // What is hidden is refused as a free name in the same folder would be.
+            let shown = shown_level(connection, actor, &place)?;
+            if shown < Level::Read || shown >= level {
+                return Err(nothing_at(path));
+            }
+            let message = format!("{path}: this takes the level {level:?}, and yours is {shown:?}");
+            Err(Error::new(ErrorKind::Denied, message))
+        }
     }
+}
+
+/// What an actor may do at the last node on the way to a place that it may read.
+fn shown_level(connection: &Connection, actor: &Actor, place: &Place) -> Result<Level> {
+    for end in (place.hidden + 1..=place.chain.len()).rev() {
+        let level = level_at(connection, actor, &place.chain[..end])?;
+        if level >= Level::Read {
+            return Ok(level);
+        }
+    }
+    Ok(Level::None)
 }
 
 /// As [`demand`], for a node that must exist.

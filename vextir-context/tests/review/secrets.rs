@@ -29,6 +29,37 @@ async fn answers(bob: &Context, folder: &str, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_reader_hears_the_same_of_a_hidden_name_and_of_a_free_one() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/wages/all", "x").await.unwrap();
+    ann.write("/Own/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Read).await.unwrap();
+    ann.grant("/Own", "bob", Level::Write).await.unwrap();
+    ann.restrict("/Team/wages", true).await.unwrap();
+    assert_eq!(
+        answers(&bob, "/Shared/ann/Team", "wages").await,
+        answers(&bob, "/Shared/ann/Team", "plans").await
+    );
+}
+
+#[tokio::test]
+async fn the_name_of_a_restricted_folder_is_not_told_when_it_is_moved() {
+    for to in ["/Open/elsewhere", "/Private/elsewhere"] {
+        let hub = hub();
+        let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+        ann.write("/Open/canary/x", "x").await.unwrap();
+        ann.restrict("/Open/canary", true).await.unwrap();
+        ann.grant("/Open", "bob", Level::Read).await.unwrap();
+        assert!(bob.list("/Shared/ann/Open").await.unwrap().is_empty());
+        let mut watch = bob.watch("/").await.unwrap();
+        ann.move_to("/Open/canary", to).await.unwrap();
+        let told = told(&mut watch).await;
+        assert!(!format!("{told:?}").contains("canary"), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_agents_write_is_checked_also_when_its_user_writes_the_same_document_after_it() {
     let hub = hub();
     let ann = hub.context("ann");
