@@ -4,6 +4,7 @@ use super::bases::Bases;
 use super::merge::merge;
 use super::{guides, history, list};
 use crate::hub::Hub;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
@@ -105,6 +106,10 @@ impl ContextStore for Hub {
     ) -> Result<ChangePage> {
         let (actor, prefix) = (actor.clone(), prefix.to_owned());
         self.read_with(move |connection| history::changes(connection, &actor, &prefix, after, limit)).await
+    }
+
+    async fn query(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
+        self.sql(actor, sql, parameters).await
     }
 
     fn head(&self) -> watch::Receiver<Sequence> {
