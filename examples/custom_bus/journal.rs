@@ -1,13 +1,14 @@
 //! The bus: a `MemoryBus`, and a journal of what was asked of it.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 use vextir::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
-    Position, Receipt,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
+    Parked, Position, Receipt,
 };
 use vextir::prelude::*;
 use vextir::{
@@ -150,12 +151,24 @@ impl EventBus for JournalBus {
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>> {
         self.memory.pending(after, limit).await
     }
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.memory.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.memory.unclaimed_of(driver, after, limit).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.memory.unrouted(limit).await
     }
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.memory.parked(hold, limit).await
     }
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.memory.held(which, limit).await
+    }
+
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
         self.memory.dead_letters(after, limit).await
     }

@@ -7,7 +7,7 @@
 //!
 //! * **Texts** by character. Whole new texts become edits of what differs; edits of two replicas at different
 //!   places both survive, and what both insert at one place stands there twice, one behind the other.
-//! * **JSON** by leaf. Objects are no containers: each leaf stands under its pointer in one flat map, so two
+//! * **JSON** by leaf. Objects are no containers: each leaf stands under its pointer in one flat list, so two
 //!   replicas that create one object at the same time fill the same one. Of two writes to one leaf one wins, the same
 //!   on every replica. A member that is written while its object is removed elsewhere brings the object back, with
 //!   that member alone. Strings of more than 200 bytes merge as texts and go on doing so when they become shorter.
@@ -55,7 +55,7 @@ use yrs::{
     Doc, GetString, IdSet, OffsetKind, Options, ReadTxn, StateVector, Text, Transact, Update, WriteTxn,
 };
 
-/// The map of the content, and the beginning of the names of its texts and arrays.
+/// The entries of the content, and the beginning of the names of its texts and arrays.
 const CONTENT: &str = "c";
 /// The same for the metadata.
 const METADATA: &str = "m";
@@ -312,7 +312,9 @@ impl Body {
 
     fn write<T>(&mut self, space: &'static str, change: impl FnOnce(&mut Writer<'_, '_>) -> T) -> T {
         let mut steps = Steps::new(&self.doc);
-        let result = change(&mut Writer::new(&mut steps, space, self.client));
+        let mut writer = Writer::new(&mut steps, space, self.client);
+        let result = change(&mut writer);
+        writer.finish();
         self.removed.merge_with(steps.finish());
         self.characters = None;
         result

@@ -7,8 +7,9 @@ use crate::fault::{OrFault, damaged};
 use crate::key::Key;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked};
+use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked};
 use vextir_core::{
     AuditRecord, Data, Error, ErrorKind, EventFilter, EventId, Lease, Limits, Name, Result, Sequence,
 };
@@ -119,6 +120,26 @@ pub(crate) fn pending(connection: &Connection, after: u64, limit: usize) -> Resu
     rows(connection, &sql::PENDING, [signed(after), at_most(limit)], decode::delivery)
 }
 
+/// Deliveries that are set aside, counted by driver.
+pub(crate) fn unclaimed(connection: &Connection) -> Result<BTreeMap<Name, usize>> {
+    let counted = rows(connection, sql::UNCLAIMED, [], |row| {
+        let count = usize::try_from(decode::count(row, 1)?).unwrap_or(usize::MAX);
+        Ok((decode::name(row, 0)?, count))
+    });
+    Ok(counted?.into_iter().collect())
+}
+
+/// Those of one driver.
+pub(crate) fn unclaimed_of(
+    connection: &Connection,
+    driver: &Name,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Delivery>> {
+    let params = (driver.as_str(), signed(after), at_most(limit));
+    rows(connection, &sql::UNCLAIMED_OF, params, decode::delivery)
+}
+
 /// Events that wait to be routed.
 pub(crate) fn unrouted(connection: &Connection, limit: usize) -> Result<Vec<Logged>> {
     rows(connection, &sql::UNROUTED, [at_most(limit)], decode::logged)
@@ -130,6 +151,32 @@ pub(crate) fn parked(connection: &Connection, hold: Hold, limit: usize) -> Resul
         0 => rows(connection, &sql::DELAYED, [at_most(limit)], decode::parked),
         hold => rows(connection, &sql::HELD, [at_most(limit), hold], decode::parked),
     }
+}
+
+/// Held events.
+pub(crate) fn held(connection: &Connection, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+    let one = |user: &Name, id: &EventId| -> Result<Vec<Parked>> {
+        let found = rows(connection, &sql::ONE_PARKED, [Key::new(user, id)], decode::parked)?;
+        Ok(found.into_iter().filter(|parked| parked.hold != Hold::Delayed).collect())
+    };
+    let most = at_most(limit);
+    let mut held = match which {
+        Held::Event(user, id) => one(user, id)?,
+        Held::Tree(user, root) => {
+            let mut held = one(user, root)?;
+            held.extend(rows(connection, &sql::HELD_TREE, (Key::new(user, root), most), decode::parked)?);
+            held.sort_by_key(|parked| parked.number);
+            held.retain(|parked| parked.event.user_id == *user);
+            held
+        }
+        Held::Key(user, key) => {
+            rows(connection, &sql::HELD_KEY, (user.as_str(), key.as_str(), most), decode::parked)?
+        }
+        Held::User(user) => rows(connection, &sql::HELD_USER, (user.as_str(), most), decode::parked)?,
+        _ => return Err(Error::new(ErrorKind::Unsupported, "the hub does not know this listing")),
+    };
+    held.truncate(limit);
+    Ok(held)
 }
 
 /// Dead letters.

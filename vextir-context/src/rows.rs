@@ -5,6 +5,7 @@ mod bookkeeping;
 mod ledger;
 mod parking;
 mod statements;
+mod unclaimed;
 mod work;
 
 use crate::documents::{self, Desk, Enrollment};
@@ -19,7 +20,8 @@ use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
 use vextir_core::{
-    Actor, AuditRecord, Change, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp, Version,
+    Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp,
+    Version,
 };
 
 /// How many numbers are set aside at once, so that they survive a crash without a write for each.
@@ -43,6 +45,7 @@ pub(crate) struct Counts {
     unrouted: usize,
     pub(crate) parked: usize,
     pub(crate) dead: usize,
+    unclaimed: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
     pub(crate) trimmed: Sequence,
 }
@@ -203,6 +206,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         unrouted: size("SELECT count(*) FROM unrouted")?,
         parked: size("SELECT count(*) FROM parked")?,
         dead: size("SELECT count(*) FROM dead")?,
+        unclaimed: size("SELECT count(*) FROM unclaimed")?,
         trimmed: stored_number(connection, "trimmed")?,
     })
 }
@@ -270,6 +274,22 @@ impl Rows for SqlRows<'_> {
         self.delete_tree(lease)
     }
 
+    fn unclaimed(&self) -> usize {
+        self.counts.unclaimed
+    }
+
+    fn unclaim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.move_aside(position)
+    }
+
+    fn claim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.move_back(position)
+    }
+
+    fn take_unclaimed(&mut self, position: Position) -> Result<Option<Delivery>> {
+        self.delete_unclaimed(position)
+    }
+
     fn add_parked(&mut self, parked: &mut Parked) -> Result<()> {
         self.insert_parked(parked)
     }
@@ -290,8 +310,8 @@ impl Rows for SqlRows<'_> {
         self.exists_held(user, key)
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
-        self.update_hold(number, hold)
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
+        self.update_hold(number, hold, decision)
     }
 
     fn add_dead(&mut self, letter: &DeadLetter) -> Result<()> {

@@ -8,10 +8,10 @@ use vextir_core::Result;
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
 /// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST, SECOND];
+const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
@@ -128,6 +128,22 @@ CREATE TABLE mount (
   PRIMARY KEY (user, owner, name)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX mount_node ON mount (user, node);
+";
+
+/// Deliveries that wait for a driver that is not registered; columns as in `delivery`. And letters keep ledgers.
+const THIRD: &str = "
+CREATE TABLE unclaimed (
+  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
+);
+CREATE INDEX unclaimed_driver ON unclaimed (driver);
+
+CREATE INDEX parked_user ON parked (user) WHERE hold <> 0;
+
+-- root: of the tree whose ledger the letter keeps.
+ALTER TABLE dead ADD COLUMN root BLOB;
+UPDATE dead SET root = (SELECT coalesce(log.root, log.id) FROM log WHERE log.seq = dead.seq);
+CREATE INDEX dead_root ON dead (root);
 ";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.

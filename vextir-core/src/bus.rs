@@ -19,7 +19,7 @@ pub use command::{
 };
 pub use feed::Feed;
 pub use listing::{
-    Attachment, BusStatus, Chores, DeadLetter, Delivery, Hold, KnownDriver, Logged, Page, Parked,
+    Attachment, BusStatus, Chores, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked,
 };
 pub use memory::MemoryBus;
 pub use rows::Rows;
@@ -31,6 +31,7 @@ pub use crate::event::IdSource;
 
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -123,6 +124,18 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn pending(&self, after: Position, limit: usize) -> Result<Vec<Delivery>>;
 
+    /// Deliveries that were set aside because their driver is not registered, counted by driver.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>>;
+
+    /// Those of one driver after a position, in order: `limit` of them, or all if there are fewer.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>>;
+
     /// Logged events that no processor has routed yet, in order: `limit` of them, or all if there are fewer.
     ///
     /// # Errors
@@ -134,6 +147,12 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>>;
+
+    /// Held events of one kind, in the order of arrival: `limit` of them, or all if there are fewer.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>>;
 
     /// Dead letters after a position, in order: `limit` of them, or all if there are fewer.
     ///

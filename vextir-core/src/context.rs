@@ -16,7 +16,7 @@ mod writing;
 
 pub use change::{Change, Intent};
 pub use document::{
-    Actor, Content, Deed, Document, Guide, Item, ItemKind, Level, Principal, Revision, nothing_at,
+    Access, Actor, Content, Deed, Document, Guide, Item, ItemKind, Level, Principal, Revision, nothing_at,
 };
 pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
@@ -96,6 +96,13 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn guides(&self, actor: &Actor, path: &str) -> Result<Vec<Guide>>;
+
+    /// What the actor may do at a path; what is granted there only if that is `Admin`. `None` where the actor sees
+    /// nothing.
+    ///
+    /// # Errors
+    /// The back end failed.
+    async fn access(&self, actor: &Actor, path: &str) -> Result<Option<Access>>;
 
     /// Changes at or below a path after a place, in commit order.
     ///

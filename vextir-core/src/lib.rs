@@ -16,6 +16,7 @@ mod pattern;
 
 pub mod bus;
 mod lease;
+mod notice;
 
 pub mod context;
 mod security;
@@ -50,10 +51,11 @@ pub use event::{Category, Data, Envelope, Event, EventId, Priority};
 pub use filter::EventFilter;
 pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
+pub use notice::{HandlerFailed, LeaseHeld};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
 pub use processor::{
-    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Tenant,
+    DriverStatus, EmitOptions, Letters, Orphans, Processor, ProcessorBuilder, RetryPolicy, Signals, Tenant,
 };
 pub use security::{
     AuditRecord, AuthorizeRequest, Authorizer, Decision, Effect, Origin, Provenance, Target, Verdict,

@@ -11,6 +11,7 @@ mod dispatch;
 mod eager;
 mod emit;
 mod handle;
+mod introduce;
 mod lane;
 mod meters;
 mod operate;
@@ -23,13 +24,14 @@ mod settle;
 mod shutdown;
 mod tenant;
 mod timers;
+mod unclaimed;
 
 pub use builder::{Orphans, ProcessorBuilder};
 pub(crate) use cancel::Cancellation;
 pub use emit::EmitOptions;
 pub use operate::{DriverStatus, Letters};
 pub use retry::RetryPolicy;
-pub use tenant::Tenant;
+pub use tenant::{Signals, Tenant};
 
 use crate::bus::{EventBus, EventStream, Start};
 use crate::event::IdSource;
@@ -55,6 +57,7 @@ struct Kernel {
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,
+    policy_timeout: Duration,
     limits: Option<Box<Limits>>,
     retry: RetryPolicy,
     orphan_policy: Orphans,
@@ -273,7 +276,10 @@ impl fmt::Debug for Processor {
 
 impl Kernel {
     async fn stream(&self, filter: EventFilter, start: Start) -> Result<EventStream> {
-        Ok(EventStream::open(self.bus.clone(), filter, start).await?.until(self.stop.clone()))
+        Ok(EventStream::open(self.bus.clone(), filter, start)
+            .await?
+            .until(self.stop.clone())
+            .with_clock(self.clock.clone()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The authorize step's contract: who asks for what, and what may be answered.
 //!
-//! Fail closed: an [`Authorizer`] that errors or panics denies. The kernel's own rules come first and cannot
+//! Fail closed: an [`Authorizer`] that errors, panics or does not answer denies. The kernel's own rules come first and cannot
 //! be switched off: an event acts for its own user only. Policies come after them.
 
 use crate::{Data, Event, EventId, Name, Result, Timestamp};
@@ -133,7 +133,9 @@ impl fmt::Display for Decision {
 
 /// Decides about events; several may be registered, and the strictest answer holds.
 ///
-/// An error denies. Called once for each event, before its commit; keep it quick.
+/// An error denies, and so does an answer that takes longer than
+/// [`policy_timeout`](crate::ProcessorBuilder::policy_timeout). Called once for each event, before its commit;
+/// keep it quick.
 #[async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// The verdict on one event.

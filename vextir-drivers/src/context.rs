@@ -1,4 +1,4 @@
-//! Documents by event: what [`Context`](vextir::Context) does, for plans, agents and other programs.
+//! Documents by event: what [`Context`] does, for plans, agents and other programs.
 //!
 //! | event | answer |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `context.write`, `context.append`, `context.patch`, `context.edit` | `context.written` |
 //! | `context.move`, `context.remove`, `context.restore` | `context.written` |
 //! | `context.history` | `context.revisions` |
+//!
+//! [`ContextWatch`] emits `context.changed` for what changes.
 //!
 //! Each acts for the event's user and within that user's rights, and commits with its answer. A change that cannot be
 //! made fails the event for good, with the reason.
@@ -26,12 +28,15 @@
 //! ```
 
 mod payload;
+mod watch;
 
 pub use payload::{
-    ContextAppend, ContextData, ContextEdit, ContextHistory, ContextItem, ContextItems, ContextList,
-    ContextMove, ContextPatch, ContextRead, ContextRemove, ContextRestore, ContextRevision, ContextRevisions,
-    ContextWrite, ContextWritten, EditedLines,
+    ContextAppend, ContextChanged, ContextData, ContextEdit, ContextGap, ContextHistory, ContextItem,
+    ContextItems, ContextList, ContextMove, ContextPatch, ContextRead, ContextRemove, ContextRestore,
+    ContextRevision, ContextRevisions, ContextWrite, ContextWritten, EditedLines,
 };
+
+pub use watch::ContextWatch;
 
 use serde_json::Value;
 use vextir::context::{Content, ItemKind, Writing};

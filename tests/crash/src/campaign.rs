@@ -1,7 +1,8 @@
 //! Starts the program, kills it at a random moment, and starts it again.
 
 use crate::work::USERS;
-use crate::{Result, check};
+use crate::{Result, check, log};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,12 +18,24 @@ pub struct Plan {
     pub folder: PathBuf,
     /// How often it is killed.
     pub kills: u64,
+    /// It is killed more often while fewer events than these were acknowledged: a slow machine does less between two
+    /// kills.
+    pub least: usize,
     /// Repeats the moments of the kills, as far as a machine can.
     pub seed: u64,
     /// When it ends however many kills are missing.
     pub longest: Option<Duration>,
     /// Whether it says how far it is.
     pub chatty: bool,
+}
+
+/// What the program said before it was killed.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The ids that each emitter was told, in the order of its numbers.
+    pub acknowledged: Vec<Vec<String>>,
+    /// How often a delivery of an event began to run alone, because the process had died while it may have run.
+    pub alone: HashMap<String, usize>,
 }
 
 /// What a campaign did and found.
@@ -32,8 +45,8 @@ pub struct Report {
     pub kills: u64,
     /// How long it took.
     pub took: Duration,
-    /// The ids that each emitter was told, in the order of its numbers.
-    pub acknowledged: Vec<Vec<String>>,
+    /// What the program said.
+    pub told: Told,
     /// What the file says.
     pub found: check::Found,
 }
@@ -53,7 +66,11 @@ impl Plan {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut acknowledged: Vec<Vec<String>> = vec![Vec::new(); USERS.len()];
         let mut kills = 0;
-        while kills < self.kills && self.longest.is_none_or(|longest| begun.elapsed() < longest) {
+        let is_enough = |kills: u64, acknowledged: &[Vec<String>]| {
+            kills >= self.kills && acknowledged.iter().map(Vec::len).sum::<usize>() >= self.least
+        };
+        while !is_enough(kills, &acknowledged) && self.longest.is_none_or(|longest| begun.elapsed() < longest)
+        {
             let moment = Duration::from_micros(random.u64(1_000..300_000));
             self.kill_once(moment, &mut acknowledged)?;
             kills += 1;
@@ -67,8 +84,9 @@ impl Plan {
         if !status.success() {
             return Err(self.ended("the drain", status));
         }
-        let found = check::file(&self.file(), &acknowledged)?;
-        Ok(Report { kills, took: begun.elapsed(), acknowledged, found })
+        let told = Told { acknowledged, alone: self.alone()? };
+        let found = check::file(&self.file(), &told)?;
+        Ok(Report { kills, took: begun.elapsed(), told, found })
     }
 
     /// One life of the program: what it acknowledged is added.
@@ -110,6 +128,16 @@ impl Plan {
             .stdout(Stdio::piped())
             .stderr(said)
             .spawn()?)
+    }
+
+    fn alone(&self) -> Result<HashMap<String, usize>> {
+        let mut alone = HashMap::new();
+        for line in std::fs::read_to_string(self.said())?.lines() {
+            if let Some(event) = line.strip_prefix(log::ALONE) {
+                *alone.entry(event.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(alone)
     }
 
     fn said(&self) -> PathBuf {

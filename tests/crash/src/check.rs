@@ -1,8 +1,9 @@
 //! Holds a hub's file against what was acknowledged and what must have come of it.
 
 use crate::Result;
+use crate::campaign::Told;
 use crate::work::{self, USERS};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use vextir_context::Hub;
@@ -23,6 +24,8 @@ pub struct Found {
     pub outputs: usize,
     /// How many pairs of outputs were compared for their order.
     pub ordered: usize,
+    /// How many deliveries were dead letters because the process died whenever they ran.
+    pub buried: usize,
     /// How many documents its handlers wrote.
     pub documents: usize,
     /// The promises that do not hold: how often, and some of the cases.
@@ -45,12 +48,11 @@ impl Found {
     }
 }
 
-/// Opens a file that is not in use, and checks it. `acknowledged` has, for each emitter, the ids of its events in the
-/// order of their numbers.
+/// Opens a file that is not in use, and checks it against what the program said.
 ///
 /// # Errors
 /// The file cannot be opened or read at all.
-pub fn file(path: &Path, acknowledged: &[Vec<String>]) -> Result<Found> {
+pub fn file(path: &Path, told: &Told) -> Result<Found> {
     let mut found = Found::default();
     let integrity: String =
         rusqlite::Connection::open(path)?.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
@@ -58,7 +60,7 @@ pub fn file(path: &Path, acknowledged: &[Vec<String>]) -> Result<Found> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let hub = Hub::open(path)?;
-        let checked = hub_is_right(&hub, acknowledged, &mut found).await;
+        let checked = hub_is_right(&hub, told, &mut found).await;
         hub.close().await?;
         checked
     })?;
@@ -72,7 +74,7 @@ struct Trees<'a> {
     members: HashMap<(&'a Name, &'a EventId), Vec<&'a Logged>>,
 }
 
-async fn hub_is_right(hub: &Hub, acknowledged: &[Vec<String>], found: &mut Found) -> Result<()> {
+async fn hub_is_right(hub: &Hub, told: &Told, found: &mut Found) -> Result<()> {
     let log = read(hub).await?;
     let mut trees = Trees { by_id: HashMap::new(), roots: Vec::new(), members: HashMap::new() };
     for logged in &log {
@@ -83,12 +85,12 @@ async fn hub_is_right(hub: &Hub, acknowledged: &[Vec<String>], found: &mut Found
             trees.members.entry((&logged.event.user_id, logged.event.root())).or_default().push(logged);
         }
     }
-    acknowledged_are_there(&trees, acknowledged, found)?;
+    acknowledged_are_there(&trees, &told.acknowledged, found)?;
     let letters = hub.dead_letters(0, usize::MAX >> 1).await?;
-    letters_are_right(&trees, &letters, found);
+    let buried = letters_are_right(&trees, &letters, &told.alone, found);
     for root in &trees.roots {
         let outputs = trees.members.remove(&(&root.event.user_id, &root.event.id)).unwrap_or_default();
-        tree_is_right(root, &outputs, &trees.by_id, found)?;
+        tree_is_right(root, &outputs, &trees.by_id, buried.contains(root.event.root()), found)?;
         ledger_is_right(hub, root, &outputs, found).await?;
         found.outputs += outputs.len();
     }
@@ -147,6 +149,7 @@ fn tree_is_right(
     root: &Logged,
     outputs: &[&Logged],
     by_id: &HashMap<&EventId, &Logged>,
+    buried: bool,
     found: &mut Found,
 ) -> Result<()> {
     let mut missing: BTreeMap<(String, u64), i64> = BTreeMap::new();
@@ -160,6 +163,10 @@ fn tree_is_right(
         found.expect(id_is_derived(event, index, by_id), "an output's id names its cause", &event.id);
     }
     for ((event_type, index), count) in missing {
+        if buried && (count > 0 || event_type == "error") {
+            // What was buried leads to an error instead.
+            continue;
+        }
         let case = format_args!("{event_type} {index} of {} {}", root.event.event_type, root.event.id);
         found.expect(count <= 0, "what an event must lead to is there", case);
         found.expect(count >= 0, "no output is doubled", case);
@@ -191,13 +198,25 @@ async fn ledger_is_right(hub: &Hub, root: &Logged, outputs: &[&Logged], found: &
     Ok(())
 }
 
-/// Each bad job is a dead letter, once, and nothing else is.
-fn letters_are_right(trees: &Trees<'_>, letters: &[DeadLetter], found: &mut Found) {
+/// Each bad job is a dead letter, once. Nothing else is, but for what was running whenever the process died: as
+/// poison would, it ran alone three times and never came to its end. A kill can hit it as well, three times.
+fn letters_are_right<'l>(
+    trees: &Trees<'_>,
+    letters: &'l [DeadLetter],
+    alone: &HashMap<String, usize>,
+    found: &mut Found,
+) -> HashSet<&'l EventId> {
     let mut bad: HashMap<&EventId, usize> = HashMap::new();
+    let mut all_buried = HashSet::new();
     for letter in letters {
         let case = format_args!("{} by {}: {}", letter.event.id, letter.driver, letter.reason);
         let buried = letter.reason.contains("the process died");
-        found.expect(!buried, "no innocent is buried", case);
+        let was_alone = alone.get(&letter.event.id.to_string()).copied().unwrap_or(0);
+        found.expect(!buried || was_alone >= 3, "who is buried ran alone three times", case);
+        if buried {
+            all_buried.insert(letter.event.root());
+            found.buried += 1;
+        }
         found.expect(buried || letter.driver == "bad", "nothing fails for good but what must", case);
         *bad.entry(&letter.event.id).or_default() += 1;
     }
@@ -209,6 +228,7 @@ fn letters_are_right(trees: &Trees<'_>, letters: &[DeadLetter], found: &mut Foun
             format_args!("{} has {count}", root.event.id),
         );
     }
+    all_buried
 }
 
 /// What a driver made of the events of one key stands in the log in the order of those events.
@@ -278,11 +298,11 @@ async fn nothing_waits(hub: &Hub, found: &mut Found) -> Result<()> {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, roots, outputs, ordered, documents, violations } = self;
+        let Self { acknowledged, roots, outputs, ordered, documents, buried, violations } = self;
         write!(
             f,
             "{acknowledged} events acknowledged, {roots} stored, {outputs} outputs, {ordered} in order of a key, \
-             {documents} documents: "
+             {documents} documents, {buried} killed too often: "
         )?;
         if violations.is_empty() {
             return write!(f, "every promise holds");

@@ -2,6 +2,7 @@
 //!
 //! * [`campaign`] starts the program, kills it at a random moment, and starts it again.
 //! * [`child`] is the program: a processor on a hub's file, with emitters and drivers of every kind.
+//! * [`log`] is what the program says about itself.
 //! * [`work`] says what each emitted event must lead to.
 //! * [`check`] holds the file against that.
 //! * [`sabotage`] breaks a copy of the file, to see that the check can fail.
@@ -9,6 +10,7 @@
 pub mod campaign;
 pub mod check;
 pub mod child;
+pub mod log;
 pub mod sabotage;
 pub mod work;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use vextir_crash::campaign::{Plan, copy};
-use vextir_crash::{Result, check, child, sabotage};
+use vextir_crash::{Result, check, child, log, sabotage};
 
 const USAGE: &str = "\
 Kills a program under load and counts what its file says afterwards.
@@ -36,6 +36,7 @@ fn run_child(args: &[String]) -> Result<()> {
     let [mode, file, next @ ..] = args else { return Err("--child MODE FILE [NEXT ..]".into()) };
     let file = PathBuf::from(file);
     let next = next.iter().map(|n| n.parse()).collect::<std::result::Result<Vec<u64>, _>>()?;
+    tracing::subscriber::set_global_default(log::Log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match mode.as_str() {
         "load" => runtime.block_on(child::load(&file, next)),
@@ -64,7 +65,7 @@ fn run_campaign(args: &[String]) -> Result<bool> {
     let folder = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
     let program = std::env::current_exe()?;
-    let plan = Plan { program, folder, kills, seed, longest, chatty: true };
+    let plan = Plan { program, folder, kills, least: 0, seed, longest, chatty: true };
     println!("seed {seed}, {kills} kills, in {}", plan.folder.display());
     let ended = run_plan(&plan, broken.as_deref());
     if keep.is_none() && !matches!(ended, Ok(true)) {
@@ -81,7 +82,7 @@ fn run_plan(plan: &Plan, broken: Option<&str>) -> Result<bool> {
         let file = plan.folder.join("broken.db");
         copy(&plan.file(), &file)?;
         way.apply(&file)?;
-        found = check::file(&file, &report.acknowledged)?;
+        found = check::file(&file, &report.told)?;
     }
     println!("{} kills in {:.0?}, seed {}: {found}", report.kills, report.took, plan.seed);
     Ok(found.violations.is_empty())

@@ -19,7 +19,7 @@ pub struct Sabotage {
 pub const ALL: [Sabotage; 11] = [
     Sabotage {
         name: "lose-root",
-        script: "DELETE FROM log WHERE seq = (SELECT max(seq) FROM log WHERE type = 'quick.job')",
+        script: "DELETE FROM log WHERE seq = (SELECT min(seq) FROM log WHERE type = 'quick.job')",
         promise: "no acknowledged event is lost",
     },
     Sabotage {

@@ -6,7 +6,8 @@ use vextir_crash::{check, sabotage};
 
 fn run(folder: &Path, kills: u64, seed: u64) -> Report {
     let program = env!("CARGO_BIN_EXE_vextir-crash").into();
-    let plan = Plan { program, folder: folder.to_owned(), kills, seed, longest: None, chatty: false };
+    let folder = folder.to_owned();
+    let plan = Plan { program, folder, kills, least: 300, seed, longest: None, chatty: false };
     plan.run().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -31,7 +32,7 @@ fn the_check_finds_what_is_broken() {
         let file = folder.path().join(format!("{}.db", way.name));
         copy(&folder.path().join("hub.db"), &file).unwrap();
         way.apply(&file).unwrap();
-        let found = check::file(&file, &report.acknowledged).unwrap();
+        let found = check::file(&file, &report.told).unwrap();
         assert!(found.violations.contains_key(way.promise), "{}: {found}", way.name);
     }
 }

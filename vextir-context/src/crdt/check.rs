@@ -4,13 +4,13 @@
 //! in the wrong places.
 
 use super::key::ElementId;
-use super::leaf::Element;
-use super::{SPACES, limits};
+use super::leaf::{self, Element};
+use super::{SPACES, limits, view};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use vextir_core::{Error, Result};
-use yrs::{Any, Array, GetString, Map, Out, ReadTxn, Text};
+use yrs::{Any, GetString, ReadTxn, Text};
 
 /// Refuses a document that is too large, has mixed content, or has elements that hold one another.
 ///
@@ -21,7 +21,7 @@ pub(super) fn check(txn: &impl ReadTxn) -> Result<u64> {
     let mut check = Check { hasher: DefaultHasher::new(), holders: HashMap::new(), leaves: 0 };
     for name in &names {
         if SPACES.contains(&name.as_str()) {
-            check.map(txn, name)?;
+            check.entries(txn, name)?;
         } else if name.get(1..2) == Some(":") {
             check.text(txn, name)?;
         } else {
@@ -41,18 +41,13 @@ struct Check<'n> {
 }
 
 impl<'n> Check<'n> {
-    fn map(&mut self, txn: &impl ReadTxn, name: &str) -> Result<()> {
-        let Some(map) = txn.get_map(name) else { return Ok(()) };
-        let mut sum = 0_u64;
-        for (key, out) in map.iter(txn) {
+    fn entries(&mut self, txn: &impl ReadTxn, name: &str) -> Result<()> {
+        for any in list(txn, name)? {
             self.leaves += 1;
-            // The library gives them in no order.
-            let mut entry = DefaultHasher::new();
-            (name, key, bytes(any(&out)?)).hash(&mut entry);
-            sum = sum.wrapping_add(entry.finish());
-        }
-        if sum != 0 {
-            sum.hash(&mut self.hasher);
+            if leaf::entry_of(&any).is_none() {
+                return Err(refused("an entry without a key"));
+            }
+            (name, bytes(&any)).hash(&mut self.hasher);
         }
         Ok(())
     }
@@ -70,12 +65,13 @@ impl<'n> Check<'n> {
     }
 
     fn array(&mut self, txn: &impl ReadTxn, name: &'n str) -> Result<()> {
-        let Some(array) = txn.get_array(name) else { return Ok(()) };
-        for out in array.iter(txn) {
+        for any in list(txn, name)? {
             self.leaves += 1;
-            let any = any(&out)?;
-            (name, bytes(any)).hash(&mut self.hasher);
-            if let Element::Part(id) = Element::of(any)
+            if leaf::entry_of(&any).is_some() {
+                return Err(refused("an entry in an array"));
+            }
+            (name, bytes(&any)).hash(&mut self.hasher);
+            if let Element::Part(id) = Element::of(&any)
                 && *self.holders.entry(id).or_insert(name) != name
             {
                 return Err(refused("an element that stands in two arrays"));
@@ -98,11 +94,8 @@ impl<'n> Check<'n> {
     }
 }
 
-fn any(out: &Out) -> Result<&Any> {
-    match out {
-        Out::Any(any) => Ok(any),
-        _ => Err(refused("a value that is none")),
-    }
+fn list(txn: &impl ReadTxn, name: &str) -> Result<Vec<Any>> {
+    view::items(txn, name).ok_or_else(|| refused("a list with text in it"))
 }
 
 fn bytes(any: &Any) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What one entry of a document's map says, and how it is written in the CRDT.
+//! What one entry of a document says, and how it is written in the CRDT.
 
 use super::key::ElementId;
 use serde_json::{Number, Value};
@@ -24,8 +24,8 @@ pub(super) enum Leaf {
 const INTEGERS: std::ops::RangeInclusive<i64> = -0x7FFF_FFFF..=0x7FFF_FFFF;
 
 impl Leaf {
-    /// The form in the map. The markers are values that no scalar of JSON uses.
-    pub(super) fn to_any(&self) -> Any {
+    /// The form in an entry. The markers are values that no scalar of JSON uses.
+    fn to_any(&self) -> Any {
         match self {
             Self::Scalar(value) => scalar_to_any(value),
             Self::Object => Any::Map(Arc::default()),
@@ -36,7 +36,7 @@ impl Leaf {
     }
 
     /// Reads an entry. What no replica of ours writes counts as `null`.
-    pub(super) fn of(any: &Any) -> Self {
+    fn of(any: &Any) -> Self {
         match any {
             Any::Map(members) if members.is_empty() => Self::Object,
             Any::Array(items) if items.is_empty() => Self::Array,
@@ -45,6 +45,18 @@ impl Leaf {
             scalar => Self::Scalar(scalar_of(scalar)),
         }
     }
+}
+
+/// The form of an entry: its key and what stands there.
+pub(super) fn entry_to_any(key: &str, leaf: &Leaf) -> Any {
+    Any::Array(Arc::from([Any::String(key.into()), leaf.to_any()]))
+}
+
+/// Reads an entry.
+pub(super) fn entry_of(any: &Any) -> Option<(&str, Leaf)> {
+    let Any::Array(pair) = any else { return None };
+    let [Any::String(key), leaf] = pair.as_ref() else { return None };
+    Some((key, Leaf::of(leaf)))
 }
 
 /// One element of an array.

@@ -69,7 +69,7 @@ trait Transcode<'u> {
     fn client(&mut self, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()>;
 
     /// The same for the name of a map, text or array.
-    fn name(&mut self, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()>;
+    fn name(&mut self, info: u8, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()>;
 
     fn transcode(&mut self, reader: &mut Reader<'u>) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(reader.rest.len());
@@ -106,10 +106,7 @@ trait Transcode<'u> {
             same(reader, out)?;
         }
         if wire::neighbours(info) == 0 {
-            self.name(reader, out)?;
-            if wire::has_key(info) {
-                text(out, reader.text()?);
-            }
+            self.name(info, reader, out)?;
         }
         self.content(info, at, reader, out)
     }
@@ -151,8 +148,8 @@ impl<'u> Transcode<'u> for Packer<'u> {
         Ok(())
     }
 
-    fn name(&mut self, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()> {
-        let name = reader.root()?;
+    fn name(&mut self, info: u8, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()> {
+        let name = reader.root(info)?;
         let place = *self.name_places.entry(name).or_insert_with(|| {
             self.names.push(name);
             self.names.len() - 1
@@ -191,7 +188,7 @@ impl<'u> Transcode<'u> for Unpacker<'u> {
         Ok(())
     }
 
-    fn name(&mut self, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()> {
+    fn name(&mut self, _: u8, reader: &mut Reader<'u>, out: &mut Vec<u8>) -> Result<()> {
         let place = usize::try_from(reader.number()?).ok();
         let name = place.and_then(|place| self.names.get(place));
         number(out, 1);

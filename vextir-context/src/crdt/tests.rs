@@ -2,6 +2,7 @@
 
 mod convergence;
 mod hostile;
+mod merges;
 mod storage;
 mod values;
 

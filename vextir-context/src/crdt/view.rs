@@ -1,36 +1,80 @@
 //! A document as it stands: its entries by key, and the values that they make.
 
 use super::key::{self, ElementId};
-use super::leaf::{Element, Leaf};
+use super::leaf::{self, Element, Leaf};
 use super::limits;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Bound;
-use yrs::{Array, GetString, Map as _, Out, ReadTxn};
+use std::ops::{Bound, Range};
+use yrs::{Any, Array, GetString, Out, ReadTxn};
+
+/// What a list holds, in order; nothing if there is text in it.
+///
+/// A damaged or hostile document can have text there, and the library's way through a list never ends at characters
+/// beyond the basic plane.
+pub(super) fn items(txn: &impl ReadTxn, name: &str) -> Option<Vec<Any>> {
+    let Some(list) = txn.get_array(name) else { return Some(Vec::new()) };
+    if txn.get_text(name).is_some_and(|text| !text.get_string(txn).is_empty()) {
+        return None;
+    }
+    let any = |out| match out {
+        Out::Any(any) => any,
+        _ => Any::Null,
+    };
+    Some(list.iter(txn).map(any).collect())
+}
 
 /// The entries of one space (the content or the metadata) of a document.
+///
+/// They stand in a sequence, in the order in which they were written: a write removes the old entry of its key and
+/// adds a new one at the end. So what was removed merges into few stretches, where a map of the library would keep a
+/// trace of each write for good. Of two entries with one key, from two replicas, the later one counts.
 pub(super) struct View {
     space: &'static str,
-    leaves: BTreeMap<String, Leaf>,
+    entries: BTreeMap<String, Entry>,
+    /// Places of entries that do not count any more.
+    stale: Vec<u32>,
+}
+
+struct Entry {
+    leaf: Leaf,
+    place: u32,
 }
 
 impl View {
     /// Reads the entries of a space.
     pub(super) fn of(txn: &impl ReadTxn, space: &'static str) -> Self {
-        let leaf = |(key, out): (&str, Out)| match out {
-            Out::Any(any) => Some((key.to_owned(), Leaf::of(&any))),
-            _ => None,
-        };
-        let leaves = txn.get_map(space).map(|map| map.iter(txn).filter_map(leaf).collect());
-        Self { space, leaves: leaves.unwrap_or_default() }
+        let mut view = Self { space, entries: BTreeMap::new(), stale: Vec::new() };
+        for (place, any) in (0..).zip(items(txn, space).unwrap_or_default()) {
+            let Some((key, leaf)) = leaf::entry_of(&any) else { continue };
+            let before = view.entries.insert(key.to_owned(), Entry { leaf, place });
+            view.stale.extend(before.map(|entry| entry.place));
+        }
+        view
     }
 
     pub(super) fn len(&self) -> usize {
-        self.leaves.len()
+        self.entries.len()
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Leaf> {
-        self.leaves.get(key)
+        self.entries.get(key).map(|entry| &entry.leaf)
+    }
+
+    /// The places of the entries with these keys, and of those that do not count any more: from the end, in
+    /// stretches.
+    pub(super) fn places<'k>(&self, keys: impl Iterator<Item = &'k String>) -> Vec<Range<u32>> {
+        let gone = keys.filter_map(|key| self.entries.get(key)).map(|entry| entry.place);
+        let mut places: Vec<_> = gone.chain(self.stale.iter().copied()).collect();
+        places.sort_unstable_by(|one, other| other.cmp(one));
+        let mut stretches: Vec<Range<u32>> = Vec::new();
+        for place in places {
+            match stretches.last_mut() {
+                Some(last) if last.start == place + 1 => last.start = place,
+                _ => stretches.push(place..place + 1),
+            }
+        }
+        stretches
     }
 
     /// Whether an object stands at `key`: one that says so, or members without a holder.
@@ -52,7 +96,7 @@ impl View {
     /// All keys below `key`.
     pub(super) fn keys_below(&self, key: &str) -> impl Iterator<Item = &str> {
         let (from, to) = key::below(key);
-        self.leaves.range(from..to).map(|(key, _)| key.as_str())
+        self.entries.range(from..to).map(|(key, _)| key.as_str())
     }
 
     /// The keys of the members of the object at `key`, with their names.
@@ -60,7 +104,7 @@ impl View {
         let (start, end) = key::below(key);
         let mut members = BTreeMap::new();
         let mut from = Bound::Included(start.clone());
-        while let Some((found, _)) = self.leaves.range((from, Bound::Excluded(end.clone()))).next() {
+        while let Some((found, _)) = self.entries.range((from, Bound::Excluded(end.clone()))).next() {
             let token = found[start.len()..].split('/').next().unwrap_or_default();
             let child = &found[..start.len() + token.len()];
             // The keys below a child do not follow it at once: `a-b` stands between `a` and `a/b`.
@@ -76,12 +120,8 @@ impl View {
 
     /// The elements of the array at `key`, in order.
     pub(super) fn elements(&self, txn: &impl ReadTxn, key: &str) -> Vec<Element> {
-        let Some(array) = txn.get_array(key::array(self.space, key)) else { return Vec::new() };
-        let element = |out| match out {
-            Out::Any(any) => Element::of(&any),
-            _ => Element::Scalar(Value::Null),
-        };
-        array.iter(txn).map(element).collect()
+        let items = items(txn, &key::array(self.space, key)).unwrap_or_default();
+        items.iter().map(Element::of).collect()
     }
 
     /// The characters of the text at `key`.

@@ -1,6 +1,6 @@
 //! Reads an update that came from outside before the CRDT library sees it.
 //!
-//! An update is bytes in the first encoding of Yjs. A document of ours holds texts, arrays and flat maps of small
+//! An update is bytes in the first encoding of Yjs. A document of ours holds texts and lists of small
 //! values under names of our own, and nothing else; so whatever else an update may hold (values nested without
 //! end, lengths that reserve gigabytes, sub-documents) is refused here, at a cost that is linear in its size.
 
@@ -54,7 +54,7 @@ pub(super) fn contents(update: &[u8]) -> Result<Contents> {
         let start = reader.clock()?;
         let mut end = start;
         for _ in 0..blocks {
-            end = later(end, reader.block()?)?;
+            end = later(end, reader.block(client, end)?)?;
         }
         contents.operations.push((client, start..end));
     }
@@ -104,11 +104,6 @@ pub(super) fn is_bare(info: u8) -> bool {
 /// How many neighbours a block names. One that names none names its place.
 pub(super) fn neighbours(info: u8) -> u32 {
     (info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)).count_ones()
-}
-
-/// Whether the place of a block is an entry of a map, and the entry's key follows.
-pub(super) fn has_key(info: u8) -> bool {
-    info & HAS_KEY != 0
 }
 
 /// Reads the parts of an update, each with its bounds.
@@ -165,34 +160,36 @@ impl<'u> Reader<'u> {
         std::str::from_utf8(self.bytes(length)?).map_err(|_| malformed("a text that is not UTF-8"))
     }
 
-    /// One block; its length in clocks.
-    fn block(&mut self) -> Result<u64> {
+    /// One block of a client that begins at a clock; its length in clocks.
+    fn block(&mut self, client: u64, start: u32) -> Result<u64> {
         let info = self.byte()?;
         if is_bare(info) {
             return self.number();
         }
         for _ in 0..neighbours(info) {
-            self.client()?;
-            self.clock()?;
+            // The library would link such a block to itself, and follow the links without end.
+            let (neighbour, clock) = (self.client()?, self.clock()?);
+            if neighbour == client && clock >= start {
+                return Err(malformed("an operation that stands beside itself"));
+            }
         }
         if neighbours(info) == 0 {
-            self.place(has_key(info))?;
+            self.place(info)?;
         }
         self.content(info)
     }
 
-    /// The name of the map, text or array that a block belongs to.
-    pub(super) fn root(&mut self) -> Result<&'u str> {
-        if self.number()? == 1 { self.text() } else { Err(malformed("content inside of content")) }
+    /// The name of the text or list that a block belongs to.
+    pub(super) fn root(&mut self, info: u8) -> Result<&'u str> {
+        let named = self.number()? == 1 && info & HAS_KEY == 0;
+        if named { self.text() } else { Err(malformed("content inside of content")) }
     }
 
-    fn place(&mut self, has_key: bool) -> Result<()> {
-        let root = self.root()?;
+    fn place(&mut self, info: u8) -> Result<()> {
+        let root = self.root(info)?;
         let behind = super::SPACES.iter().find_map(|space| root.strip_prefix(space));
-        let known =
-            behind.is_some_and(|rest| if has_key { rest.is_empty() } else { rest.starts_with([':', '[']) });
-        let name = if has_key { self.text()? } else { root };
-        if known && name.len() <= 2 * limits::KEY {
+        let known = behind.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '[']));
+        if known && root.len() <= 2 * limits::KEY {
             return Ok(());
         }
         Err(malformed("content under an unknown name"))
@@ -214,8 +211,17 @@ impl<'u> Reader<'u> {
         }
     }
 
-    /// One value of an array or a map.
+    /// One value of a list: a pair of a key and a small value, or a small value.
     pub(super) fn value(&mut self) -> Result<()> {
+        let Some(rest) = self.rest.strip_prefix(&[117, 2, 119]) else { return self.small() };
+        self.rest = rest;
+        if self.text()?.len() > 2 * limits::KEY {
+            return Err(malformed("a key that is too long"));
+        }
+        self.small()
+    }
+
+    fn small(&mut self) -> Result<()> {
         match self.byte()? {
             120 | 121 | 126 | 127 => Ok(()),
             125 => self.integer(),

@@ -1,13 +1,14 @@
 //! Turns a document's value into another one by the changes that are needed, and no more.
 
 use super::key::{self, ElementId};
-use super::leaf::{Element, Leaf};
+use super::leaf::{self, Element, Leaf};
 use super::steps::Steps;
 use super::view::View;
 use super::{array, text};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use yrs::types::Delta;
-use yrs::{Array, In, Map as _, MapRef, ReadTxn, Text, WriteTxn};
+use yrs::{Array, In, ReadTxn, Text, WriteTxn};
 
 /// Strings of more bytes are texts, so that edits of two replicas merge; shorter ones are replaced.
 const SHORT: usize = 200;
@@ -16,20 +17,43 @@ const SHORT: usize = 200;
 pub(super) struct Writer<'s, 'd> {
     steps: &'s mut Steps<'d>,
     space: &'static str,
-    map: MapRef,
     view: View,
     client: u64,
+    /// What stands at a key from now on, or that nothing does.
+    changed: BTreeMap<String, Option<Leaf>>,
+    /// How many elements were created.
+    created: u32,
 }
 
 impl<'s, 'd> Writer<'s, 'd> {
     pub(super) fn new(steps: &'s mut Steps<'d>, space: &'static str, client: u64) -> Self {
-        let map = steps.next().get_or_insert_map(space);
         let view = View::of(steps.read(), space);
-        Self { steps, space, map, view, client }
+        Self { steps, space, view, client, changed: BTreeMap::new(), created: 0 }
     }
 
     pub(super) fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Writes the entries that changed.
+    pub(super) fn finish(self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for places in self.view.places(self.changed.keys()) {
+            let txn = self.steps.next();
+            let sequence = txn.get_or_insert_array(self.space);
+            sequence.remove_range(txn, places.start, places.end - places.start);
+        }
+        let entries =
+            self.changed.iter().filter_map(|(key, leaf)| Some(leaf::entry_to_any(key, leaf.as_ref()?)));
+        let entries: Vec<_> = entries.collect();
+        if !entries.is_empty() {
+            let txn = self.steps.next();
+            let sequence = txn.get_or_insert_array(self.space);
+            let end = sequence.len(txn);
+            sequence.insert_range(txn, end, entries);
+        }
     }
 
     /// Makes the whole document plain text.
@@ -144,10 +168,12 @@ impl<'s, 'd> Writer<'s, 'd> {
         }
     }
 
-    /// An id that no other element has: the clock grows with the entry that is made for it.
+    /// An id that no other element has: the clock grows with the entry that is written for it in the end.
     fn fresh(&mut self) -> ElementId {
         let clock = self.steps.read().state_vector().get(&yrs::ClientID::new(self.client));
-        ElementId::new(self.client, clock)
+        let id = ElementId::new(self.client, clock + self.created);
+        self.created += 1;
+        id
     }
 
     fn edit_text(&mut self, key: &str, new: &str) {
@@ -187,7 +213,7 @@ impl<'s, 'd> Writer<'s, 'd> {
         if !matches!(leaf, Leaf::Text | Leaf::Plain) || self.view.get(key) == Some(&Leaf::Array) {
             self.clear(key);
         }
-        self.map.insert(self.steps.next(), key, leaf.to_any());
+        self.changed.insert(key.to_owned(), Some(leaf));
     }
 
     /// Empties the sequence or text that belongs to `key`.
@@ -211,7 +237,7 @@ impl<'s, 'd> Writer<'s, 'd> {
 
     fn erase(&mut self, key: &str) {
         if self.view.get(key).is_some() {
-            self.map.remove(self.steps.next(), key);
+            self.changed.insert(key.to_owned(), None);
         }
     }
 }

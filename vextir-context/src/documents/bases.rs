@@ -67,6 +67,18 @@ impl Bases {
         &self.0[index]
     }
 
+    /// How many bytes there are to be merged into.
+    pub(super) fn weight(&self) -> usize {
+        let of_one = |base: &Base| match base {
+            Base::Stored { stored, seen } => {
+                stored.state.len()
+                    + seen.iter().flat_map(|updates| updates.iter()).map(Vec::len).sum::<usize>()
+            }
+            _ => 0,
+        };
+        self.0.iter().map(of_one).sum()
+    }
+
     /// Reads them, from one snapshot.
     pub(crate) fn read(connection: &Connection, actor: &Actor, changes: &[Change]) -> Result<Self> {
         let snapshot = connection.unchecked_transaction().or_fault()?;

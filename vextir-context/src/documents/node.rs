@@ -154,3 +154,59 @@ pub(crate) fn join<'a>(prefix: &str, names: impl IntoIterator<Item = &'a str>) -
     }
     if path.is_empty() { "/".to_owned() } else { path }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vextir_core::{Actor, Level};
+
+    /// What is asked for each document must not depend on how many there are.
+    #[test]
+    fn every_statement_finds_its_rows_by_an_index_and_in_order() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        let select = |condition: &str| format!("SELECT {COLUMNS} FROM node WHERE {condition}");
+        let statements = [
+            select("parent = ?1 AND name = ?2 AND removed IS NULL"),
+            select("id = ?1"),
+            select("parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC, id DESC LIMIT 1"),
+            select("parent = ?1 AND name > ?2 AND removed IS NULL ORDER BY name LIMIT ?3"),
+            "SELECT max(level) FROM entitlement WHERE node = ?1
+             AND (who = ?2 OR who IN (SELECT who FROM member WHERE user = ?3))"
+                .into(),
+            "SELECT user FROM member WHERE who = ?1".into(),
+            "SELECT node FROM entitlement WHERE who = ?1 ORDER BY node".into(),
+            "SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2".into(),
+            "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq"
+                .into(),
+            "SELECT what FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC".into(),
+            "SELECT max(version) FROM node CROSS JOIN document ON document.node = node.id
+             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL"
+                .into(),
+        ];
+        for sql in statements {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut steps = statement.raw_query();
+            while let Some(step) = steps.next().unwrap() {
+                let step: String = step.get("detail").unwrap();
+                assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}: {sql}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_circle_of_folders_is_damage_and_no_endless_loop() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO node (id, uid, kind, parent, name, created, updated, clock)
+                 VALUES (1, x'01', 1, 2, 'a', 0, 0, 0), (2, x'02', 1, 1, 'b', 0, 0, 0)",
+            )
+            .unwrap();
+        assert_eq!(chain(&connection, 1).unwrap_err().kind(), vextir_core::ErrorKind::Corrupt);
+        assert_eq!(chain(&connection, 7).unwrap_err().kind(), vextir_core::ErrorKind::Corrupt);
+        let nobody = super::super::rights::level_at(&connection, &Actor::user("ann"), &[]).unwrap();
+        assert_eq!(nobody, Level::None);
+    }
+}

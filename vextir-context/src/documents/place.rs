@@ -1,11 +1,11 @@
 //! From a path to what stands there for an actor.
 
 use super::node::{self, Node, NodeId, is_live, join};
-use super::rights::{Rights, level_at};
+use super::rights::{Rights, all_granted, level_at};
 use crate::decode::name;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
-use vextir_core::context::{ItemKind, nothing_at, segments};
+use vextir_core::context::{Access, ItemKind, nothing_at, segments};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Result};
 
 /// The folder below a user's root that holds what others share.
@@ -134,6 +134,17 @@ pub(crate) fn demand_node(
     };
     let node = place.node().cloned().ok_or_else(|| nothing_at(path))?;
     Ok((place, node))
+}
+
+/// What an actor may do at a path, and, for an administrator, what is granted there.
+pub(crate) fn access(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<Access>> {
+    let snapshot = connection.unchecked_transaction().or_fault()?;
+    let Spot::Place(place) = find(&snapshot, actor, path)? else { return Ok(None) };
+    let Some(node) = place.readable() else { return Ok(None) };
+    let granted = if place.level >= Level::Admin { all_granted(&snapshot, node.id)? } else { Vec::new() };
+    let access = Access::new(place.level, node.restricted, granted);
+    snapshot.finish().or_fault()?;
+    Ok(Some(access))
 }
 
 /// The path under which an actor sees the end of a chain; `None` where there is none.

@@ -1,6 +1,7 @@
 //! Who may do what: grants along a path, cut off by the last restricted folder, and within an agent's own.
 
 use super::node::{Node, NodeId};
+use crate::decode::get;
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension};
 use vextir_core::{Actor, Level, Principal, Result};
@@ -11,6 +12,15 @@ pub(crate) fn who(principal: &Principal) -> String {
         Principal::User(name) => format!("u:{name}"),
         Principal::Group(name) => format!("g:{name}"),
         Principal::Agent(name) => format!("a:{name}"),
+    }
+}
+
+fn principal(who: &str) -> Result<Principal> {
+    match who.split_once(':') {
+        Some(("u", name)) => Ok(Principal::User(name.into())),
+        Some(("g", name)) => Ok(Principal::Group(name.into())),
+        Some(("a", name)) => Ok(Principal::Agent(name.into())),
+        _ => Err(damaged("a right")),
     }
 }
 
@@ -103,6 +113,18 @@ pub(crate) fn level_at(connection: &Connection, actor: &Actor, chain: &[Node]) -
         }
     }
     Ok(rights.level())
+}
+
+/// Everything that is granted at a node.
+pub(super) fn all_granted(connection: &Connection, node: NodeId) -> Result<Vec<(Principal, Level)>> {
+    let sql = "SELECT who, level FROM entitlement WHERE node = ?1 ORDER BY who";
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query([node]).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push((principal(&get::<String>(row, 0)?)?, level(get(row, 1)?)?));
+    }
+    Ok(found)
 }
 
 fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {

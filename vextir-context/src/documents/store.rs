@@ -1,18 +1,25 @@
 //! The hub as a context store.
 
 use super::bases::Bases;
-use super::merge::merge;
-use super::{guides, history, list};
+use super::merge::{Merged, merge};
+use super::{guides, history, list, place};
 use crate::hub::Hub;
+use crate::readers::spawn;
+use crate::writer::question;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
-use vextir_core::context::{Change, ChangePage, Document, Guide, Item, Revision, Version, When};
+use vextir_core::context::{
+    Access, Change, ChangePage, Content, Document, Guide, Intent, Item, Revision, Version, When,
+};
 use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
 
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
 const TRIES: usize = 64;
+
+/// What is merged in the caller's task: up to so many bytes, which is a millisecond or two.
+const QUICK: usize = 32 << 10;
 
 /// Who changes what in a command outside of an append.
 fn changes_of(command: &Command) -> Option<(Actor, &[Change])> {
@@ -56,13 +63,44 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
     for _ in 0..TRIES {
         let (who, what) = (actor.clone(), changes.clone());
         let bases = hub.read_with(move |connection| Bases::read(connection, &who, &what)).await?;
-        let merged = Arc::new(merge(hub.client(), &changes, &bases)?);
+        let merged = Arc::new(merge_aside(hub.client(), changes.clone(), bases).await?);
         match hub.send_commit(command.clone(), Some(merged.clone())).await {
             Err(_) if merged.has_raced() => tokio::task::yield_now().await,
             answer => return answer,
         }
     }
     Err(Error::new(ErrorKind::Unavailable, "a document is changed by others all the time; try again"))
+}
+
+/// Merges here, or on a thread of its own if that may take long: a task must not keep its runtime from others.
+async fn merge_aside(client: u64, changes: Arc<[Change]>, bases: Bases) -> Result<Merged> {
+    let weight = bases.weight() + changes.iter().map(weight).sum::<usize>();
+    if weight <= QUICK {
+        return merge(client, &changes, &bases);
+    }
+    let (answer, answered) = question();
+    spawn("vextir-hub-merge", move || answer.send(merge(client, &changes, &bases)))?;
+    answered.await
+}
+
+/// About how many bytes a change brings along.
+fn weight(change: &Change) -> usize {
+    let content = match &change.what {
+        Intent::Write(Content::Text(text)) | Intent::Append(text) | Intent::Guide(text) => text.len(),
+        Intent::Write(Content::Json(value)) | Intent::Patch(value) => weight_of(value),
+        Intent::Edit(edits) => edits.iter().map(|edit| edit.old.len() + edit.new.len()).sum(),
+        _ => 0,
+    };
+    content + change.metadata.as_ref().map_or(0, weight_of)
+}
+
+fn weight_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of).sum::<usize>() + items.len(),
+        Value::Object(members) => members.iter().map(|(key, value)| key.len() + weight_of(value)).sum(),
+        _ => 8,
+    }
 }
 
 #[async_trait]
@@ -95,6 +133,11 @@ impl ContextStore for Hub {
     async fn guides(&self, actor: &Actor, path: &str) -> Result<Vec<Guide>> {
         let (actor, path) = (actor.clone(), path.to_owned());
         self.read_with(move |connection| guides::guides(connection, &actor, &path)).await
+    }
+
+    async fn access(&self, actor: &Actor, path: &str) -> Result<Option<Access>> {
+        let (actor, path) = (actor.clone(), path.to_owned());
+        self.read_with(move |connection| place::access(connection, &actor, &path)).await
     }
 
     async fn changes(

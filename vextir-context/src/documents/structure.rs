@@ -71,14 +71,14 @@ impl Apply<'_> {
         self.note(&source.owner, node.id, (Deed::Moved, 0), Some(&detail), None)
     }
 
-    /// How deep it goes below a folder, which holds something. At most 10,000 folders are looked at.
+    /// How deep it goes below a folder, which holds something. At most 2,000 folders are looked at.
     fn height(&self, id: NodeId) -> Result<usize> {
         let height = crate::queries::number(
             self.connection,
             "WITH RECURSIVE below (id, depth) AS (
                SELECT ?1, 0 UNION ALL
                SELECT node.id, depth + 1 FROM below CROSS JOIN node ON node.parent = below.id
-               WHERE removed IS NULL AND kind = 1 LIMIT 10000
+               WHERE removed IS NULL AND kind = 1 LIMIT 2000
              ) SELECT max(depth) + 1 FROM below",
             [id],
         )?;

@@ -45,3 +45,24 @@ fn a_new_file_is_made_in_one_commit() {
         |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).unwrap();
     assert_eq!(["auto_vacuum", "page_size", "user_version"].map(pragma), [2, 4096, VERSION]);
 }
+
+#[test]
+fn a_file_of_the_first_version_opens_as_one_of_this() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    let old = open(&path, PLAIN).unwrap();
+    old.execute_batch(
+        "DROP TABLE node; DROP TABLE document; DROP TABLE change; DROP TABLE entitlement; DROP TABLE member;
+         DROP TABLE mount; DROP TABLE unclaimed; DROP INDEX parked_user; DROP INDEX dead_root;
+         ALTER TABLE dead DROP COLUMN root; INSERT INTO meta VALUES ('head', 7); PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    old.close().unwrap();
+    for _ in 0..2 {
+        let new = open(&path, PLAIN).unwrap();
+        let number = |sql: &str| new.query_row(sql, [], |row| row.get::<_, i32>(0)).unwrap();
+        assert_eq!(number("PRAGMA user_version"), VERSION);
+        assert_eq!(number("SELECT value FROM meta WHERE name = 'head'"), 7);
+        assert_eq!(number("SELECT count(*) FROM node"), 0);
+    }
+}

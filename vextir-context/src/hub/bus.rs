@@ -5,12 +5,13 @@ use crate::documents::{self, Merged};
 use crate::key::Key;
 use crate::queries;
 use crate::writer::{Answer, Commit, Job, question};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use vextir_core::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Hold, Logged, Page, Parked,
-    Position, Receipt,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
+    Parked, Position, Receipt,
 };
 use vextir_core::{
     AuditRecord, Backend, ContextStore, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result,
@@ -112,12 +113,26 @@ impl EventBus for Hub {
         self.read_with(move |connection| queries::pending(connection, after, limit)).await
     }
 
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.read_with(queries::unclaimed).await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        let driver = driver.clone();
+        self.read_with(move |connection| queries::unclaimed_of(connection, &driver, after, limit)).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.read_with(move |connection| queries::unrouted(connection, limit)).await
     }
 
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.read_with(move |connection| queries::parked(connection, hold, limit)).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        let which = which.clone();
+        self.read_with(move |connection| queries::held(connection, &which, limit)).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

@@ -16,12 +16,12 @@ fn of_log() -> String {
     EVENT_COLUMNS.split(", ").map(|column| format!("log.{}", column.trim())).collect::<Vec<_>>().join(", ")
 }
 
-/// For [`decode::delivery`](crate::decode::delivery).
-fn deliveries(rest: &str) -> String {
+/// For [`decode::delivery`](crate::decode::delivery); `table` is `delivery` or `unclaimed`.
+fn deliveries(table: &str, rest: &str) -> String {
     format!(
-        "SELECT pos, delivery.seq, driver.name, delivery.logged, attempt, reclaims, due, obligations, error, {}
-         FROM delivery CROSS JOIN driver ON driver.id = delivery.driver
-         CROSS JOIN log ON log.seq = delivery.seq {rest}",
+        "SELECT pos, {table}.seq, driver.name, {table}.logged, attempt, reclaims, due, obligations, error, {}
+         FROM {table} CROSS JOIN driver ON driver.id = {table}.driver
+         CROSS JOIN log ON log.seq = {table}.seq {rest}",
         of_log()
     )
 }
@@ -43,7 +43,18 @@ fn parked(rest: &str) -> String {
 
 pub(crate) static READ: Sql = LazyLock::new(|| logged("WHERE seq > ?1 ORDER BY seq"));
 pub(crate) static FIND: Sql = LazyLock::new(|| logged("WHERE id = ?1"));
-pub(crate) static PENDING: Sql = LazyLock::new(|| deliveries("WHERE pos > ?1 ORDER BY pos LIMIT ?2"));
+pub(crate) static PENDING: Sql =
+    LazyLock::new(|| deliveries("delivery", "WHERE pos > ?1 ORDER BY pos LIMIT ?2"));
+pub(crate) static ONE_OPEN: Sql = LazyLock::new(|| deliveries("delivery", "WHERE pos = ?1"));
+pub(crate) static ONE_UNCLAIMED: Sql = LazyLock::new(|| deliveries("unclaimed", "WHERE pos = ?1"));
+pub(crate) static UNCLAIMED_OF: Sql = LazyLock::new(|| {
+    let rest = "WHERE unclaimed.driver = (SELECT id FROM driver WHERE name = ?1) AND pos > ?2
+                ORDER BY pos LIMIT ?3";
+    deliveries("unclaimed", rest)
+});
+pub(crate) const UNCLAIMED: &str = "SELECT name, counted FROM
+     (SELECT driver, count(*) AS counted FROM unclaimed GROUP BY driver) AS own
+     CROSS JOIN driver ON driver.id = own.driver";
 pub(crate) static DEAD: Sql = LazyLock::new(|| dead("WHERE pos > ?1 ORDER BY pos LIMIT ?2"));
 pub(crate) static ONE_DEAD: Sql = LazyLock::new(|| dead("WHERE pos = ?1"));
 pub(crate) static DELAYED: Sql =
@@ -51,6 +62,16 @@ pub(crate) static DELAYED: Sql =
 pub(crate) static HELD: Sql =
     LazyLock::new(|| parked("WHERE hold <> 0 AND hold = ?2 ORDER BY number LIMIT ?1"));
 pub(crate) static ONE_PARKED: Sql = LazyLock::new(|| parked("WHERE id = ?1"));
+pub(crate) static HELD_TREE: Sql =
+    LazyLock::new(|| parked("WHERE root = ?1 AND hold <> 0 ORDER BY number LIMIT ?2"));
+pub(crate) static HELD_KEY: Sql = LazyLock::new(|| {
+    parked(
+        "WHERE user = ?1 AND ordering_key = ?2 AND hold <> 0 AND ordering_key IS NOT NULL
+         ORDER BY number LIMIT ?3",
+    )
+});
+pub(crate) static HELD_USER: Sql =
+    LazyLock::new(|| parked("WHERE user = ?1 AND hold <> 0 ORDER BY number LIMIT ?2"));
 pub(crate) static UNROUTED: Sql = LazyLock::new(|| {
     format!(
         "SELECT log.seq, logged, {} FROM unrouted CROSS JOIN log ON log.seq = unrouted.seq
@@ -88,15 +109,21 @@ mod tests {
     fn every_query_finds_its_rows_by_an_index_and_in_order() {
         let connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&connection, 0).unwrap();
-        let queries: [&str; 14] = [
+        let queries: [&str; 20] = [
             &READ,
             &FIND,
             &PENDING,
+            &ONE_OPEN,
+            &ONE_UNCLAIMED,
+            &UNCLAIMED_OF,
             &DEAD,
             &ONE_DEAD,
             &DELAYED,
             &HELD,
             &ONE_PARKED,
+            &HELD_TREE,
+            &HELD_KEY,
+            &HELD_USER,
             &UNROUTED,
             LEASE,
             AUDIT,

@@ -10,7 +10,7 @@ use crate::schema::EVENT_COLUMNS;
 use rusqlite::OptionalExtension;
 use std::sync::LazyLock;
 use vextir_core::bus::{Hold, Parked};
-use vextir_core::{EventId, Name, Result};
+use vextir_core::{Decision, EventId, Name, Result};
 
 impl SqlRows<'_> {
     pub(super) fn insert_parked(&mut self, parked: &mut Parked) -> Result<()> {
@@ -85,11 +85,12 @@ impl SqlRows<'_> {
         self.cached(sql::KEY_HELD)?.exists([user.as_str(), key.as_str()]).or_fault()
     }
 
-    pub(super) fn update_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
+    pub(super) fn update_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
         self.writes += 1;
         self.due_changed = true;
-        let sql = "UPDATE parked SET hold = ?2 WHERE number = ?1";
-        self.cached(sql)?.execute((signed(number), hold_number(hold)?)).or_fault()?;
+        let decision = decision.map(json).transpose()?;
+        let sql = "UPDATE parked SET hold = ?2, decision = coalesce(?3, decision) WHERE number = ?1";
+        self.cached(sql)?.execute((signed(number), hold_number(hold)?, decision)).or_fault()?;
         Ok(())
     }
 

@@ -129,16 +129,18 @@ impl SqlRows<'_> {
             self.cached(&sql)?.execute([&root]).or_fault()
         };
         let (deliveries, unrouted) = (drop_from("delivery")?, drop_from("unrouted")?);
+        let unclaimed = if self.counts.unclaimed > 0 { drop_from("unclaimed")? } else { 0 };
+        self.counts.unclaimed = self.counts.unclaimed.saturating_sub(unclaimed);
         self.counts.deliveries = self.counts.deliveries.saturating_sub(deliveries);
         self.counts.unrouted = self.counts.unrouted.saturating_sub(unrouted);
-        Ok(deliveries + unrouted)
+        Ok(deliveries + unrouted + unclaimed)
     }
 
     pub(super) fn insert_dead(&mut self, letter: &DeadLetter) -> Result<()> {
         self.writes += 1;
         let driver = self.driver_number(&letter.driver)?;
-        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations) \
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
+        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations, root) \
+                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)";
         let row = (
             signed(letter.position),
             signed(letter.sequence),
@@ -148,6 +150,7 @@ impl SqlRows<'_> {
             letter.at.as_micros(),
             letter.reason.as_str(),
             letter.obligations.as_ref().map(Data::as_json),
+            Key::new(&letter.event.user_id, letter.event.root()),
         );
         self.cached(sql)?.execute(row).or_fault()?;
         self.counts.dead += 1;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod merging;
+mod model;
 mod past;
 mod paths;
 mod rights;

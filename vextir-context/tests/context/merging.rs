@@ -2,6 +2,7 @@
 
 use crate::{hub, text, value};
 use serde_json::json;
+use std::future::IntoFuture;
 use tokio::task::JoinSet;
 use vextir_context::Hub;
 
@@ -52,6 +53,28 @@ async fn a_write_keeps_what_others_did_since_its_author_read() {
     assert_eq!(value(&ann, "/j").await, json!({"a": 0}), "without a base it is what it says");
 }
 
+/// One incarnation writes under one name: what was overwritten leaves next to nothing behind.
+#[tokio::test]
+async fn a_key_that_is_written_all_the_time_stays_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    for _ in 0..3 {
+        let hub = Hub::builder(&file).synchronous(vextir_context::Synchronous::Normal).open().unwrap();
+        let ann = hub.context("ann");
+        for number in 0..300 {
+            ann.patch("/counter", json!({"n": number})).await.unwrap();
+        }
+        hub.close().await.unwrap();
+    }
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    let number = |sql: &str| -> i64 { tables.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let state = number("SELECT length(state) FROM document");
+    assert!(state < 300, "{state} bytes of state");
+    let update = number("SELECT max(length(body)) FROM change");
+    assert!(update < 100, "{update} bytes for one write");
+    assert_eq!(number("SELECT count(*) FROM change WHERE body IS NOT NULL"), 900);
+}
+
 /// Two users reach one document by two paths, and may take two lanes: the writer still compares.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_document_under_two_paths_is_one() {
@@ -69,4 +92,24 @@ async fn one_document_under_two_paths_is_one() {
     }
     writers.join_all().await;
     assert_eq!(text(&ann, "/renamed").await.lines().count(), 40);
+}
+
+#[tokio::test]
+async fn a_large_document_keeps_nobody_waiting() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    let lines = |of: &str| (0..20_000).map(|n| format!("{n} {of}\n")).collect::<String>();
+    ann.write("/large", lines("old")).await.unwrap();
+    let mut ticks = 0;
+    let mut writing = std::pin::pin!(ann.write("/large", lines("new")).into_future());
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => break assert_eq!(written.unwrap().version, Some(2)),
+            () = tokio::time::sleep(std::time::Duration::from_millis(1)) => ticks += 1,
+        }
+    }
+    assert!(ticks > 2, "the task's runtime had {ticks} turns");
+    assert_eq!(text(&ann, "/large").await, lines("new"));
+    assert_eq!(text(&ann.at_version(1), "/large").await, lines("old"));
 }

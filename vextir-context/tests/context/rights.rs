@@ -138,6 +138,27 @@ async fn places_of_one_name_stay_apart_for_good() {
     assert!(hub.context("dan").list("/").await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn administrators_see_who_may_do_what() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Comment).await.unwrap();
+    ann.grant("/Team", Principal::Group("staff".into()), Level::Read).await.unwrap();
+    ann.restrict("/Team", true).await.unwrap();
+    let all = ann.access("/Team").await.unwrap().unwrap();
+    let staff = Principal::Group("staff".into());
+    assert_eq!((all.level, all.restricted), (Level::Admin, true));
+    assert_eq!(all.granted, [(staff, Level::Read), ("bob".into(), Level::Comment)]);
+    let own = bob.access("/Shared/ann/Team/x").await.unwrap().unwrap();
+    assert_eq!((own.level, own.granted.len()), (Level::Comment, 0));
+    assert!(bob.access("/Shared/ann/Team").await.unwrap().unwrap().granted.is_empty());
+    for path in ["/Shared/ann/None", "/Shared/ann", "/none"] {
+        assert_eq!(bob.access(path).await.unwrap(), None);
+    }
+    assert_eq!(hub.context("eve").access("/Shared/ann/Team").await.unwrap(), None);
+}
+
 /// The secret must not be told in any answer to somebody who may not see it.
 #[tokio::test]
 async fn a_canary_is_in_no_answer_to_others() {
@@ -161,6 +182,7 @@ async fn a_canary_is_in_no_answer_to_others() {
         told += &format!("{:?}", bob.list(path).await);
         told += &format!("{:?}", bob.read(path).await);
         told += &format!("{:?}", bob.guides(path).await);
+        told += &format!("{:?}", bob.access(path).await);
         told += &format!("{:?}", bob.history(path, 100).await);
         told += &format!("{:?}", bob.diff(path, 0, 1).await);
         told += &format!("{:?}", bob.at_version(1).read(path).await);
@@ -173,6 +195,7 @@ async fn a_canary_is_in_no_answer_to_others() {
         for path in [&hidden, &absent] {
             let mut answer = format!("{:?}", bob.read(path).await);
             answer += &format!("{:?}", bob.list(path).await);
+            answer += &format!("{:?}", bob.access(path).await);
             answer += &format!("{:?}", bob.history(path, 9).await.map_err(|error| error.to_string()));
             answer += &format!("{:?}", bob.remove(path).await.map_err(|error| error.to_string()));
             answer += &format!("{:?}", bob.restore(path).await.map_err(|error| error.to_string()));

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use vextir_context::Hub;
 use vextir_core::prelude::*;
-use vextir_core::{BoxError, Error, ErrorKind, HandlerResult, Level, LineEdit, MemoryBus, RetryPolicy};
+use vextir_core::{
+    BoxError, Error, ErrorKind, EventBus, HandlerResult, Level, LineEdit, MemoryBus, RetryPolicy,
+};
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
 type Work = fn(&Ctx) -> Boxed<'_>;
@@ -380,4 +382,33 @@ async fn what_the_handler_saw_is_what_is_committed() {
     }
     assert!(documents > 150, "too little happened: {documents}");
     app.shutdown().await.unwrap();
+}
+
+/// A settlement that finds no room is not a failure of its handler: it waits for room, whole.
+#[tokio::test]
+async fn a_settlement_without_room_leaves_no_part_of_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    let hub = Hub::builder(&file).max_bytes(1 << 20).open().unwrap();
+    let app = app(&hub, |cx| {
+        Box::pin(async move {
+            let mut random = fastrand::Rng::with_seed(1);
+            let noise: String = std::iter::repeat_with(|| random.alphanumeric()).take(2 << 20).collect();
+            cx.context().write("/small", "x").await?;
+            cx.context().write("/large", noise).await?;
+            Ok(())
+        })
+    })
+    .await;
+    app.emit(Event::new("work").with_user("ann")).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let ann = hub.context("ann");
+    assert!(ann.list("/").await.unwrap().is_empty());
+    ann.write("/other", "there is room for this").await.unwrap();
+    drop((app, ann));
+    hub.close().await.unwrap();
+
+    let hub = Hub::open(&file).unwrap();
+    assert_eq!(paths(&hub.context("ann").list("/").await.unwrap()), ["/other"]);
+    assert_eq!(hub.status().borrow().open, 1, "the delivery is still open");
 }

@@ -109,3 +109,28 @@ async fn a_slow_watch_misses_nothing() {
         assert_eq!(next(&mut watch).await.version, version);
     }
 }
+
+#[tokio::test]
+async fn who_comes_too_late_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    let hub = Hub::open(&file).unwrap();
+    let watch = hub.context("ann").watch("/").await.unwrap();
+    let cursor = watch.cursor();
+    drop(watch);
+    for number in 0..5 {
+        hub.context("ann").write(&format!("/{number}"), "x").await.unwrap();
+    }
+    hub.close().await.unwrap();
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    tables
+        .execute_batch("INSERT INTO meta VALUES ('changes_trimmed', 3); DELETE FROM change WHERE seq <= 3")
+        .unwrap();
+    drop(tables);
+    let hub = Hub::open(&file).unwrap();
+    let mut watch = hub.context("ann").watch_from("/", &cursor).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(watch.next().await.unwrap().unwrap_err().kind(), ErrorKind::Gap, "and again");
+    }
+    assert_eq!(watch.cursor(), cursor, "nothing was skipped");
+}

@@ -99,7 +99,12 @@ async fn open_work_dead_letters_and_what_waits_outlive_the_log() {
     // When nobody needs them any more, they go with the next pass.
     let last = output(&open, "done");
     hub.commit(settle(&open, done(vec![last]))).await.unwrap();
-    hub.commit(Command::Discard(vec![dead.position])).await.unwrap();
+    hub.commit(Command::Discard {
+        positions: vec![dead.position],
+        decision: Decision::new("operator", "old"),
+    })
+    .await
+    .unwrap();
     aging.get_old().await;
     for gone in [&open, &dead] {
         let user = Name::literal("local");

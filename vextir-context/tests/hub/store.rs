@@ -86,7 +86,9 @@ async fn failures_are_tried_again_and_then_kept_as_dead_letters() {
     let letter = hub.dead_letters(0, 10).await.unwrap().remove(0);
     assert_eq!((letter.attempts, letter.reason.as_str(), &letter.event), (2, "never", &delivery.event));
 
-    let receipt = hub.commit(Command::Redrive(vec![letter.position])).await.unwrap();
+    let (positions, decision) = (vec![letter.position], Decision::new("operator", "once more"));
+    let redrive = Command::Redrive { positions, decision, limits: None };
+    let receipt = hub.commit(redrive).await.unwrap();
     assert_eq!(receipt.touched, 1);
     let redriven = hub.receive(1).await.unwrap().remove(0);
     assert!(redriven.position > letter.position && redriven.event == letter.event);

@@ -37,10 +37,27 @@ pub enum Command {
         /// The new limits.
         limits: Limits,
     },
-    /// Makes new deliveries, at the tail, of dead letters.
-    Redrive(Vec<Position>),
-    /// Forgets dead letters.
-    Discard(Vec<Position>),
+    /// Makes new deliveries, at the tail, of dead letters; each is audited.
+    Redrive {
+        /// Which.
+        positions: Vec<Position>,
+        /// Who wants it, and why.
+        decision: Decision,
+        /// The limits of a tree whose ledger is gone, where they are not the default.
+        limits: Option<Box<Limits>>,
+    },
+    /// Forgets dead letters and unclaimed deliveries; each is audited.
+    Discard {
+        /// Which.
+        positions: Vec<Position>,
+        /// Who wants it, and why.
+        decision: Decision,
+    },
+    /// Sets open deliveries aside whose driver is not registered. When as many are aside as the backlog limit
+    /// says, they become dead letters instead.
+    Unclaim(Vec<Position>),
+    /// Opens deliveries again that were set aside.
+    Claim(Vec<Position>),
     /// Makes a driver known (or changes its version).
     Know(Name, String),
     /// Counts a reclaim on deliveries that may have been running when the process died, and notes which
@@ -263,7 +280,7 @@ pub struct Receipt {
     pub tree: Option<Tree>,
     /// The kernel's own events that the command caused, such as `lease.held`.
     pub notices: Vec<Event>,
-    /// How many deliveries and parked events a cancel, redrive or discard touched.
+    /// How many deliveries, letters and parked events a command about several found.
     pub touched: usize,
     /// For each change of documents its new version; 0 for one that is not about content.
     pub versions: Vec<Version>,

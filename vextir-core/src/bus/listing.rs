@@ -1,7 +1,7 @@
 //! What a bus shows of itself.
 
 use super::{Position, Sequence};
-use crate::{Data, Decision, Event, Name, Origin, Timestamp};
+use crate::{Data, Decision, Event, EventId, Name, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What observers and emitters wait on.
@@ -124,6 +124,20 @@ pub enum Hold {
     Lease,
     /// For an earlier event of its ordering key that is held.
     Key,
+}
+
+/// Which held events are asked for; delayed ones are not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Held {
+    /// The one with this id; foreign ids are looked up among the user's.
+    Event(Name, EventId),
+    /// Those of a user's causal tree, its root included.
+    Tree(Name, EventId),
+    /// Those of a user's ordering key.
+    Key(Name, Name),
+    /// Those of a user.
+    User(Name),
 }
 
 /// An event that waits beside the log.

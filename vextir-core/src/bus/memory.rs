@@ -5,12 +5,13 @@ mod table;
 
 use super::{
     Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus,
-    Feed, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
+    Feed, Held, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
 };
 use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,
 };
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use table::Table;
@@ -178,6 +179,20 @@ impl EventBus for MemoryBus {
         Ok(self.table().deliveries.range(after + 1..).take(limit).map(|(_, one)| one.clone()).collect())
     }
 
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        let mut counted = BTreeMap::new();
+        for delivery in self.table().unclaimed.values() {
+            *counted.entry(delivery.driver.clone()).or_default() += 1;
+        }
+        Ok(counted)
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        let table = self.table();
+        let own = table.unclaimed.range(after + 1..).filter(|(_, one)| one.driver == *driver);
+        Ok(own.take(limit).map(|(_, one)| one.clone()).collect())
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         Ok(self.table().unrouted.values().take(limit).cloned().collect())
     }
@@ -188,6 +203,22 @@ impl EventBus for MemoryBus {
         parked
             .sort_by_key(|parked| (parked.event.deliver_at.filter(|_| hold == Hold::Delayed), parked.number));
         Ok(parked.into_iter().take(limit).cloned().collect())
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        let meant = |parked: &&Parked| {
+            let event = &parked.event;
+            let is_meant = match which {
+                Held::Event(user, id) => {
+                    event.id == *id && (id.foreign().is_none() || event.user_id == *user)
+                }
+                Held::Tree(user, root) => event.is_of_tree(user, root),
+                Held::Key(user, key) => event.user_id == *user && event.ordering_key.as_ref() == Some(key),
+                Held::User(user) => event.user_id == *user,
+            };
+            is_meant && parked.hold != Hold::Delayed
+        };
+        Ok(self.table().parked.values().filter(meant).take(limit).cloned().collect())
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

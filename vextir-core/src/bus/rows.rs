@@ -1,7 +1,7 @@
 //! The row operations from which every back end with transactions is made.
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
-use crate::{Actor, AuditRecord, Change, Event, EventId, Lease, Name, Result, Timestamp, Version};
+use crate::{Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Name, Result, Timestamp, Version};
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
 ///
@@ -71,11 +71,29 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn set_alone(&mut self, position: Option<Position>) -> Result<()>;
-    /// Removes all deliveries of a tree, unrouted notes included; says how many.
+    /// Removes all deliveries of a tree, those set aside and unrouted notes included; says how many.
     ///
     /// # Errors
     /// Storage failed.
     fn drop_tree(&mut self, lease: &Lease) -> Result<usize>;
+
+    /// Deliveries that are set aside.
+    fn unclaimed(&self) -> usize;
+    /// Sets an open delivery aside, whole, and returns it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn unclaim_delivery(&mut self, position: Position) -> Result<Option<Delivery>>;
+    /// Opens a delivery that is set aside, under its old position, and returns it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn claim_delivery(&mut self, position: Position) -> Result<Option<Delivery>>;
+    /// Removes a delivery that is set aside.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn take_unclaimed(&mut self, position: Position) -> Result<Option<Delivery>>;
 
     /// Parks an event; `number` is given here.
     ///
@@ -103,13 +121,13 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn is_key_held(&mut self, user: &Name, key: &Name) -> Result<bool>;
-    /// Changes why an event waits.
+    /// Changes why an event waits, and who decided that; without a new decision the old one stays.
     ///
     /// # Errors
     /// Storage failed.
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()>;
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()>;
 
-    /// Keeps a dead letter.
+    /// Keeps a dead letter, and with it the ledger of its tree.
     ///
     /// # Errors
     /// Storage failed.

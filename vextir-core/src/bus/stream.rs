@@ -1,7 +1,7 @@
 //! Subscriptions: a cursor over the log, woken by the bus.
 
 use super::{BusStatus, EventBus, Logged, Sequence};
-use crate::{Error, ErrorKind, Event, EventFilter, EventId, Name, Result};
+use crate::{Clock, Error, ErrorKind, Event, EventFilter, EventId, Name, Result, SystemClock};
 use futures::Stream;
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +94,7 @@ pub struct EventStream {
     read: Option<BoxFuture<'static, Fetched>>,
     /// Ends the wait at the end of the log.
     until: CancellationToken,
+    clock: Arc<dyn Clock>,
     ended: bool,
 }
 
@@ -139,6 +141,7 @@ impl EventStream {
             next: from,
             read: None,
             until: CancellationToken::new(),
+            clock: Arc::new(SystemClock),
             ended: false,
         })
     }
@@ -146,6 +149,26 @@ impl EventStream {
     /// Ends at the end of the log once `stop` is cancelled.
     pub(crate) fn until(self, stop: CancellationToken) -> Self {
         Self { until: stop, ..self }
+    }
+
+    /// Waits on this clock.
+    pub(crate) fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// As [`EventStream::next`], but waits `limit` at most (on the processor's clock, where one gave the
+    /// stream): an error of the kind [`ErrorKind::Timeout`] then says that nothing came. Nothing is lost by
+    /// that; the next call waits on.
+    pub async fn next_within(&mut self, limit: Duration) -> Option<Result<Event>> {
+        let clock = self.clock.clone();
+        tokio::select! {
+            biased;
+            next = self.next() => next,
+            () = clock.sleep(limit) => Some(Err(Error::new(
+                ErrorKind::Timeout,
+                format!("no event within {}", humantime::format_duration(limit)),
+            ))),
+        }
     }
 
     /// The next event. `None` when the bus was closed, or the processor that gave the stream has stopped and

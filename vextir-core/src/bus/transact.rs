@@ -6,6 +6,7 @@
 mod append;
 mod operate;
 mod settle;
+mod unclaimed;
 
 use super::{Command, Delivery, Place, Receipt, Rows};
 use crate::{Limits, Result};
@@ -63,8 +64,12 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         Command::Release(release) => write.release(release)?,
         Command::Cancel { user, root } => write.cancel(user, root)?,
         Command::Extend { user, root, limits } => write.extend(user, root, limits)?,
-        Command::Redrive(positions) => write.redrive(positions)?,
-        Command::Discard(positions) => write.discard(positions)?,
+        Command::Redrive { positions, decision, limits } => {
+            write.redrive(positions, decision, limits.as_deref())?;
+        }
+        Command::Discard { positions, decision } => write.discard(positions, decision)?,
+        Command::Unclaim(positions) => write.unclaim(positions)?,
+        Command::Claim(positions) => write.claim(positions)?,
         Command::Know(driver, version) => write.rows.know_driver(driver, version)?,
         Command::Reclaim { positions, alone } => write.reclaim(positions, *alone)?,
         Command::Change { actor, changes } => {

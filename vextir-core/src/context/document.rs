@@ -169,6 +169,26 @@ impl fmt::Display for Principal {
     }
 }
 
+/// What an actor may do at a place, and who else may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Access {
+    /// What the actor itself may do.
+    pub level: Level,
+    /// Whether the place inherits nothing from above.
+    pub restricted: bool,
+    /// What is granted at this very place, for administrators; empty for others.
+    pub granted: Vec<(Principal, Level)>,
+}
+
+impl Access {
+    /// For stores.
+    #[must_use]
+    pub fn new(level: Level, restricted: bool, granted: Vec<(Principal, Level)>) -> Self {
+        Self { level, restricted, granted }
+    }
+}
+
 /// Who acts on the context: this decides the rights, and stands in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

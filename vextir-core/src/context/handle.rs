@@ -1,8 +1,8 @@
 //! The handle on one user's documents.
 
 use super::{
-    Actor, Change, Content, ContextStore, Document, Guide, Intent, Item, Level, LineEdit, Principal, Query,
-    Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
+    Access, Actor, Change, Content, ContextStore, Document, Guide, Intent, Item, Level, LineEdit, Principal,
+    Query, Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
 };
 use crate::bus::Cursor;
 use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
@@ -18,7 +18,7 @@ const PAGE: usize = 1_000;
 ///
 /// In a handler ([`Ctx::context`](crate::Ctx::context)) reads see a document as it was when the handler first read
 /// it, with the handler's own writes; the writes are committed when the delivery is settled, together with its
-/// outputs, or not at all.
+/// outputs, or not at all. Guides, rights, history, the past and watches show what is committed.
 #[derive(Clone)]
 pub struct Context {
     store: Option<Arc<dyn ContextStore>>,
@@ -282,7 +282,7 @@ impl Context {
     }
 
     /// Gives somebody a level on a document or folder and all that is below; a level given before is replaced.
-    /// Users find it below `/Shared`.
+    /// Users find it below `/Shared`, and may read its history too.
     ///
     /// # Errors
     /// `NotFound`; `Denied`: this takes `Admin`.
@@ -305,6 +305,15 @@ impl Context {
     /// As [`Context::grant`].
     pub async fn restrict(&self, folder: &str, restricted: bool) -> Result<()> {
         self.submit(Change::new(folder, Intent::Restrict(restricted))).await.map(drop)
+    }
+
+    /// What this user may do at a path, and, for its administrators, what is granted there. `None` where this user
+    /// sees nothing.
+    ///
+    /// # Errors
+    /// `Invalid`: the path. The back end failed.
+    pub async fn access(&self, path: &str) -> Result<Option<Access>> {
+        self.store()?.access(&self.actor, &clean_path(path)?).await
     }
 
     pub(super) async fn submit(&self, mut change: Change) -> Result<Written> {

@@ -30,6 +30,7 @@ pub(super) struct Accepted {
 impl Kernel {
     /// Stamps and checks an event from outside: the root of a new causal tree.
     pub(super) fn accept(&self, mut event: Event, origin: &Origin, typed: bool) -> Result<Accepted> {
+        let _step = tracing::debug_span!("accept", event_type = %event.event_type).entered();
         let now = self.clock.now();
         let minted = event.id.is_unset();
         let fresh = minted.then(|| self.ids.next(now));
@@ -68,6 +69,10 @@ impl Kernel {
     ) -> Result<Accepted> {
         let delivery = from.delivery;
         let handled = &delivery.event;
+        let _step = tracing::debug_span!(
+            "accept", event_type = %event.event_type, root = %handled.root(), cause = %cause.id
+        )
+        .entered();
         let minted = event.id.is_unset();
         let envelope = event.edit();
         if minted {

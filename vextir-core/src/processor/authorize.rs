@@ -1,10 +1,12 @@
 //! Step 2, authorize: may this happen? Fail closed.
 
 use super::Kernel;
+use super::handle::poll_once;
 use super::route::{RouteTarget, Targets};
 use crate::{AuthorizeRequest, Decision, Error, ErrorKind, Event, Name, Origin, Result, Target, Verdict};
 use futures::FutureExt;
 use serde_json::Value;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use tracing::Instrument;
 
@@ -62,14 +64,12 @@ impl Kernel {
         let mut strictest = Verdict::Allow;
         let mut obligations = Vec::new();
         for authorizer in &self.authorizers {
-            let answer = AssertUnwindSafe(authorizer.authorize(request)).catch_unwind().await;
-            let verdict = match answer {
-                Ok(Ok(verdict)) => verdict,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, event = %request.event.id, "a policy failed; the event is denied");
-                    fail_closed("a policy could not be evaluated")
+            let verdict = match self.ask(authorizer.authorize(request)).await {
+                Ok(verdict) => verdict,
+                Err(failed) => {
+                    tracing::error!(failed, event = %request.event.id, "the event is denied");
+                    fail_closed(failed)
                 }
-                Err(_) => fail_closed("a policy panicked"),
             };
             if let Verdict::Limit(_, obligation) = &verdict {
                 obligations.push(obligation.value());
@@ -88,12 +88,34 @@ impl Kernel {
 
     async fn is_granted(&self, request: &AuthorizeRequest<'_>, target: &Target) -> bool {
         for authorizer in &self.authorizers {
-            let answer = AssertUnwindSafe(authorizer.grants(request, target)).catch_unwind().await;
-            if matches!(answer, Ok(Ok(true))) {
-                return true;
+            match self.ask(authorizer.grants(request, target)).await {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(failed) => tracing::error!(failed, event = %request.event.id, "that is no grant"),
             }
         }
         false
+    }
+
+    /// One question to one policy; an error, a panic and a missing answer are failures.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T, &'static str> {
+        let mut question = std::pin::pin!(AssertUnwindSafe(question).catch_unwind());
+        let answer = match poll_once(question.as_mut()).await {
+            Some(answer) => answer,
+            None => tokio::select! {
+                biased;
+                answer = question => answer,
+                () = self.clock.sleep(self.policy_timeout) => return Err("a policy did not answer in time"),
+            },
+        };
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a policy failed");
+                Err("a policy could not be evaluated")
+            }
+            Err(_) => Err("a policy panicked"),
+        }
     }
 }
 

@@ -5,15 +5,13 @@ use super::registry::{Registered, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
-use crate::bus::{Command, EventBus};
+use crate::bus::EventBus;
 use crate::event::IdSource;
-use crate::{
-    Authorizer, Backend, Clock, ContextStore, Driver, Emitter, Error, ErrorKind, Limits, Provenance, Result,
-    Sequence, SystemClock,
-};
+use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +35,7 @@ pub struct ProcessorBuilder {
     together: bool,
     drivers: Vec<(Arc<dyn Driver>, Provenance)>,
     authorizers: Vec<Arc<dyn Authorizer>>,
+    policy_timeout: Duration,
     clock: Arc<dyn Clock>,
     limits: Option<Box<Limits>>,
     retry: RetryPolicy,
@@ -55,6 +54,7 @@ impl ProcessorBuilder {
             together: backend.commits_together(),
             drivers: Vec::new(),
             authorizers: Vec::new(),
+            policy_timeout: Duration::from_secs(5),
             clock: Arc::new(SystemClock),
             limits: None,
             retry: RetryPolicy::default(),
@@ -89,6 +89,13 @@ impl ProcessorBuilder {
     /// Adds a policy. Of several, the strictest verdict holds.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizers.push(Arc::new(authorizer));
+        self
+    }
+
+    /// How long a policy may take for one answer, on the processor's clock. 5 s by default. One that takes
+    /// longer counts as failed: the event is denied.
+    pub fn policy_timeout(mut self, limit: Duration) -> Self {
+        self.policy_timeout = limit;
         self
     }
 
@@ -160,6 +167,7 @@ impl ProcessorBuilder {
             clock: self.clock,
             ids: IdSource::new(self.seed),
             authorizers: self.authorizers,
+            policy_timeout: self.policy_timeout,
             limits: self.limits,
             retry: self.retry,
             orphan_policy: self.orphans,
@@ -206,69 +214,12 @@ impl Kernel {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {
-            let end = self.bus.status().borrow().head;
-            self.introduce(driver, end).await?;
+            self.introduce(driver).await?;
             self.start_driver(driver).await?;
         }
         self.run_loops();
         self.catch_up(drivers).await?;
         self.begin_work();
         Ok(())
-    }
-
-    /// Makes a driver known to the log; one that is new and wants them gets the log's events.
-    pub(super) async fn introduce(&self, driver: &Arc<Registered>, end: Sequence) -> Result<()> {
-        let new = lock(&self.known).insert(driver.id.clone());
-        if new && driver.manifest.from_start {
-            self.route_past(driver, end).await?;
-        }
-        let version = driver.manifest.version.clone();
-        self.bus.commit(Command::Know(driver.id.clone(), version)).await.map(drop)
-    }
-
-    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>) -> Result<()> {
-        let inlet = Arc::new(super::emit::WatcherInlet::new(self));
-        let emitter = Emitter::new(driver.id.clone(), inlet, self.clock.clone(), self.stop.clone());
-        driver
-            .driver
-            .start(emitter)
-            .await
-            .map_err(|error| error.context(format!("driver {} does not start", driver.id)))
-    }
-}
-
-impl Processor {
-    /// Adds a driver while the processor runs. It gets events from now on (or from the start of the log, if
-    /// its manifest says so and this log has not seen it before).
-    ///
-    /// # Errors
-    /// `Invalid`: its manifest. `Conflict`: its id is taken. What its `start` says.
-    pub async fn register(&self, driver: impl Driver) -> Result<()> {
-        self.add(Arc::new(driver), Provenance::Application).await
-    }
-
-    /// As [`Processor::register`], for a driver from a pack or a document.
-    ///
-    /// # Errors
-    /// As [`Processor::register`].
-    pub async fn register_installed(&self, driver: impl Driver) -> Result<()> {
-        self.add(Arc::new(driver), Provenance::Installed).await
-    }
-
-    async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
-        let kernel = &self.kernel;
-        let _one_at_a_time = kernel.registering.lock().await;
-        if kernel.closing.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the processor was shut down"));
-        }
-        let new = Arc::new(Registered::new(driver, provenance, kernel.queue_capacity)?);
-        let list = with_driver(kernel.routes().drivers(), new.clone())?;
-        kernel.start_driver(&new).await?;
-        // Up to here the log is its past; from the next table on, events come by themselves.
-        let end = kernel.bus.status().borrow().head;
-        let table = Arc::new(RouteTable::new(list));
-        *kernel.routes.write().unwrap_or_else(std::sync::PoisonError::into_inner) = table;
-        kernel.introduce(&new, end).await?;
-        kernel.catch_up(std::slice::from_ref(&new)).await
     }
 }

@@ -52,6 +52,8 @@ impl Kernel {
             let page = self.bus.unrouted(BATCH).await?;
             let last = page.len() < BATCH;
             for logged in page {
+                // Kept until the commit: a driver that is being registered waits for what was routed without it.
+                let _routes = self.routes();
                 let route = self.route_logged(logged).await;
                 match self.bus.commit(Command::Route(Box::new(route))).await {
                     Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
@@ -113,6 +115,7 @@ impl Kernel {
         parked: Parked,
         approved: Option<AuditRecord>,
     ) -> Result<()> {
+        let _routes = self.routes();
         let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
         let event = parked.event;
         let targets = self.targets(&event.event_type);

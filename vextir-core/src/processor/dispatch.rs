@@ -39,7 +39,7 @@ impl Kernel {
             let routes = self.routes();
             for run in deliveries.chunk_by(|one, other| one.driver == other.driver) {
                 let Some(driver) = routes.driver(&run[0].driver) else {
-                    tracing::warn!(driver = %run[0].driver, "a delivery waits for a driver that is not registered");
+                    self.unclaim_fresh(run);
                     continue;
                 };
                 let mut lane = driver.lane();

@@ -98,6 +98,8 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
+        // Kept until the commit: a driver that is being registered waits for what was routed without it.
+        let routes = self.routes();
         let count = emissions.len();
         let mut entries = Vec::with_capacity(count);
         let mut audit = Vec::new();
@@ -106,11 +108,12 @@ impl Kernel {
             entries.push(entry);
             audit.extend(record);
         }
-        if self.routes().has_eager() {
+        if routes.has_eager() {
             Box::pin(self.run_eager(&mut entries)).await;
         }
         let append = Arc::new(Append { entries, checkpoints, audit });
         let receipt = self.commit_append(&append, wait).await?;
+        drop(routes);
         for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
@@ -132,10 +135,7 @@ impl Kernel {
     /// Accept, authorize, route for one event from outside.
     async fn admit(&self, origin: &Origin, emission: Emission) -> Result<(Entry, Option<AuditRecord>)> {
         let Emission { event, typed, minted, options } = emission;
-        let accepted = {
-            let _step = tracing::debug_span!("accept", event_type = %event.event_type).entered();
-            self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?
-        };
+        let accepted = self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?;
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = self.targets(&event.event_type);
@@ -150,7 +150,6 @@ impl Kernel {
         let place = if delayed && !matches!(verdict, Verdict::Hold(_)) {
             Place::Parked(Hold::Delayed, None)
         } else {
-            let _step = tracing::debug_span!("route", event = %event.id).entered();
             self.refuse_orphan(&event, targets.is_empty())?;
             self.route(&event, &verdict, &targets)
         };

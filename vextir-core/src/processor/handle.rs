@@ -95,7 +95,7 @@ impl Kernel {
 }
 
 /// Polls once, with the task's own waker.
-async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
+pub(super) async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => Poll::Ready(None),

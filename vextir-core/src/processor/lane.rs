@@ -24,6 +24,8 @@ pub(super) struct Lane {
     capacity: usize,
     picks: u64,
     paused: bool,
+    /// Nothing runs yet: what its driver missed is still being collected.
+    closed: bool,
     /// What did not fit into memory, or was not read yet.
     spill: Option<Spill>,
     /// The highest position that was read from the tables: fresh ones up to it are known already.
@@ -54,6 +56,7 @@ impl Lane {
             capacity: capacity.max(1),
             picks: 0,
             paused: false,
+            closed: false,
             spill: Some(Spill { after: 0, passed: 0 }),
             read_up_to: 0,
             reading: false,
@@ -135,7 +138,7 @@ impl Lane {
 
     /// The next delivery to run, if one may.
     pub(super) fn next(&mut self) -> Option<Delivery> {
-        if self.paused || self.running >= self.concurrency || self.queued == 0 {
+        if self.paused || self.closed || self.running >= self.concurrency || self.queued == 0 {
             return None;
         }
         let order = pick_order(self.picks);
@@ -201,7 +204,7 @@ impl Lane {
 
     /// Takes a slot for an eager handler, if the driver has nothing else to do first.
     pub(super) fn take_slot(&mut self) -> bool {
-        let free = !self.paused && self.running < self.concurrency && self.ready_now() == 0;
+        let free = !self.paused && !self.closed && self.running < self.concurrency && self.ready_now() == 0;
         self.running += usize::from(free);
         free
     }
@@ -213,6 +216,11 @@ impl Lane {
 
     pub(super) fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// Keeps everything back until it is opened, whether it is paused or not.
+    pub(super) fn set_closed(&mut self, closed: bool) {
+        self.closed = closed;
     }
 
     pub(super) fn is_paused(&self) -> bool {

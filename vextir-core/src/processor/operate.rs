@@ -1,7 +1,7 @@
 //! The operator's calls: pause, cancel, extend, redrive, approve, look.
 
 use super::{Kernel, Processor};
-use crate::bus::{Command, DeadLetter, Hold, Parked, Position, Release};
+use crate::bus::{Command, DeadLetter, Held, Hold, Parked, Position, Release};
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, Limits, Manifest, Name, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -207,7 +207,9 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn redrive(&self, letters: &Letters) -> Result<usize> {
-        self.kernel.end_letters(letters, "redrive", Command::Redrive).await
+        let limits = &self.kernel.limits;
+        let again = |positions, decision| Command::Redrive { positions, decision, limits: limits.clone() };
+        self.kernel.end_letters(letters, again).await
     }
 
     /// Forgets dead letters. Says how many.
@@ -215,7 +217,8 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn discard(&self, letters: &Letters) -> Result<usize> {
-        self.kernel.end_letters(letters, "discard", Command::Discard).await
+        let forget = |positions, decision| Command::Discard { positions, decision };
+        self.kernel.end_letters(letters, forget).await
     }
 
     /// Audit records after a number, the oldest first, each with its number.
@@ -251,7 +254,7 @@ impl Kernel {
 
     pub(super) async fn cancel(self: &Arc<Self>, user: &Name, root: &EventId) -> Result<usize> {
         let owner = self.bus.lease(user, root).await?.map_or_else(|| user.clone(), |lease| lease.user);
-        let held = self.held_in_order(|event| event.is_of_tree(&owner, root)).await?;
+        let held = self.bus.held(&Held::Tree(owner.clone(), root.clone()), ALL).await?;
         let held: Vec<Event> = held.into_iter().map(|parked| parked.event).collect();
         let command = Command::Cancel { user: owner.clone(), root: root.clone() };
         let receipt = self.bus.commit(command).await?;
@@ -273,7 +276,7 @@ impl Kernel {
         let command = Command::Extend { user: owner.clone(), root: root.clone(), limits };
         self.bus.commit(command).await?;
         self.note(&owner, root, "extend", "new limits set by the operator").await?;
-        let mine = self.held_in_order(|event| event.is_of_tree(&owner, root)).await?;
+        let mine = self.bus.held(&Held::Tree(owner.clone(), root.clone()), ALL).await?;
         for parked in mine.into_iter().filter(|parked| parked.hold == Hold::Lease) {
             let event = parked.event.clone();
             match event.ordering_key {
@@ -289,24 +292,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// What is held of the events that are meant, in the order of arrival.
-    async fn held_in_order(&self, meant: impl Fn(&Event) -> bool) -> Result<Vec<Parked>> {
-        let mut held = Vec::new();
-        for hold in [Hold::Approval, Hold::Lease, Hold::Key] {
-            let page = self.bus.parked(hold, ALL).await?;
-            held.extend(page.into_iter().filter(|parked| meant(&parked.event)));
-        }
-        held.sort_by_key(|parked| parked.number);
-        Ok(held)
-    }
-
     async fn decide(self: &Arc<Self>, parked: &Parked, reason: &str, approved: bool) -> Result<()> {
         let event = &parked.event;
-        let page = self.bus.parked(Hold::Approval, ALL).await?;
+        let found = self.bus.held(&Held::Event(event.user_id.clone(), event.id.clone()), 1).await?;
         let missing =
             || Error::new(ErrorKind::NotFound, format!("no event {} waits for an approval", event.id));
-        let waits = |one: &Parked| one.number == parked.number && one.event.id == event.id;
-        let parked = page.into_iter().find(waits).ok_or_else(missing)?;
+        let waits = |one: &Parked| one.number == parked.number && one.hold == Hold::Approval;
+        let parked = found.into_iter().find(waits).ok_or_else(missing)?;
         let act = if approved { "approve" } else { "reject" };
         let decision = Decision::new(Name::literal("operator"), reason);
         let record = AuditRecord::about(event, act, decision);
@@ -325,10 +317,9 @@ impl Kernel {
     /// approval or for its tree's lease.
     async fn release_behind(self: &Arc<Self>, event: &Event) -> Result<()> {
         let Some(key) = &event.ordering_key else { return Ok(()) };
-        let same_key =
-            |other: &Event| other.user_id == event.user_id && other.ordering_key.as_ref() == Some(key);
+        let same_key = Held::Key(event.user_id.clone(), key.clone());
         loop {
-            let Some(first) = self.held_in_order(same_key).await?.into_iter().next() else { return Ok(()) };
+            let Some(first) = self.bus.held(&same_key, 1).await?.pop() else { return Ok(()) };
             let goes_on = match first.hold {
                 Hold::Key => true,
                 Hold::Lease => {
@@ -347,8 +338,7 @@ impl Kernel {
     async fn end_letters(
         self: &Arc<Self>,
         letters: &Letters,
-        act: &'static str,
-        command: fn(Vec<Position>) -> Command,
+        command: impl Fn(Vec<Position>, Decision) -> Command,
     ) -> Result<usize> {
         let (mut after, mut meant) = (0, Vec::new());
         // Seen whole before the first is touched: what dies again meanwhile is not meant.
@@ -364,10 +354,8 @@ impl Kernel {
         let mut touched = 0;
         for chunk in meant.chunks(BATCH) {
             let positions = chunk.iter().map(|letter| letter.position).collect();
-            touched += self.bus.commit(command(positions)).await?.touched;
             let decision = Decision::new(Name::literal("operator"), "asked by the operator");
-            let audit = chunk.iter().map(|letter| AuditRecord::about(&letter.event, act, decision.clone()));
-            self.bus.commit(Command::Audit(audit.collect())).await?;
+            touched += self.bus.commit(command(positions, decision)).await?.touched;
             chunk.iter().for_each(|letter| self.unblock_dead(letter));
         }
         Ok(touched)

@@ -1,15 +1,10 @@
-//! After a stop: who may have been running when the process died, which drivers are gone, and what a new
-//! driver has missed.
+//! After a stop: who may have been running when the process died, and which drivers are gone.
 
 use super::Kernel;
-use super::authorize::{Ruling, audit_of};
 use super::registry::Registered;
-use super::route::Targets;
 use super::settle::Settled;
-use crate::bus::{
-    Attachment, Checkpoint, Command, Delivery, Outcome, Place, Position, Route, Settlement, first_left,
-};
-use crate::{Data, Error, ErrorKind, EventFilter, Name, Result, Sequence, Verdict};
+use crate::bus::{Attachment, Command, Delivery, Outcome, Position, Settlement};
+use crate::{Name, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,14 +103,14 @@ impl Kernel {
         let mut room: HashMap<&Name, [usize; 3]> =
             drivers.iter().map(|driver| (&driver.id, slots(driver))).collect();
         let mut keys = HashSet::new();
-        let mut orphaned: HashMap<Name, usize> = HashMap::new();
+        let mut unclaimed = Vec::new();
         let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
         let (mut after, now) = (0, self.clock.now());
         loop {
             let page = self.bus.pending(after, BATCH).await?;
             for mut delivery in page.iter().cloned() {
                 let Some(room) = room.get_mut(&delivery.driver) else {
-                    *orphaned.entry(delivery.driver.clone()).or_default() += 1;
+                    unclaimed.push((delivery.driver, delivery.position));
                     continue;
                 };
                 // Each priority is dispatched in order, and of each key only the first.
@@ -141,9 +136,7 @@ impl Kernel {
                 _ => break,
             }
         }
-        for (driver, count) in orphaned {
-            tracing::warn!(%driver, count, "deliveries wait for a driver that is not registered");
-        }
+        self.unclaim(unclaimed).await?;
         self.bus.commit(Command::Reclaim { positions: reclaimed, alone: None }).await?;
         let (poison, suspects): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.reclaims >= POISON);
@@ -194,8 +187,7 @@ impl Kernel {
     }
 
     async fn run_alone(self: &Arc<Self>, suspect: &Delivery) -> Result<()> {
-        let routes = self.routes();
-        let Some(driver) = routes.driver(&suspect.driver) else { return Ok(()) };
+        let Some(driver) = &self.routes().driver(&suspect.driver).cloned() else { return Ok(()) };
         if self.quarantine.is_blocked(suspect) {
             driver.lane().enqueue(suspect.clone());
             return Ok(());
@@ -228,60 +220,5 @@ impl Kernel {
                 _ => return Ok(()),
             }
         }
-    }
-
-    /// Gives a driver that is new to the log the events that the log still has. Goes on where a crash cut it
-    /// off.
-    pub(super) async fn route_past(&self, driver: &Registered, end: Sequence) -> Result<()> {
-        let kernel = Name::literal("vextir");
-        let key = format!("from_start/{}", driver.id);
-        let earlier = self.bus.checkpoints(&kernel, "from_start/", usize::MAX >> 1).await?;
-        let note = earlier.into_iter().find(|note| note.key == key).and_then(|note| note.value);
-        let mut after = note.and_then(|value| value.decode::<u64>().ok()).unwrap_or(0);
-        // Those are routed with everything else that waits.
-        let unrouted: HashSet<u64> =
-            self.bus.unrouted(usize::MAX >> 1).await?.iter().map(|logged| logged.sequence).collect();
-        while after < end {
-            let page = match self.bus.read(after, &EventFilter::all(), BATCH).await {
-                Err(error) if error.kind() == ErrorKind::Gap => {
-                    after = first_left(&*self.bus).await?;
-                    continue;
-                }
-                page => page?,
-            };
-            for logged in page.events.into_iter().take_while(|logged| logged.sequence <= end) {
-                let event = logged.event;
-                let wanted = driver.patterns.iter().any(|pattern| pattern.matches(&event.event_type));
-                if !wanted || unrouted.contains(&logged.sequence) {
-                    continue;
-                }
-                let all = self.targets(&event.event_type);
-                let own: Targets =
-                    all.iter().filter(|target| target.driver.id == driver.id).cloned().collect();
-                let origin = crate::Origin::User(event.user_id.clone());
-                let Ruling { verdict, targets } = self.authorize(&event, &origin, own, false).await;
-                let audit = audit_of(&event, &verdict).into_iter().collect();
-                let place = match verdict {
-                    // What is held or denied today is not done for the past.
-                    Verdict::Hold(_) | Verdict::Deny(_) => Place::Routed(Vec::new()),
-                    verdict => self.route(&event, &verdict, &targets),
-                };
-                let value = Some(Data::new(&logged.sequence)?);
-                let route = Route {
-                    sequence: logged.sequence,
-                    event,
-                    place,
-                    audit,
-                    limits: self.limits.clone(),
-                    waiting: false,
-                    checkpoint: Some(Checkpoint { driver: kernel.clone(), key: key.clone(), value }),
-                };
-                self.bus.commit(Command::Route(Box::new(route))).await.map_err(|error: Error| {
-                    error.context(format!("driver {}: routing the past", driver.id))
-                })?;
-            }
-            after = page.next.max(after + 1);
-        }
-        Ok(())
     }
 }

@@ -41,6 +41,8 @@ impl Registered {
         let manifest = driver.manifest();
         let patterns = manifest.check()?;
         let concurrency = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
+        let mut lane = Lane::new(concurrency, queue);
+        lane.set_closed(manifest.from_start);
         Ok(Self {
             id: manifest.id.clone(),
             driver,
@@ -49,7 +51,7 @@ impl Registered {
             timeout: manifest.resource_requirements.timeout.unwrap_or(TIMEOUT),
             retries: manifest.retries.unwrap_or(RETRIES),
             meters: Meters::new(&manifest.id),
-            lane: Mutex::new(Lane::new(concurrency, queue)),
+            lane: Mutex::new(lane),
             quick: AtomicU32::new(0),
             manifest,
         })

@@ -7,6 +7,7 @@ use crate::pattern::Trie;
 use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
 use foldhash::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio_util::sync::CancellationToken;
 
 /// How many event types the cache remembers.
 const CACHED_TYPES: usize = 10_000;
@@ -34,7 +35,7 @@ impl RouteTarget {
     }
 }
 
-/// Every driver's patterns, compiled.
+/// Every driver's patterns, compiled. Whoever routes an event keeps the table until the event is committed.
 #[derive(Debug, Default)]
 pub(super) struct RouteTable {
     drivers: Vec<Arc<Registered>>,
@@ -43,6 +44,17 @@ pub(super) struct RouteTable {
     exact: HashMap<Name, Vec<(usize, Effect)>>,
     patterns: Trie<(usize, Effect)>,
     cache: RwLock<HashMap<Name, Targets>>,
+    in_use: InUse,
+}
+
+/// Tells when the last user of a table is gone.
+#[derive(Debug, Default)]
+struct InUse(CancellationToken);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 impl RouteTable {
@@ -93,6 +105,11 @@ impl RouteTable {
         targets.into()
     }
 
+    /// Cancelled when nobody routes by this table any more, and everything that was routed by it is committed.
+    pub(super) fn landed(&self) -> CancellationToken {
+        self.in_use.0.clone()
+    }
+
     /// Whether any driver runs before the commit.
     pub(super) fn has_eager(&self) -> bool {
         self.has_eager
@@ -126,6 +143,7 @@ impl Kernel {
 
     /// Where an event goes after its verdict.
     pub(super) fn route(&self, event: &Event, verdict: &Verdict, targets: &Targets) -> Place {
+        let _step = tracing::debug_span!("route", event = %event.id, root = %event.root()).entered();
         match verdict {
             Verdict::Hold(decision) => Place::Parked(Hold::Approval, Some(decision.clone())),
             Verdict::Limit(_, obligations) => Place::Routed(deliveries(targets, Some(obligations))),

@@ -10,7 +10,7 @@ use super::retry::Next;
 use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
 use crate::{
-    AuditRecord, Category, Error, ErrorKind, Event, EventId, Failure, Name, Origin, Result, Verdict,
+    AuditRecord, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -57,6 +57,9 @@ impl Kernel {
         result: Result<Vec<Event>, Failure>,
         effects: Effects,
     ) -> Settled {
+        let routes_nothing = effects.outputs.is_empty() && matches!(&result, Ok(made) if made.is_empty());
+        // Kept until the commit: a driver that is being registered waits for what was routed without it.
+        let _routes = (!routes_nothing).then(|| self.routes());
         let done = match result {
             Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
@@ -100,6 +103,7 @@ impl Kernel {
         refused: &Settlement,
         error: &Error,
     ) -> Settled {
+        let _routes = self.routes();
         let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
@@ -219,14 +223,14 @@ impl Kernel {
         if is_kernels_own(handled) {
             return None;
         }
-        let data = serde_json::json!({"driver": delivery.driver, "error": reason, "event_id": handled.id});
-        let mut event = Event::new(Name::literal("error"))
-            .with_category(Category::Internal)
+        let failed = HandlerFailed::new(delivery.driver.clone(), reason, handled.id.clone());
+        let made = Event::of(&failed).inspect_err(|error| tracing::error!(%error, "no error event"));
+        let mut event = made
+            .ok()?
             .with_user(handled.user_id.clone())
             .with_source(Name::literal(KERNEL))
             .with_timestamp(self.clock.now())
-            .with_cause(handled.id.clone())
-            .with_data(data);
+            .with_cause(handled.id.clone());
         let envelope = event.edit();
         // A redriven delivery can die again: its position tells the two apart.
         let maker = format!("{}#{}", delivery.driver, delivery.position);

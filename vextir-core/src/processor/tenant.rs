@@ -2,14 +2,19 @@
 
 use super::emit::EmitOptions;
 use super::{Kernel, request};
-use crate::bus::{EventStream, Start};
+use crate::bus::{DeadLetter, EventStream, Held, Parked, Start};
 use crate::{
     Actor, Context, Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, Lease, Name, Origin, Payload,
-    Result,
+    Result, Signal,
 };
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+/// How many dead letters are looked at in one go.
+const LETTERS: usize = 1_024;
 
 /// What a server gives to one of its users. Made by [`Processor::as_user`](crate::Processor::as_user); does
 /// not keep the processor running.
@@ -121,6 +126,45 @@ impl Tenant {
         self.kernel.stream(filter, start).await
     }
 
+    /// What handlers that run for this user send meanwhile. Not logged.
+    #[must_use]
+    pub fn signals(&self) -> Signals {
+        let (receiver, stop) = (self.kernel.signals.subscribe(), self.kernel.stop.clone());
+        Signals { receiver, stop, user: self.user.clone() }
+    }
+
+    /// This user's events that wait for an approval, for a lease, or behind another held event of their
+    /// ordering key, without their numbers.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn held(&self, limit: usize) -> Result<Vec<Parked>> {
+        let held = self.kernel.bus.held(&Held::User(self.user.clone()), limit).await?;
+        // Numbers are given to everybody's events: they would tell how many others wait.
+        Ok(held.into_iter().map(|parked| Parked { number: 0, ..parked }).collect())
+    }
+
+    /// Deliveries of this user's events that failed for good, the oldest first, without their places in the
+    /// log. Takes as long as there are letters of everybody.
+    ///
+    /// # Errors
+    /// The back end failed.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        let (mut after, mut own) = (0, Vec::new());
+        loop {
+            let page = self.kernel.bus.dead_letters(after, LETTERS).await?;
+            let last = page.last().map(|last| last.position).filter(|_| page.len() == LETTERS);
+            let mine = page.into_iter().filter(|letter| letter.event.user_id == self.user);
+            own.extend(mine.map(|letter| DeadLetter { position: 0, sequence: 0, ..letter }));
+            match last {
+                Some(last) if own.len() < limit => after = last,
+                _ => break,
+            }
+        }
+        own.truncate(limit);
+        Ok(own)
+    }
+
     /// The ledger of one of this user's causal trees, without its places in the log.
     ///
     /// # Errors
@@ -150,5 +194,31 @@ impl Tenant {
 impl fmt::Debug for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tenant").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// One user's signals, as they come; one that listens too slowly misses some.
+#[derive(Debug)]
+pub struct Signals {
+    receiver: broadcast::Receiver<Signal>,
+    stop: CancellationToken,
+    user: Name,
+}
+
+impl Signals {
+    /// The next one; `None` when the processor has stopped.
+    pub async fn next(&mut self) -> Option<Signal> {
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = self.receiver.recv() => received,
+                () = self.stop.cancelled() => return None,
+            };
+            match received {
+                Ok(signal) if signal.user == self.user => return Some(signal),
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
     }
 }

@@ -25,6 +25,7 @@ mod parked;
 mod read;
 mod settle;
 mod tools;
+mod unclaimed;
 mod work;
 
 pub use tools::{Broken, Outcome};
@@ -142,12 +143,20 @@ properties! {
         cancel_drops_what_waits
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
+        a_letter_keeps_the_ledger_of_its_tree
         discarded_letters_are_forgotten;
     parked:
         delayed_events_wait_in_the_order_of_their_time
         a_release_happens_once
         a_dropped_release_frees_the_ledger
+        held_events_are_found_by_what_they_belong_to
         events_wait_behind_a_held_one_of_their_key;
+    unclaimed:
+        what_is_unclaimed_is_no_backlog
+        a_claimed_delivery_is_as_it_was
+        what_is_unclaimed_can_be_dropped
+        what_is_unclaimed_is_bounded
+        what_is_unclaimed_survives;
     life:
         one_processor_at_a_time
         an_orderly_stop_is_told_from_a_crash
@@ -202,9 +211,12 @@ macro_rules! __bus_conformance {
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go the_kernels_own_events_draw_nothing cancel_drops_what_waits
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
-            discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
+            a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
-            events_wait_behind_a_held_one_of_their_key one_processor_at_a_time
+            held_events_are_found_by_what_they_belong_to
+            events_wait_behind_a_held_one_of_their_key what_is_unclaimed_is_no_backlog
+            a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded
+            what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
             everything_survives_when_the_bus_is_durable a_full_backlog_is_busy
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins

@@ -1,11 +1,11 @@
 //! A suite that cannot fail proves nothing: each of these buses breaks one promise, and it is found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Hold, Logged, Page,
-    Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Held, Hold, Logged,
+    Page, Parked, Position, Receipt, Sequence,
 };
 use vextir::testkit::conformance;
 use vextir::{
@@ -157,12 +157,24 @@ impl EventBus for Broken {
         Ok(pending)
     }
 
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.bus.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.bus.unclaimed_of(driver, after, limit).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.bus.unrouted(limit).await
     }
 
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.bus.parked(hold, limit).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.bus.held(which, limit).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

@@ -1,6 +1,7 @@
 use crate::driver::{answers, driver, log, quick, types};
+use std::time::Duration;
 use vextir::prelude::*;
-use vextir::{AuthorizeRequest, Authorizer, Decision, ErrorKind, Result, Verdict};
+use vextir::{AuthorizeRequest, Authorizer, Decision, ErrorKind, ManualClock, MemoryBus, Result, Verdict};
 
 #[derive(Debug)]
 struct Policy(fn(&AuthorizeRequest<'_>) -> Result<Verdict>);
@@ -187,4 +188,56 @@ async fn an_approval_waives_the_hold_and_nothing_else() {
     app.idle().await;
     assert!(app.dead_letters(0, 1).await.unwrap().is_empty());
     assert_eq!(types(&log(&app).await), ["a.ask"]);
+}
+
+/// Does not answer about events of a type that begins with `slow`, and grants nothing in time.
+#[derive(Debug)]
+struct Hangs;
+
+#[vextir::async_trait]
+impl Authorizer for Hangs {
+    async fn authorize(&self, request: &AuthorizeRequest<'_>) -> Result<Verdict> {
+        if request.event.event_type.starts_with("slow") {
+            std::future::pending::<()>().await;
+        }
+        Ok(Verdict::Allow)
+    }
+
+    async fn grants(&self, _: &AuthorizeRequest<'_>, _: &vextir::Target) -> Result<bool> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_hangs_denies_and_the_chores_go_on() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let bus = MemoryBus::new();
+    for name in ["slow.ask", "quick.ask"] {
+        bus.emit(Event::new(name)).await.unwrap();
+    }
+    let builder = crate::driver::on(bus).driver(echo()).authorizer(Hangs).clock(clock.clone());
+    let app = builder.start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    clock.advance(Duration::from_millis(4_999));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(app.audit(0, 10).await.unwrap().is_empty(), "five seconds are not over");
+    clock.advance(Duration::from_millis(1));
+    app.idle().await;
+    assert_eq!(types(&log(&app).await), ["slow.ask", "quick.ask", "answer"]);
+    let audit = app.audit(0, 10).await.unwrap();
+    assert_eq!((audit.len(), audit[0].1.event_type.as_str()), (1, "slow.ask"));
+    assert!(audit[0].1.decision.reason.contains("in time"), "{}", audit[0].1.decision);
+}
+
+#[tokio::test]
+async fn the_limit_of_a_policy_can_be_chosen_and_late_grants_are_none() {
+    let tool = answers(Manifest::new("tool").handles("quick.job"), |_| Ok(vec![Event::new("done")]));
+    let limit = Duration::from_millis(10);
+    let builder = quick().installed_driver(tool).authorizer(Hangs).policy_timeout(limit);
+    let app = builder.start().await.unwrap();
+    for name in ["slow.ask", "quick.job"] {
+        let error = app.emit(Event::new(name)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{name}");
+    }
+    assert!(log(&app).await.is_empty());
 }

@@ -7,10 +7,14 @@ mod authorize;
 mod driver;
 mod faults;
 mod flow;
+mod introduce;
 mod lease;
+mod observe;
 mod operate;
 mod order;
 mod regressions;
 mod retry;
+mod tenant;
+mod unclaimed;
 
 mod watch;

@@ -97,19 +97,6 @@ async fn dropping_the_last_handle_stops_the_work() {
 }
 
 #[tokio::test]
-async fn the_wanted_work_of_a_driver_that_is_gone_waits_for_it() {
-    let bus = MemoryBus::new();
-    let app = on(bus.clone()).driver(echo()).paused().start().await.unwrap();
-    app.emit(Event::new("ask")).await.unwrap();
-    app.shutdown().await.unwrap();
-    let app = on(bus).start().await.unwrap();
-    assert_eq!(app.bus().pending(0, 10).await.unwrap().len(), 1);
-    app.register(echo()).await.unwrap();
-    app.idle().await;
-    assert_eq!(types(&log(&app).await), ["ask", "answer"]);
-}
-
-#[tokio::test]
 async fn what_kills_the_process_runs_alone_and_then_is_buried() {
     let bus = MemoryBus::new();
     let stuck = || {
@@ -158,4 +145,43 @@ async fn what_never_ran_is_not_buried_however_often_the_process_dies() {
     let app = on(bus).driver(echo()).start().await.unwrap();
     app.idle().await;
     assert_eq!(types(&log(&app).await), ["ask", "answer"]);
+}
+
+/// The rule: with two reclaims it runs alone, with five it is dead; whose fault a kill was, nobody knows.
+#[tokio::test]
+async fn who_is_killed_alone_three_times_is_buried_guilty_or_not() {
+    let slow = || driver(Manifest::new("slow").handles("ask"), |_, _| Box::pin(std::future::pending()));
+    let bus = MemoryBus::new();
+    let app = on(bus.clone()).driver(slow()).paused().start().await.unwrap();
+    app.emit(Event::new("ask")).await.unwrap();
+    drop(app);
+    let mut counts = Vec::new();
+    for _ in 1..=4 {
+        let app = on(bus.clone()).driver(slow()).start().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        counts.push(app.bus().pending(0, 10).await.unwrap()[0].reclaims);
+        drop(app);
+    }
+    assert_eq!(counts, [1, 2, 3, 4], "two in the crowd, then alone");
+    let app = on(bus.clone()).driver(slow()).paused().start().await.unwrap();
+    let dead = app.dead_letters(0, 10).await.unwrap();
+    assert_eq!(dead.len(), 1, "the third kill alone is the fifth in all");
+    assert_eq!(app.redrive(&vextir::Letters::all()).await.unwrap(), 1);
+    assert_eq!(app.bus().pending(0, 10).await.unwrap()[0].reclaims, 0, "a redrive begins anew");
+}
+
+#[tokio::test]
+async fn a_kill_before_the_alone_run_began_is_not_counted() {
+    let slow = || driver(Manifest::new("slow").handles("ask"), |_, _| Box::pin(std::future::pending()));
+    let bus = MemoryBus::new();
+    let app = on(bus.clone()).driver(slow()).start().await.unwrap();
+    app.emit(Event::new("ask")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(app);
+    drop(on(bus.clone()).driver(slow()).paused().start().await.unwrap());
+    for _ in 0..10 {
+        let app = on(bus.clone()).driver(slow()).paused().start().await.unwrap();
+        assert_eq!(app.bus().pending(0, 10).await.unwrap()[0].reclaims, 2);
+        drop(app);
+    }
 }

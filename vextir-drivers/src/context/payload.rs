@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vextir::context::Revision;
+use vextir::context::{Changed, Revision};
 use vextir::{Payload, Timestamp};
 
 /// Read a document, or see what is in a folder.
@@ -223,4 +223,52 @@ impl From<Revision> for ContextRevision {
             event_id: by.cause.map(|cause| cause.to_string()),
         }
     }
+}
+
+/// Something changed at or below a watched path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Payload)]
+#[payload(type = "context.changed", category = "input")]
+pub struct ContextChanged {
+    /// The document or folder, as it is called now.
+    pub path: String,
+    /// What was done: `created`, `written`, `moved`, ..
+    pub what: Value,
+    /// The path before a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The version that it made; 0 where the content was left alone.
+    pub version: u64,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// By which user.
+    pub user: String,
+    /// Through which agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// By which driver's handler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Because of which event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+}
+
+impl From<Changed> for ContextChanged {
+    fn from(changed: Changed) -> Self {
+        let Changed { path, what, from, version, at, by, .. } = changed;
+        let done = ContextRevision::from(Revision::new(version, what, at, by));
+        let ContextRevision { what, user, agent, driver, event_id, .. } = done;
+        Self { path, what, from, version, at, user, agent, driver, event_id }
+    }
+}
+
+/// Changes at or below a watched path were not told, and are not kept any more: read the documents anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Payload)]
+#[payload(type = "context.gap", category = "input")]
+pub struct ContextGap {
+    /// The watched path.
+    pub path: String,
+    /// What happened.
+    pub reason: String,
 }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
 use vextir_context::Hub;
-use vextir_core::{ErrorKind, Event, Payload, Processor, Tenant};
+use vextir_core::{ErrorKind, Event, EventBus, EventBusExt, Payload, Processor, Start, Tenant};
 use vextir_drivers::context::*;
 
 async fn tenant(user: &'static str) -> (Hub, Processor, Tenant) {
@@ -101,5 +103,73 @@ async fn what_cannot_be_done_fails_with_its_reason() {
         assert_eq!(error.kind(), error_kind, "{kind}: {error}");
         assert!(error.to_string().contains(says), "{kind}: {error}");
     }
+    app.shutdown().await.unwrap();
+}
+
+async fn changed(hub: &Hub, app: &Processor, count: usize) -> Vec<(String, Value)> {
+    let all = async {
+        loop {
+            let page = hub.read(0, &"context.*".try_into().unwrap(), 1_000).await.unwrap();
+            if page.events.len() >= count {
+                return page.events;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let events = tokio::time::timeout(Duration::from_secs(5), all).await.unwrap();
+    app.idle().await;
+    let told = |event: &Event| {
+        let told: ContextChanged = event.data.decode().unwrap();
+        (format!("{} {}", event.user_id, told.path), told.what)
+    };
+    events.iter().map(|logged| told(&logged.event)).collect()
+}
+
+#[tokio::test]
+async fn changes_become_events_once_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    let start = async |hub: &Hub| {
+        let watch = ContextWatch::new(hub.context("ann"), "/Inbox").and(hub.context("bob"), "/");
+        Processor::builder(hub.clone()).driver(watch).start().await.unwrap()
+    };
+    let hub = Hub::open(&file).unwrap();
+    hub.context("ann").write("/Inbox/before", "x").await.unwrap();
+    let app = start(&hub).await;
+    hub.context("ann").write("/elsewhere", "x").await.unwrap();
+    hub.context("ann").write("/Inbox/one", "x").await.unwrap();
+    hub.context("bob").write("/two", "x").await.unwrap();
+    let mut told = changed(&hub, &app, 2).await;
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(told, [("ann /Inbox/one".into(), json!("created")), ("bob /two".into(), json!("created"))]);
+    app.shutdown().await.unwrap();
+    hub.context("ann").append("/Inbox/one", "y").await.unwrap();
+    hub.close().await.unwrap();
+
+    let hub = Hub::open(&file).unwrap();
+    hub.context("ann").remove("/Inbox/one").await.unwrap();
+    let app = start(&hub).await;
+    let told = changed(&hub, &app, 4).await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(
+        told[2..],
+        [("ann /Inbox/one".into(), json!("written")), ("ann /Inbox/one".into(), json!("removed"))]
+    );
+    app.shutdown().await.unwrap();
+    hub.close().await.unwrap();
+
+    // As if the history had been trimmed while nobody watched.
+    let hub = Hub::open(&file).unwrap();
+    hub.context("ann").write("/Inbox/lost", "x").await.unwrap();
+    hub.close().await.unwrap();
+    let tables = rusqlite::Connection::open(&file).unwrap();
+    tables.execute("INSERT INTO meta SELECT 'changes_trimmed', max(seq) FROM change", []).unwrap();
+    drop(tables);
+    let hub = Hub::open(&file).unwrap();
+    let gaps = "context.gap".try_into().unwrap();
+    let mut gaps = Arc::new(hub.clone()).subscribe(gaps, Start::Now).await.unwrap();
+    let app = start(&hub).await;
+    let gap: ContextGap = gaps.next().await.unwrap().unwrap().data.decode().unwrap();
+    assert_eq!(gap.path, "/Inbox");
     app.shutdown().await.unwrap();
 }

@@ -7,7 +7,7 @@ use vextir_core::ErrorKind;
 
 /// How many random schedules are run; `SCHEDULES=10000` is the full campaign.
 fn schedules() -> u64 {
-    std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
+    std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(40)
 }
 
 /// A small value out of few names, so that replicas meet often.

@@ -8,7 +8,7 @@ use yrs::{Any, Array, Doc, In, Map, MapPrelim, ReadTxn, StateVector, Text, Trans
 
 /// How many mutated updates are tried; `MUTATIONS=100000` is the full campaign.
 fn mutations() -> usize {
-    std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000)
+    std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000)
 }
 
 /// Updates of every kind of content, each for the document that the ones before it made.
@@ -148,21 +148,25 @@ fn refused(update: &[u8]) -> String {
 
 #[test]
 fn content_that_is_not_of_ours_is_refused() {
-    // One value in the map, an array in an array in an array, without end.
-    let deep = [&[1, 1, 66, 0, 0x28, 1, 1, b'c', 0, 1][..], &[117, 1].repeat(1_000_000)].concat();
+    // One value in the list, an array in an array in an array, without end.
+    let deep = [&[1, 1, 66, 0, 0x08, 1, 1, b'c', 1][..], &[117, 1].repeat(1_000_000)].concat();
     assert!(refused(&deep).contains("nested"));
     let nan = foreign(|txn| {
-        txn.get_or_insert_map("c").insert(txn, "", f64::NAN);
+        txn.get_or_insert_array("c").insert(txn, 0, f64::NAN);
     });
     assert!(refused(&nan).contains("number"));
     let elsewhere = foreign(|txn| {
-        txn.get_or_insert_map("z").insert(txn, "", 1);
+        txn.get_or_insert_array("z").insert(txn, 0, 1);
     });
     assert!(refused(&elsewhere).contains("unknown name"));
     let kind = foreign(|txn| {
-        txn.get_or_insert_map("c").insert(txn, "", MapPrelim::from([("k", 1)]));
+        txn.get_or_insert_array("c").insert(txn, 0, MapPrelim::from([("k", 1)]));
     });
     assert!(refused(&kind).contains("do not have"));
+    let map = foreign(|txn| {
+        txn.get_or_insert_map("c").insert(txn, "", 1);
+    });
+    assert!(refused(&map).contains("inside of content"));
     let marked = foreign(|txn| {
         let text = txn.get_or_insert_text("c:");
         text.insert(txn, 0, "bold");
@@ -175,6 +179,10 @@ fn content_that_is_not_of_ours_is_refused() {
 fn content_in_wrong_places_is_refused() {
     let mixed = foreign(|txn| txn.get_or_insert_array("c:").insert_range(txn, 0, [1, 2]));
     assert!(refused(&mixed).contains("something else"));
+    let bare = foreign(|txn| txn.get_or_insert_array("c").insert_range(txn, 0, [1, 2]));
+    assert!(refused(&bare).contains("without a key"));
+    let crab = foreign(|txn| txn.get_or_insert_text("c").insert(txn, 0, "🦀🦀"));
+    assert!(refused(&crab).contains("text in it"));
     let id = || In::Any(Any::Buffer(b"abcdefgh".as_slice().into()));
     let twice = foreign(|txn| {
         txn.get_or_insert_array("c[").insert(txn, 0, id());
@@ -201,6 +209,13 @@ fn lengths_that_nothing_stands_behind_are_refused() {
     let mut body = Body::new(1);
     assert!(body.since(&[9; 3]).is_err());
     assert!(body.apply(&[]).is_ok());
+}
+
+/// Found by mutation of states: reading such a document took for ever.
+#[test]
+fn an_operation_beside_itself_is_refused() {
+    let beside_itself = [&[1, 1, 66, 0, 0x84, 66, 0, 1, b'x'][..], &[0]].concat();
+    assert!(refused(&beside_itself).contains("beside itself"));
 }
 
 #[test]

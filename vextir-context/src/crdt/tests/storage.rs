@@ -38,16 +38,15 @@ fn fifty_keys_take_less_than_half_of_a_row_for_each() {
 }
 
 #[test]
-fn writing_one_key_again_and_again_leaves_nothing_behind() {
+fn writing_again_and_again_leaves_nothing_behind() {
     let mut body = Body::new(CLIENT);
     body.set_json(&fifty_keys()).unwrap();
     write(&mut body, 0);
     let before = body.state().len();
-    for _ in 0..5_000 {
-        write(&mut body, 0);
-        write(&mut body, 1);
+    for round in 0..10_000 {
+        write(&mut body, round);
     }
     let grown = body.state().len().saturating_sub(before);
-    println!("10,000 writes of two keys in turn: {grown} bytes more");
-    assert!(grown < 100, "{grown} bytes");
+    println!("10,000 writes of 50 keys in turn: {grown} bytes more");
+    assert!(grown < 300, "{grown} bytes, of which the longer values are some");
 }

@@ -70,7 +70,8 @@ impl Writer<'_> {
     pub(super) fn begin_pass(&mut self, goal: Goal) -> Result<Pass> {
         let target = goal.last.max(goal.too_old);
         let sql = "SELECT seq FROM delivery WHERE seq <= ?1 UNION ALL SELECT seq FROM dead WHERE seq <= ?1
-                   UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1";
+                   UNION ALL SELECT seq FROM unrouted WHERE seq <= ?1
+                   UNION ALL SELECT seq FROM unclaimed WHERE seq <= ?1";
         let mut statement = self.connection.prepare_cached(sql).or_fault()?;
         let mut rows = statement.query([signed(target)]).or_fault()?;
         let mut needed = HashSet::new();
@@ -140,9 +141,10 @@ impl Writer<'_> {
         Ok(some)
     }
 
-    /// Removes the ledger of a tree that is over and whose events are gone up to `removed`.
+    /// Removes the ledger of a tree that is over, has no dead letters, and whose events are gone up to `removed`.
     fn remove_ledger(&mut self, root: &Key, removed: Sequence) -> Result<()> {
-        let sql = "DELETE FROM lease WHERE root = ?1 AND open = 0 AND parked = 0 AND last <= ?2";
+        let sql = "DELETE FROM lease WHERE root = ?1 AND open = 0 AND parked = 0 AND last <= ?2
+                   AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.root = ?1)";
         let gone = self
             .connection
             .prepare_cached(sql)
@@ -240,11 +242,19 @@ impl Writer<'_> {
         if excess == 0 {
             return Ok(false);
         }
+        let excess = i64::try_from(excess).unwrap_or(LIMIT);
+        // Their ledgers may go as well, when everything up to here is gone.
+        let sql = "INSERT OR IGNORE INTO linger (seq, root)
+                   SELECT ?2, root FROM dead WHERE root IS NOT NULL ORDER BY pos LIMIT ?1";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([excess, signed(self.rows.counts.head)]))
+            .or_fault()?;
         let sql = "DELETE FROM dead WHERE pos IN (SELECT pos FROM dead ORDER BY pos LIMIT ?1)";
         let gone = self
             .connection
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([i64::try_from(excess).unwrap_or(LIMIT)]))
+            .and_then(|mut statement| statement.execute([excess]))
             .or_fault()?;
         self.rows.counts.dead = self.rows.counts.dead.saturating_sub(gone);
         tracing::warn!(letters = gone, "the oldest dead letters were removed: there are too many");

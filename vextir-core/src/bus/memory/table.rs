@@ -6,10 +6,10 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    Actor, AuditRecord, Change, Data, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
-    Timestamp, Version,
+    Actor, AuditRecord, Change, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name,
+    Result, Timestamp, Version,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -19,6 +19,8 @@ pub(super) struct Table {
     pub(super) incarnation: u64,
     pub(super) drivers: BTreeMap<Name, String>,
     pub(super) deliveries: BTreeMap<Position, Delivery>,
+    /// Set aside: their drivers are not registered.
+    pub(super) unclaimed: BTreeMap<Position, Delivery>,
     pub(super) unrouted: BTreeMap<Sequence, Logged>,
     pub(super) parked: BTreeMap<u64, Parked>,
     pub(super) delayed: BTreeSet<(Timestamp, u64)>,
@@ -50,6 +52,7 @@ impl Table {
             incarnation: fastrand::u64(..),
             drivers: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
             unrouted: BTreeMap::new(),
             parked: BTreeMap::new(),
             delayed: BTreeSet::new(),
@@ -135,7 +138,15 @@ impl Table {
             self.aged_at = self.head;
             // Whatever the old generation holds came before the last `keep` events.
             self.ids.age(|_| false);
-            self.leases.age(|lease| lease.open > 0 || lease.parked > 0 || lease.last >= first);
+            let letters: HashSet<Key> = self
+                .dead
+                .values()
+                .map(|letter| Key::new(&letter.event.user_id, letter.event.root()))
+                .collect();
+            self.leases.age(|lease| {
+                let needed = lease.open > 0 || lease.parked > 0 || lease.last >= first;
+                needed || letters.contains(&Key::new(&lease.user, &lease.root))
+            });
         }
         while self.keys_in_order.front().is_some_and(|(sequence, _)| *sequence < first) {
             if let Some((_, pair)) = self.keys_in_order.pop_front() {
@@ -244,10 +255,31 @@ impl Rows for Table {
 
     fn drop_tree(&mut self, lease: &Lease) -> Result<usize> {
         let belongs = |event: &Event| event.user_id == lease.user && *event.root() == lease.root;
-        let before = self.deliveries.len() + self.unrouted.len();
+        let before = self.deliveries.len() + self.unclaimed.len() + self.unrouted.len();
         self.deliveries.retain(|_, delivery| !belongs(&delivery.event));
+        self.unclaimed.retain(|_, delivery| !belongs(&delivery.event));
         self.unrouted.retain(|_, logged| !belongs(&logged.event));
-        Ok(before - self.deliveries.len() - self.unrouted.len())
+        Ok(before - self.deliveries.len() - self.unclaimed.len() - self.unrouted.len())
+    }
+
+    fn unclaimed(&self) -> usize {
+        self.unclaimed.len()
+    }
+
+    fn unclaim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        let Some(delivery) = self.deliveries.remove(&position) else { return Ok(None) };
+        self.unclaimed.insert(position, delivery.clone());
+        Ok(Some(delivery))
+    }
+
+    fn claim_delivery(&mut self, position: Position) -> Result<Option<Delivery>> {
+        let Some(delivery) = self.unclaimed.remove(&position) else { return Ok(None) };
+        self.deliveries.insert(position, delivery.clone());
+        Ok(Some(delivery))
+    }
+
+    fn take_unclaimed(&mut self, position: Position) -> Result<Option<Delivery>> {
+        Ok(self.unclaimed.remove(&position))
     }
 
     fn add_parked(&mut self, parked: &mut Parked) -> Result<()> {
@@ -288,12 +320,13 @@ impl Rows for Table {
         }))
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold) -> Result<()> {
+    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
         if let Some(parked) = self.parked.get_mut(&number) {
             if let Some(due) = due(parked) {
                 self.delayed.remove(&due);
             }
             parked.hold = hold;
+            parked.decision = decision.cloned().or(parked.decision.take());
         }
         Ok(())
     }

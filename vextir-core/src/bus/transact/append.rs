@@ -4,7 +4,7 @@ use super::{Write, leaves_work};
 use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
 use crate::{
-    AuditRecord, Category, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseState, Limits, Name,
+    AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
     Origin, Result, Timestamp,
 };
 use std::borrow::Cow;
@@ -246,20 +246,11 @@ impl<R: Rows> Write<'_, R> {
 
     /// Tells the world once that a tree is held.
     fn announce_held(&mut self, event: &Event, exceeded: &Exceeded) -> Result<()> {
-        let data = serde_json::json!({
-            "root": event.root(),
-            "unit": exceeded.unit,
-            "limit": exceeded.limit,
-            "event_id": event.id,
-            "type": event.event_type,
-        });
-        let mut notice = Event::new(Name::literal("lease.held"))
+        let mut notice = Event::of(&LeaseHeld::new(event, exceeded.unit.clone(), exceeded.limit))?
             .with_id(self.rows.new_id())
             .with_user(event.user_id.clone())
             .with_source(Name::literal("vextir"))
-            .with_timestamp(self.rows.now())
-            .with_category(Category::Output)
-            .with_data(data);
+            .with_timestamp(self.rows.now());
         let envelope = notice.edit();
         envelope.correlation_id.clone_from(&event.correlation_id);
         envelope.root_id = Some(event.root().clone());

@@ -2,7 +2,7 @@
 
 use super::{Write, leaves_work};
 use crate::bus::{Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
-use crate::{Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
+use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 use std::borrow::Cow;
 
 impl<R: Rows> Write<'_, R> {
@@ -46,9 +46,9 @@ impl<R: Rows> Write<'_, R> {
         let root = parked.event.root();
         self.audit(audit)?;
         if let Some(entry) = entry
-            && let Place::Parked(hold, _) = entry.place
+            && let Place::Parked(hold, decision) = &entry.place
         {
-            return self.rows.set_hold(parked.number, hold);
+            return self.rows.set_hold(parked.number, *hold, decision.as_ref());
         }
         self.rows.take_parked(parked.number)?;
         let mut dead = false;
@@ -108,7 +108,12 @@ impl<R: Rows> Write<'_, R> {
         self.report(user, root)
     }
 
-    pub(super) fn redrive(&mut self, positions: &[Position]) -> Result<()> {
+    pub(super) fn redrive(
+        &mut self,
+        positions: &[Position],
+        decision: &Decision,
+        limits: Option<&Limits>,
+    ) -> Result<()> {
         for position in positions {
             let Some(letter) = self.rows.take_dead(*position)? else { continue };
             let event = letter.event.clone();
@@ -119,9 +124,10 @@ impl<R: Rows> Write<'_, R> {
                 continue;
             }
             if state.is_none() {
-                let lease = Lease::new(event.root().clone(), event.user_id.clone(), self.defaults.clone());
-                self.rows.add_lease(lease)?;
+                let limits = self.limits(limits);
+                self.rows.add_lease(Lease::new(event.root().clone(), event.user_id.clone(), limits))?;
             }
+            self.rows.add_audit(&AuditRecord::about(&event, "redrive", decision.clone()))?;
             let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
             self.deliver(&event, letter.sequence, &[delivery])?;
             self.applied.receipt.touched += 1;
@@ -129,9 +135,19 @@ impl<R: Rows> Write<'_, R> {
         Ok(())
     }
 
-    pub(super) fn discard(&mut self, positions: &[Position]) -> Result<()> {
+    pub(super) fn discard(&mut self, positions: &[Position], decision: &Decision) -> Result<()> {
         for position in positions {
-            self.applied.receipt.touched += usize::from(self.rows.take_dead(*position)?.is_some());
+            let event = match self.rows.take_dead(*position)? {
+                Some(letter) => letter.event,
+                None => match self.take_unclaimed(*position)? {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            // Used for the last time, perhaps: the letter kept it from retention.
+            self.rows.lease(&event.user_id, event.root())?;
+            self.applied.receipt.touched += 1;
+            self.rows.add_audit(&AuditRecord::about(&event, "discard", decision.clone()))?;
         }
         Ok(())
     }

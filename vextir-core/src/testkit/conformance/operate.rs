@@ -3,7 +3,7 @@
 use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Entry, EventBus, Hold, NewDelivery, Place};
-use crate::{AuditRecord, Data, Decision, ErrorKind, LeaseState, Limits, Name, Timestamp};
+use crate::{AuditRecord, Data, Decision, ErrorKind, EventFilter, LeaseState, Limits, Name, Timestamp};
 use std::sync::Arc;
 
 fn far() -> Timestamp {
@@ -101,7 +101,7 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
     let waits = delivered(&*bus, job("waits")).await?;
     soon(bus.receive(10), "deliveries are received").await??;
     let letter = bus.dead_letters(0, 1).await?.remove(0);
-    let receipt = bus.commit(Command::Redrive(vec![positions[0], positions[3], 999])).await?;
+    let receipt = bus.commit(redrive(vec![positions[0], positions[3], 999])).await?;
     same(receipt.touched, 2, "redrive counts the letters that it finds")?;
     let pending = bus.pending(0, 10).await?;
     same(pending.len(), 3, "a redriven letter is a delivery again")?;
@@ -119,15 +119,42 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
     same(left, positions[1..3].to_vec(), "a redriven letter is a letter no more")?;
     let lease = present(bus.lease(&user(), &again.event.id).await?, "a tree with work has a ledger")?;
     same((lease.open, lease.events), (1, 1), "redrive opens the delivery in the ledger, and draws nothing")?;
-    same(bus.commit(Command::Redrive(positions[..1].to_vec())).await?.touched, 0, "redriven once")
+    same(bus.commit(redrive(positions[..1].to_vec())).await?.touched, 0, "redriven once")?;
+    let acts: Vec<String> = bus.audit(0, 10).await?.iter().map(|(_, one)| one.act.to_string()).collect();
+    same(acts, vec!["redrive".to_owned(); 2], "what was redriven is audited, what was not there is not")
+}
+
+pub(super) async fn a_letter_keeps_the_ledger_of_its_tree<S: BusUnderTest>(subject: S) -> Outcome {
+    let Some(subject) = subject.forgetful().await else { return Ok(()) };
+    let bus = subject.bus();
+    let mut limited = job("ask");
+    limited.limits = Some(Box::new(Limits { events: 7, ..Limits::default() }));
+    let delivery = delivered(&*bus, limited).await?;
+    bus.commit(dead(&delivery, vec![output(&delivery, 0, "error", to(&[]))])).await?;
+    let root = delivery.event.id.clone();
+    let before = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
+    let text = "x".repeat(4_000);
+    for round in 0..20 {
+        while round == 0 && bus.read(2, &EventFilter::all(), 1).await.is_ok() {
+            let big = Entry::new(event("big").with_data(serde_json::json!(text)), to(&[]));
+            append(&*bus, vec![big; 50]).await?;
+        }
+        append(&*bus, vec![Entry::new(event("small"), to(&[])); 50]).await?;
+    }
+    same(bus.lease(&user(), &root).await?, Some(before), "retention leaves the ledger of a letter's tree")?;
+    bus.commit(redrive(vec![delivery.position])).await?;
+    let lease = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
+    same((lease.limits.events, lease.events, lease.open), (7, 2, 1), "with its limits and draws")
 }
 
 pub(super) async fn discarded_letters_are_forgotten<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let positions = letters(&*bus).await?;
-    let receipt = bus.commit(Command::Discard(vec![positions[1], 999])).await?;
+    let receipt = bus.commit(discard(vec![positions[1], 999])).await?;
     same(receipt.touched, 1, "discard counts the letters that it finds")?;
     let left: Vec<u64> = bus.dead_letters(0, 10).await?.iter().map(|letter| letter.position).collect();
     same(left, vec![positions[0], positions[2]], "a discarded letter is gone, the others stay")?;
-    same(bus.pending(0, 10).await?, vec![], "discard makes no delivery")
+    same(bus.pending(0, 10).await?, vec![], "discard makes no delivery")?;
+    let acts: Vec<String> = bus.audit(0, 10).await?.iter().map(|(_, one)| one.act.to_string()).collect();
+    same(acts, vec!["discard".to_owned()], "what was discarded is audited, what was not there is not")
 }

@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, EventBus, Hold, Parked, Place, Receipt, Release};
+use crate::bus::{Command, Entry, EventBus, Held, Hold, Parked, Place, Receipt, Release};
 use crate::{AuditRecord, Decision, ErrorKind, Result, Timestamp};
 
 async fn release(bus: &dyn EventBus, parked: &Parked, place: Option<Place>) -> Result<Receipt> {
@@ -66,10 +66,49 @@ pub(super) async fn a_dropped_release_frees_the_ledger<S: BusUnderTest>(subject:
     same(receipt.tree.map(|tree| (tree.parked, tree.open)), Some((0, 0)), "a rejected event waits no more")?;
     same(bus.parked(Hold::Approval, 10).await?.len(), 1, "the others still wait")?;
     same(log(&*bus).await?, vec![], "a rejected event does not reach the log")?;
-    release(&*bus, &parked[1], Some(Place::Parked(Hold::Lease, None))).await?;
+    let why = Decision::new("lease", "at its limit");
+    release(&*bus, &parked[1], Some(Place::Parked(Hold::Lease, Some(why.clone())))).await?;
     let moved = bus.parked(Hold::Lease, 10).await?;
     same(moved.len(), 1, "an event can go from one wait into another")?;
-    same(&moved[0].event, &parked[1].event, "an event can go from one wait into another")
+    same(&moved[0].event, &parked[1].event, "an event can go from one wait into another")?;
+    same(&moved[0].decision, &Some(why), "and says who decided that")
+}
+
+pub(super) async fn held_events_are_found_by_what_they_belong_to<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let wait = |kind: &'static str, user: &str, key: &str, hold| {
+        let event = event(kind).with_user(user).with_id(id(kind)).with_ordering_key(key);
+        Entry::new(event, Place::Parked(hold, None))
+    };
+    let entries = vec![
+        wait("a", "ann", "k", Hold::Approval),
+        wait("b", "ann", "l", Hold::Lease),
+        wait("c", "ann", "k", Hold::Key),
+        wait("d", "ann", "k", Hold::Delayed),
+        wait("a", "bob", "k", Hold::Approval),
+    ];
+    append(&*bus, entries).await?;
+    let made = delivered(&*bus, Entry::new(event("ask").with_user("ann"), to(&["worker"]))).await?;
+    let outputs = (0..2).map(|n| output(&made, n, "out", Place::Parked(Hold::Lease, None))).collect();
+    bus.commit(done(&made, outputs)).await?;
+    let ann = || crate::Name::literal("ann");
+    let kinds = |held: Vec<Parked>| -> Vec<String> {
+        held.iter().map(|one| format!("{}/{}", one.event.user_id, one.event.event_type)).collect()
+    };
+    let expected = [
+        (Held::Event(ann(), id("a")), vec!["ann/a"]),
+        (Held::Event(ann(), id("d")), vec![]),
+        (Held::Tree(ann(), id("a")), vec!["ann/a"]),
+        (Held::Tree(ann(), made.event.id.clone()), vec!["ann/out", "ann/out"]),
+        (Held::Key(ann(), "k".into()), vec!["ann/a", "ann/c"]),
+        (Held::User(ann()), vec!["ann/a", "ann/b", "ann/c", "ann/out", "ann/out"]),
+        (Held::User("eve".into()), vec![]),
+    ];
+    for (which, expected) in expected {
+        let expected: Vec<String> = expected.into_iter().map(String::from).collect();
+        same(kinds(bus.held(&which, 10).await?), expected, "held events are found, in order of arrival")?;
+    }
+    same(bus.held(&Held::User(ann()), 2).await?.len(), 2, "up to a limit")
 }
 
 pub(super) async fn events_wait_behind_a_held_one_of_their_key<S: BusUnderTest>(subject: S) -> Outcome {

@@ -3,7 +3,7 @@
 use crate::bus::{
     Command, Delivery, Entry, EventBus, Logged, NewDelivery, Outcome as Ending, Place, Receipt, Settlement,
 };
-use crate::{Error, ErrorKind, Event, EventFilter, EventId, Name, Result as BusResult, Timestamp};
+use crate::{Decision, Error, ErrorKind, Event, EventFilter, EventId, Name, Result as BusResult, Timestamp};
 use futures::FutureExt;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location};
@@ -170,6 +170,14 @@ pub(super) fn retry(delivery: &Delivery, at: Timestamp) -> Command {
 pub(super) fn dead(delivery: &Delivery, outputs: Vec<Entry>) -> Command {
     let reason = "never".to_owned();
     Command::Settle(Arc::new(Settlement::of(delivery, Ending::Dead { reason, outputs })))
+}
+
+pub(super) fn discard(positions: Vec<u64>) -> Command {
+    Command::Discard { positions, decision: Decision::new("operator", "not wanted") }
+}
+
+pub(super) fn redrive(positions: Vec<u64>) -> Command {
+    Command::Redrive { positions, decision: Decision::new("operator", "once more"), limits: None }
 }
 
 pub(super) async fn append(bus: &dyn EventBus, entries: Vec<Entry>) -> Result<Receipt, Broken> {

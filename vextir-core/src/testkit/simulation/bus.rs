@@ -2,11 +2,12 @@
 
 use super::{CrashPoint, Moment};
 use crate::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Hold, Logged,
-    MemoryBus, Page, Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Held, Hold,
+    Logged, MemoryBus, Page, Parked, Position, Receipt, Sequence,
 };
 use crate::{AuditRecord, EventFilter, EventId, Lease, Name, Result};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
@@ -175,6 +176,16 @@ impl EventBus for Connection {
         self.bus.pending(after, limit).await
     }
 
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.shuffle().await;
+        self.bus.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.shuffle().await;
+        self.bus.unclaimed_of(driver, after, limit).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.shuffle().await;
         self.bus.unrouted(limit).await
@@ -183,6 +194,11 @@ impl EventBus for Connection {
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.shuffle().await;
         self.bus.parked(hold, limit).await
+    }
+
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.shuffle().await;
+        self.bus.held(which, limit).await
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {

@@ -1,6 +1,8 @@
 //! A bus whose answers to some commands come late.
 
 use super::*;
+use std::collections::BTreeMap;
+use vextir::bus::Held;
 
 /// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
 #[derive(Debug, Clone)]
@@ -65,12 +67,24 @@ impl EventBus for Slow {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.pending(after, limit).await
     }
+    async fn unclaimed(&self) -> Result<BTreeMap<Name, usize>> {
+        self.inner.unclaimed().await
+    }
+
+    async fn unclaimed_of(&self, driver: &Name, after: Position, limit: usize) -> Result<Vec<Delivery>> {
+        self.inner.unclaimed_of(driver, after, limit).await
+    }
+
     async fn unrouted(&self, limit: usize) -> Result<Vec<Logged>> {
         self.inner.unrouted(limit).await
     }
     async fn parked(&self, hold: Hold, limit: usize) -> Result<Vec<Parked>> {
         self.inner.parked(hold, limit).await
     }
+    async fn held(&self, which: &Held, limit: usize) -> Result<Vec<Parked>> {
+        self.inner.held(which, limit).await
+    }
+
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
         self.inner.dead_letters(after, limit).await
     }

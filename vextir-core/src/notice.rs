@@ -1,0 +1,81 @@
+//! What the kernel itself has to say, as payloads that a driver can take.
+
+use crate::{Category, EventId, Name, Payload};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A handler failed for good, and its delivery became a dead letter. The event `error`.
+///
+/// ```
+/// # extern crate vextir_core as vextir;
+/// use vextir::HandlerFailed;
+/// use vextir::prelude::*;
+///
+/// struct Alarm;
+///
+/// #[driver("alarm", effect = "reads")]
+/// impl Alarm {
+///     /// Says what failed.
+///     #[on]
+///     async fn failed(&self, failed: HandlerFailed) {
+///         eprintln!("{}: {}", failed.driver, failed.error);
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct HandlerFailed {
+    /// The driver.
+    #[schemars(with = "String")]
+    pub driver: Name,
+    /// Why, in at most 4 KiB.
+    pub error: String,
+    /// The event that it could not handle.
+    #[schemars(with = "String")]
+    pub event_id: EventId,
+}
+
+impl Payload for HandlerFailed {
+    const TYPE: &'static str = "error";
+    const DESCRIPTION: &'static str = "A handler failed for good, and its delivery became a dead letter.";
+}
+
+impl HandlerFailed {
+    pub(crate) fn new(driver: Name, error: &str, event_id: EventId) -> Self {
+        Self { driver, error: error.to_owned(), event_id }
+    }
+}
+
+/// A causal tree is at a limit of its lease and waits to be extended or cancelled. The event `lease.held`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct LeaseHeld {
+    /// The root of the tree.
+    #[schemars(with = "String")]
+    pub root: EventId,
+    /// `events`, `depth`, or a further unit.
+    #[schemars(with = "String")]
+    pub unit: Name,
+    /// The limit that is reached.
+    pub limit: u64,
+    /// The first event that waits.
+    #[schemars(with = "String")]
+    pub event_id: EventId,
+    /// Its type.
+    #[serde(rename = "type")]
+    #[schemars(with = "String")]
+    pub event_type: Name,
+}
+
+impl Payload for LeaseHeld {
+    const TYPE: &'static str = "lease.held";
+    const CATEGORY: Category = Category::Output;
+    const DESCRIPTION: &'static str = "A causal tree is at a limit of its lease and waits.";
+}
+
+impl LeaseHeld {
+    pub(crate) fn new(event: &crate::Event, unit: Name, limit: u64) -> Self {
+        let (event_id, event_type) = (event.id.clone(), event.event_type.clone());
+        Self { root: event.root().clone(), unit, limit, event_id, event_type }
+    }
+}

@@ -1,0 +1,122 @@
+//! Drivers that come while the processor runs and want what the log already has.
+
+use crate::driver::{answers, on, quick};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use vextir::prelude::*;
+use vextir::{AuthorizeRequest, Authorizer, MemoryBus, Verdict};
+
+/// How often each payload was seen.
+type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
+
+fn history(seen: &Seen) -> impl Driver + use<> {
+    let seen = seen.clone();
+    answers(Manifest::new("history").handles("job").with_from_start(true), move |event| {
+        *seen.lock().unwrap().entry(event.data.as_json().to_owned()).or_default() += 1;
+        Ok(vec![])
+    })
+}
+
+/// Keeps `"slow"` events on their way into the log until it is told.
+#[derive(Debug, Clone, Default)]
+struct Gate {
+    asked: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+#[vextir::async_trait]
+impl Authorizer for Gate {
+    async fn authorize(&self, request: &AuthorizeRequest<'_>) -> vextir::Result<Verdict> {
+        // Emitted, and not asked about again for the past.
+        if request.event.data.as_json() == "\"slow\"" && request.targets.is_empty() {
+            self.asked.notify_one();
+            self.open.notified().await;
+        }
+        Ok(Verdict::Allow)
+    }
+}
+
+fn job(name: &str) -> Event {
+    Event::new("job").with_data(json!(name))
+}
+
+fn each_once(seen: &Seen, names: &[&str]) {
+    let expected: BTreeMap<String, usize> = names.iter().map(|name| (format!("\"{name}\""), 1)).collect();
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn an_event_in_flight_is_not_missed_and_none_comes_twice() {
+    let (gate, seen) = (Gate::default(), Seen::default());
+    let app = quick().authorizer(gate.clone()).start().await.unwrap();
+    app.emit(job("past")).await.unwrap();
+    let emitter = app.clone();
+    let emitting = tokio::spawn(async move { emitter.emit(job("slow")).await });
+    gate.asked.notified().await;
+    let (registrar, driver) = (app.clone(), history(&seen));
+    let registering = tokio::spawn(async move { registrar.register(driver).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    app.emit(job("meanwhile")).await.unwrap();
+    gate.open.notify_one();
+    emitting.await.unwrap().unwrap();
+    registering.await.unwrap().unwrap();
+    app.emit(job("after")).await.unwrap();
+    app.idle().await;
+    each_once(&seen, &["past", "slow", "meanwhile", "after"]);
+}
+
+#[test]
+fn a_crash_while_it_comes_neither_loses_nor_doubles() {
+    let (seen, bus) = (Seen::default(), MemoryBus::new());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let life = runtime();
+    life.block_on(async {
+        let gate = Gate::default();
+        let app = on(bus.clone()).authorizer(gate.clone()).start().await.unwrap();
+        app.emit(job("past")).await.unwrap();
+        let emitter = app.clone();
+        tokio::spawn(async move { emitter.emit(job("slow")).await });
+        gate.asked.notified().await;
+        let (registrar, driver) = (app.clone(), history(&seen));
+        tokio::spawn(async move { registrar.register(driver).await });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        app.emit(job("meanwhile")).await.unwrap();
+    });
+    // With all its tasks, where they stand.
+    drop(life);
+    each_once(&seen, &[]);
+    runtime().block_on(async {
+        let app = on(bus).driver(history(&seen)).start().await.unwrap();
+        app.emit(job("after")).await.unwrap();
+        app.idle().await;
+    });
+    each_once(&seen, &["past", "meanwhile", "after"]);
+}
+
+/// Watches, and has something to say at once.
+struct Early;
+
+#[vextir::async_trait]
+impl Driver for Early {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("early")
+    }
+
+    async fn start(&self, emitter: Emitter) -> vextir::Result<()> {
+        emitter.emit(job("early")).await.map(drop)
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_driver_emits_while_it_starts_comes_once() {
+    let seen = Seen::default();
+    let app = quick().driver(Early).driver(history(&seen)).start().await.unwrap();
+    app.idle().await;
+    each_once(&seen, &["early"]);
+}
