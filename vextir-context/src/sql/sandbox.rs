@@ -31,6 +31,10 @@ const LIMITS: [(Limit, i32); 12] = [
     (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 64 << 10),
 ];
 
+/// How the names of SQLite's own tables begin.
+const INTERNAL: [&str; 8] =
+    ["sqlite_", "pragma_", "json_", "jsonb_", "dbstat", "fts", "bytecode", "tables_used"];
+
 /// Opens one for a query.
 pub(super) fn open(run: &Arc<Run>) -> Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
@@ -61,6 +65,12 @@ pub(super) fn open(run: &Arc<Run>) -> Result<Connection> {
 fn allow(asked: AuthContext<'_>) -> Authorization {
     let is_allowed = match asked.action {
         AuthAction::Select | AuthAction::Recursive => true,
+        // A table of the query's own (WITH) of which no column is read comes without a schema, as those of SQLite's
+        // own may: these are known by their names, and empty or without a tenant's data in any case.
+        AuthAction::Read { table_name, column_name: "" } if asked.database_name.is_none() => {
+            let name = table_name.to_ascii_lowercase();
+            !INTERNAL.iter().any(|start| name.starts_with(start))
+        }
         AuthAction::Read { table_name, .. } => {
             asked.database_name.is_none_or(|name| name == "main")
                 && TABLES.iter().any(|(name, ..)| *name == table_name)

@@ -160,6 +160,8 @@ async fn functions_of_ours_answer_as_those_of_sqlite() {
         ("x'00ff'", json!("00ff")),
         ("9e999", Value::Null),
         ("1.5", json!(1.5)),
+        ("count(*) FROM (SELECT 1 AS x)", json!(1)),
+        ("c FROM (WITH t (x) AS (VALUES (1), (2)) SELECT count(*) AS c FROM t)", json!(2)),
     ] {
         assert_eq!(column(&ann, &format!("SELECT {sql}")).await, [answer], "{sql}");
     }
