@@ -6,7 +6,7 @@ pub use vextir_core::*;
 
 #[cfg(feature = "hub")]
 #[doc(inline)]
-pub use vextir_context::{Hub, HubBuilder, HubSize, Synchronous};
+pub use vextir_context::{Hub, HubBuilder, HubSize, QueryLimits, Synchronous};
 
 #[cfg(any(feature = "context", feature = "files"))]
 pub use vextir_drivers as drivers;

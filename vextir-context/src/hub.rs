@@ -52,6 +52,7 @@ struct Inner {
     chores: watch::Receiver<Chores>,
     changes: watch::Receiver<u64>,
     lanes: Lanes,
+    queries: crate::sql::Threads,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
     client: u64,
@@ -169,6 +170,14 @@ impl Hub {
         &self.0.lanes
     }
 
+    pub(crate) fn queries(&self) -> &crate::sql::Threads {
+        &self.0.queries
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
     pub(crate) fn client(&self) -> u64 {
         self.0.client
     }
@@ -214,6 +223,7 @@ impl Inner {
     /// Waits until every thread has ended: the readers first, since the last connection folds the
     /// write-ahead log into the file.
     fn end(&self, tell_writer: impl FnOnce(&Self)) {
+        self.queries.end();
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Who comes second waits here until the first is done.
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);

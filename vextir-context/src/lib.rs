@@ -35,6 +35,55 @@
 //!   nothing. A tree's owner always has all rights on it. What one may not read is not there: the same answers.
 //! * A document is at most 16 MiB. What is removed can be restored. The history of all documents is kept.
 //!
+//! # SQL
+//!
+//! [`Context::query`](vextir_core::Context::query) answers read-only SQL (SQLite's) over what the user may read:
+//!
+//! ```
+//! # extern crate vextir_core as vextir;
+//! use serde_json::json;
+//! use vextir_context::Hub;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> vextir::Result<()> {
+//! let notes = Hub::in_memory()?.context("user_123");
+//! notes.write("/Projects/Alpha/status", json!({"phase": "development"}))
+//!     .metadata(json!({"priority": "high"})).await?;
+//! let rows = notes.query(
+//!     "SELECT path, content FROM documents
+//!      WHERE path LIKE '/Projects/%' AND json_extract(metadata, '$.priority') = 'high'").await?;
+//! assert_eq!(rows[0]["path"], "/Projects/Alpha/status");
+//! let rows = notes.query("SELECT content ->> 'phase' AS phase FROM documents WHERE path = ?1")
+//!     .params(["/Projects/Alpha/status"]).await?;
+//! assert_eq!(rows, [json!({"phase": "development"})]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | table | a row for each | columns |
+//! |---|---|---|
+//! | `documents` | document | `id`, `path`, `content` (the text, or canonical JSON), `metadata` (JSON), `vector_embedding` (null for now), `permissions` (the user's level: `read`, `comment`, `write`, `admin`), `created_at`, `updated_at`, `version`, `kind` (`text`, `json`) |
+//! | `folders` | folder | `id`, `parent_id` (null where the folder above may not be read), `name` (empty for the root), `path`, `index_guide`, `permissions` |
+//! | `history` | change of what is there | `id` (of the document or folder), `number` (from 1, the oldest), `path` (of today), `what`, `version`, `at`, `user`, `agent`, `driver`, `cause` |
+//! | `events` | event of the user in the log | `id`, `type`, `category`, `timestamp`, `user_id`, `source`, `data` (JSON), `correlation_id`, `root_id`, `depth`, `ordering_key`, `labels`, `metadata` |
+//!
+//! Paths are those of the user, what others share among them; what is shared twice is there once. Times are RFC 3339
+//! texts. Rows come as objects: a blob is hexadecimal text, an infinite number null. An agent sees what both it and
+//! its user may read, and no events. `LIKE` is case-insensitive for ASCII, as always in SQLite.
+//!
+//! * Conditions on `id` (`=`) and `path` (`=`, `LIKE 'x/%'`, two-sided ranges) are looked up; anything else goes over
+//!   all that the user may read, `events` over the whole log of everybody, of which the user's own are taken.
+//! * A query is one `SELECT`, at most 64 KiB long, with at most 100 parameters and 64 columns. It runs for at most 2
+//!   seconds, and answers at most 10,000 rows and 8 MiB ([`HubBuilder::query_limits`]); more is refused. No value in it
+//!   is longer than 2 MiB, and neither is content that it reads: longer documents are read with `read`.
+//! * Functions are those of SQLite that do no harm: for text, numbers, JSON (to read, not to change), time,
+//!   aggregates and windows.
+//! * Two queries run at once; others wait. One that is dropped stops.
+//!
+//! Not promised: the order of rows without `ORDER BY`; that the deadline is met to the millisecond, since SQLite looks
+//! at it between steps; that how long a query over `events` takes tells nothing of how much others do. What is sorted
+//! may go to a temporary file, unencrypted, which is removed with the query. A hub in memory is copied for each query.
+//!
 //! # What is kept
 //!
 //! Events for 7 days and up to 1 GiB ([`HubBuilder::keep_for`], [`HubBuilder::keep_bytes`]); open work,
@@ -60,7 +109,9 @@ mod readers;
 mod rows;
 mod schema;
 mod space;
+mod sql;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
 pub use space::HubSize;
+pub use sql::QueryLimits;

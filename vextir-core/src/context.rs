@@ -9,6 +9,7 @@ mod document;
 mod edit;
 mod handle;
 mod path;
+mod querying;
 mod session;
 mod watch;
 mod writing;
@@ -20,12 +21,14 @@ pub use document::{
 pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
+pub use querying::Query;
 pub(crate) use session::Session;
 pub use watch::{ChangePage, Changed, Watch};
 pub use writing::{Writing, Written};
 
-use crate::{Data, Error, ErrorKind, Name, Result, Sequence, Timestamp};
+use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::fmt;
 
 /// Version of one document: 1 when it is made, and one more with each change. One that is made anew at the path of
@@ -114,11 +117,12 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// Tells this store's changes from those of others: part of every cursor.
     fn incarnation(&self) -> u64;
 
-    /// Rows of a read-only SQL query, as JSON objects. Optional.
+    /// Rows of a read-only SQL query over what the actor may read, as JSON objects. Optional.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless the store speaks SQL.
-    async fn query(&self, _user: &Name, _sql: &str, _parameters: &[Data]) -> Result<Vec<Data>> {
+    /// [`ErrorKind::Unsupported`] unless the store speaks SQL. `Invalid`: the query, or its result is too large.
+    /// `Timeout`: it takes too long.
+    async fn query(&self, _actor: &Actor, _sql: &str, _parameters: &[Value]) -> Result<Vec<Value>> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not answer SQL"))
     }
 

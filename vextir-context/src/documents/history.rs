@@ -34,7 +34,7 @@ pub(super) fn number(deed: Deed) -> Result<i64> {
     }
 }
 
-fn deed(number: i64) -> Result<Deed> {
+pub(crate) fn deed(number: i64) -> Result<Deed> {
     match number {
         0 => Ok(Deed::Created),
         1 => Ok(Deed::Written),
@@ -49,7 +49,7 @@ fn deed(number: i64) -> Result<Deed> {
 }
 
 /// Who else than administrators hears of it.
-fn level_for(deed: Deed) -> Level {
+pub(crate) fn level_for(deed: Deed) -> Level {
     match deed {
         Deed::Granted | Deed::Restricted => Level::Admin,
         _ => Level::Read,

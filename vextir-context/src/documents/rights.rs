@@ -101,6 +101,11 @@ impl Rights {
         Ok(())
     }
 
+    /// What the user could do here without the agent.
+    pub(crate) fn of_user(&self) -> Level {
+        self.of_user
+    }
+
     /// What the actor may do here.
     pub(crate) fn level(&self) -> Level {
         match self.agent {

@@ -164,6 +164,10 @@ impl ContextStore for Hub {
         self.read_with(move |connection| history::changes(connection, &actor, &prefix, after, limit)).await
     }
 
+    async fn query(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
+        self.sql(actor, sql, parameters).await
+    }
+
     fn head(&self) -> watch::Receiver<Sequence> {
         self.changes_seen()
     }

@@ -4,6 +4,7 @@ use super::{Hub, Inner, Threads, channels};
 use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
+use crate::sql::QueryLimits;
 use crate::writer::{self, Retention, Settings, incarnation};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,7 @@ pub struct HubBuilder {
     max_bytes: Option<u64>,
     dead_letters: usize,
     clock: Arc<dyn Clock>,
+    queries: QueryLimits,
 }
 
 impl HubBuilder {
@@ -66,6 +68,7 @@ impl HubBuilder {
             max_bytes: None,
             dead_letters: 100_000,
             clock: Arc::new(SystemClock),
+            queries: QueryLimits::default(),
         }
     }
 
@@ -118,6 +121,12 @@ impl HubBuilder {
     /// How many dead letters are kept; beyond it the oldest are removed, with a warning. 100,000 by default.
     pub fn dead_letters(self, most: usize) -> Self {
         Self { dead_letters: most, ..self }
+    }
+
+    /// What bounds each [`Context::query`](vextir_core::Context::query). At most two queries run at once, and others
+    /// wait.
+    pub fn query_limits(self, queries: QueryLimits) -> Self {
+        Self { queries, ..self }
     }
 
     /// Where the hub's time comes from. The system's clock by default.
@@ -176,6 +185,7 @@ impl HubBuilder {
             chores,
             changes,
             lanes: Lanes::new(),
+            queries: crate::sql::Threads::new(self.queries),
             client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,

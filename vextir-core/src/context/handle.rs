@@ -2,7 +2,7 @@
 
 use super::{
     Access, Actor, Change, Content, ContextStore, Document, Guide, Intent, Item, Level, LineEdit, Principal,
-    Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
+    Query, Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
 };
 use crate::bus::Cursor;
 use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
@@ -200,6 +200,41 @@ impl Context {
         let old = before.as_ref().map(|document| document.content.to_text()).unwrap_or_default();
         let text = super::edit::compare(&old, &after.content.to_text());
         Ok(Diff { text, before, after })
+    }
+
+    /// Asks in SQL, read-only, over what this user may read; the rows come as JSON objects, one member for each
+    /// column. In a handler this is the committed state, without the handler's own writes.
+    ///
+    /// What the tables are and what bounds a query, the store says. The Context Hub has `documents`, `folders`,
+    /// `history` and `events`; its limits, and an example that runs, stand in the documentation of `vextir-context`.
+    ///
+    /// ```
+    /// # extern crate vextir_core as vextir;
+    /// # async fn ask(notes: vextir::Context) -> vextir::Result<()> {
+    /// let rows = notes.query("SELECT path, content FROM documents WHERE path LIKE ?1")
+    ///     .params(["/Projects/%"]).await?;
+    /// for row in rows {
+    ///     println!("{}", row["path"]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid`: the query, its parameters, or a result that is too large. `Timeout`: it takes too long.
+    /// `Unsupported`: the store speaks no SQL, or the past is asked for.
+    pub fn query(&self, sql: impl Into<String>) -> Query {
+        Query::new(self, sql.into())
+    }
+
+    pub(super) async fn ask(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
+        if self.when != When::Now {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a query reads what is there now; use the context without `at`",
+            ));
+        }
+        self.store()?.query(&self.actor, sql, parameters).await
     }
 
     /// Watches what changes at or below a path, from now on.

@@ -1,0 +1,183 @@
+//! From a user's SQL to rows of JSON, or to an error that gives nothing away.
+
+use super::QueryLimits;
+use super::run::Run;
+use super::sandbox::{self, LONGEST};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{Value as Stored, ValueRef};
+use rusqlite::{Batch, Error as Sqlite, ErrorCode, Statement};
+use serde_json::{Map, Number, Value};
+use std::fmt::Write;
+use std::sync::Arc;
+use vextir_core::{Error, ErrorKind, Result};
+
+/// The rows of a query.
+pub(super) fn answer(
+    run: &Arc<Run>,
+    limits: &QueryLimits,
+    sql: &str,
+    parameters: &[Value],
+) -> Result<Vec<Value>> {
+    if let Some(at) = sql.find('\0') {
+        return Err(Error::invalid(format!("the query holds a NUL character at byte {}", at + 1)));
+    }
+    let sandbox = sandbox::open(run).map_err(|error| unprepared(run, error))?;
+    let mut statements = Batch::new(&sandbox, sql);
+    let first = statements.next().map_err(|error| unprepared(run, error))?;
+    let mut statement = first.ok_or_else(|| Error::invalid("the query is empty; write one SELECT"))?;
+    if !matches!(statements.next(), Ok(None)) {
+        return Err(Error::invalid("a query is one statement; send the next one on its own"));
+    }
+    if statement.is_explain() != 0 || !statement.readonly() || statement.column_count() == 0 {
+        return Err(Error::invalid("a query is a SELECT"));
+    }
+    bind(&mut statement, parameters)?;
+    let columns = columns(&statement)?;
+    collect(run, limits, &mut statement, &columns)
+}
+
+fn bind(statement: &mut Statement<'_>, parameters: &[Value]) -> Result<()> {
+    let wanted = statement.parameter_count();
+    if wanted != parameters.len() {
+        return Err(Error::invalid(format!(
+            "the query has {wanted} parameters, and {} values were given",
+            parameters.len()
+        )));
+    }
+    for (index, value) in (1..).zip(parameters) {
+        let value = match value {
+            Value::Null => Stored::Null,
+            Value::Bool(on) => Stored::Integer(i64::from(*on)),
+            Value::String(text) => Stored::Text(text.clone()),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(number), _) => Stored::Integer(number),
+                (None, Some(number)) => Stored::Real(number),
+                (None, None) => Stored::Null,
+            },
+            Value::Array(_) | Value::Object(_) => Stored::Text(value.to_string()),
+        };
+        statement
+            .raw_bind_parameter(index, value)
+            .map_err(|_| Error::invalid(format!("parameter {index} is longer than {LONGEST} bytes")))?;
+    }
+    Ok(())
+}
+
+/// The names of the columns: members of an object, so each once.
+fn columns(statement: &Statement<'_>) -> Result<Vec<String>> {
+    let mut columns: Vec<String> = Vec::with_capacity(statement.column_count());
+    for name in statement.column_names() {
+        if columns.iter().any(|other| other == name) {
+            return Err(Error::invalid(format!(
+                "two columns of the result are called {}; give one another name with AS",
+                short(name)
+            )));
+        }
+        columns.push(name.to_owned());
+    }
+    Ok(columns)
+}
+
+fn collect(
+    run: &Run,
+    limits: &QueryLimits,
+    statement: &mut Statement<'_>,
+    columns: &[String],
+) -> Result<Vec<Value>> {
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next().map_err(|error| stopped(run, &error))? {
+        if found.len() >= limits.rows {
+            return Err(Error::invalid(format!(
+                "the result has more than {} rows; narrow it down, or page with LIMIT",
+                limits.rows
+            )));
+        }
+        let mut object = Map::new();
+        for (index, name) in columns.iter().enumerate() {
+            let value = row.get_ref(index).map_err(|error| stopped(run, &error))?;
+            bytes += name.len() + size(value);
+            if bytes > limits.bytes {
+                return Err(Error::invalid(format!(
+                    "the result has more than {} bytes; select fewer columns or rows",
+                    limits.bytes
+                )));
+            }
+            object.insert(name.clone(), json(value, name)?);
+        }
+        found.push(Value::Object(object));
+    }
+    Ok(found)
+}
+
+/// About what a value takes in the result.
+fn size(value: ValueRef<'_>) -> usize {
+    const SMALL: usize = 32;
+    match value {
+        ValueRef::Text(bytes) => SMALL + bytes.len(),
+        ValueRef::Blob(bytes) => SMALL + 2 * bytes.len(),
+        _ => SMALL,
+    }
+}
+
+fn json(value: ValueRef<'_>, column: &str) -> Result<Value> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => Number::from_f64(number).map_or(Value::Null, Value::Number),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => return Err(Error::invalid(format!("{} is no UTF-8 text; use hex()", short(column)))),
+        },
+        ValueRef::Blob(bytes) => {
+            let mut text = String::with_capacity(2 * bytes.len());
+            for byte in bytes {
+                // Writing into a string does not fail.
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.into()
+        }
+    })
+}
+
+/// What is wrong with the query itself: it follows from its text alone, and may be shown.
+fn unprepared(run: &Run, error: Sqlite) -> Error {
+    if run.is_over() {
+        return run.too_long();
+    }
+    let (message, place) = match error {
+        Sqlite::SqlInputError { msg, offset, .. } => (msg, usize::try_from(offset).ok()),
+        Sqlite::SqliteFailure(_, Some(msg)) => (msg, None),
+        _ => ("it cannot be read".to_owned(), None),
+    };
+    let place = place.map(|at| format!(" (at byte {})", at + 1)).unwrap_or_default();
+    Error::invalid(format!("the query is refused: {}{place}", short(&message)))
+}
+
+/// Why a query ended while it ran. SQLite's own words may hold data, and are not shown.
+fn stopped(run: &Run, error: &Sqlite) -> Error {
+    if let Some(failure) = run.failure() {
+        return failure;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => run.too_long(),
+        _ if run.is_over() => run.too_long(),
+        Some(ErrorCode::TooBig) => super::too_big(LONGEST),
+        Some(ErrorCode::OutOfMemory | ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            Error::new(ErrorKind::Unavailable, "there was no room to run the query; narrow it down")
+        }
+        _ => Error::invalid("the query failed while it ran; look at JSON paths, numbers and casts in it"),
+    }
+}
+
+/// The beginning of what somebody else wrote.
+fn short(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect::<String>()
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+}

@@ -1,0 +1,69 @@
+//! What one query runs within: whose it is, until when, and what it reads.
+
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use vextir_core::{Actor, Error, ErrorKind, Result};
+
+/// One query, as its tables and functions see it.
+pub(super) struct Run {
+    pub(super) actor: Actor,
+    /// A reader of the hub, in one snapshot. SQL of the user never reaches it.
+    hub: Arc<Mutex<Connection>>,
+    end: Instant,
+    allowed: Duration,
+    /// Set when nobody waits for the answer any more, and when the hub closes.
+    stops: [Arc<AtomicBool>; 2],
+    /// Why a table could not go on.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Run {
+    pub(super) fn new(
+        actor: Actor,
+        hub: Arc<Mutex<Connection>>,
+        allowed: Duration,
+        stops: [Arc<AtomicBool>; 2],
+    ) -> Self {
+        let now = Instant::now();
+        // A time beyond what can be counted is no limit for as long as anybody lives.
+        let end = now.checked_add(allowed).unwrap_or(now + Duration::from_secs(1 << 30));
+        Self { actor, hub, end, allowed, stops, failure: Mutex::new(None) }
+    }
+
+    /// Whether it must end.
+    pub(super) fn is_over(&self) -> bool {
+        self.stops.iter().any(|stop| stop.load(Ordering::Relaxed)) || Instant::now() >= self.end
+    }
+
+    /// As [`Run::is_over`], for what ends with an error.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_over() { Err(self.too_long()) } else { Ok(()) }
+    }
+
+    pub(super) fn too_long(&self) -> Error {
+        Error::new(
+            ErrorKind::Timeout,
+            format!("the query took longer than {:?}; narrow it down by path or id", self.allowed),
+        )
+    }
+
+    /// Reads the hub.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> rusqlite::Result<T> {
+        let hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check().and_then(|()| read(&hub)).map_err(|error| self.fail(error))
+    }
+
+    /// Keeps why a table or function cannot go on; SQLite is told no more than that.
+    pub(super) fn fail(&self, error: Error) -> rusqlite::Error {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        rusqlite::Error::ModuleError("stopped".to_owned())
+    }
+
+    /// Why it failed, if one of ours said so. What SQLite says about the hub's file stays behind.
+    pub(super) fn failure(&self) -> Option<Error> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Error::new(failure.kind(), failure.message().to_owned()))
+    }
+}

@@ -1,0 +1,218 @@
+//! Our tables, as SQLite asks for them.
+//!
+//! The traits are `unsafe` because SQLite casts pointers to the first field of what implements them: each is
+//! `#[repr(C)]` and begins with the part that belongs to SQLite. That is all there is to keep; no block here is unsafe.
+#![expect(unsafe_code, reason = "rusqlite's table traits are `unsafe` to implement")]
+
+use super::events::{EVENTS, Events, of_event};
+use super::plan::{Wanted, choose, wanted};
+use super::rows::{DOCUMENTS, FOLDERS, HISTORY, Step, of_document, of_folder, of_step, step_after};
+use super::run::Run;
+use super::walk::{Item, Walk};
+use rusqlite::types::Value;
+use rusqlite::vtab::{
+    Context, Filters, IndexInfo, Module, VTab, VTabConnection, VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
+};
+use rusqlite::{Connection, Result};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, c_int};
+use std::sync::Arc;
+use vextir_core::Event;
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Documents,
+    Folders,
+    History,
+    Events,
+}
+
+/// The tables of a query: name, columns, and what tells its rows apart. Another kind of rows is one more line here.
+pub(super) const TABLES: [(&str, Which, &[&str], &str); 4] = [
+    ("documents", Which::Documents, DOCUMENTS, "id"),
+    ("folders", Which::Folders, FOLDERS, "id"),
+    ("history", Which::History, HISTORY, "id, number"),
+    ("events", Which::Events, EVENTS, "id"),
+];
+
+/// Makes the tables known to a connection, for one query. They have no row numbers: those would tell how much others
+/// have.
+pub(super) fn register(connection: &Connection, run: &Arc<Run>) -> Result<()> {
+    const MODULE: Module<'_, Table> = Module::eponymous_only_module().without_rowid();
+    for (name, which, ..) in TABLES {
+        connection.create_module(name, &MODULE, Some((run.clone(), which)))?;
+        // SQLite makes the table when it first meets its name, which the authorizer would refuse later.
+        connection.prepare(&format!("SELECT 1 FROM {name}"))?;
+    }
+    Ok(())
+}
+
+#[repr(C)]
+struct Table {
+    /// SQLite's.
+    base: sqlite3_vtab,
+    run: Arc<Run>,
+    which: Which,
+    columns: &'static [&'static str],
+}
+
+unsafe impl VTab<'_> for Table {
+    type Aux = (Arc<Run>, Which);
+    type Cursor = Cursor;
+
+    fn connect(
+        _: &mut VTabConnection,
+        aux: Option<&Self::Aux>,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+        _: &[&[u8]],
+    ) -> Result<(Cow<'static, CStr>, Self)> {
+        let unknown = || rusqlite::Error::ModuleError("no such table".to_owned());
+        let (run, which) = aux.ok_or_else(unknown)?;
+        let (_, _, columns, key) = TABLES.iter().find(|table| table.1 == *which).ok_or_else(unknown)?;
+        let typed: Vec<String> =
+            columns.iter().map(|column| format!("{column} {}", affinity(column))).collect();
+        let sql = format!("CREATE TABLE x ({}, PRIMARY KEY ({key})) WITHOUT ROWID", typed.join(", "));
+        let sql = CString::new(sql).map_err(|_| unknown())?;
+        let table = Self { base: sqlite3_vtab::default(), run: run.clone(), which: *which, columns };
+        Ok((sql.into(), table))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo) -> Result<bool> {
+        let column = |name: &str| {
+            let index = self.columns.iter().position(|column| *column == name);
+            index.and_then(|index| i32::try_from(index).ok())
+        };
+        choose(info, column("id").unwrap_or(-1), column("path"));
+        Ok(true)
+    }
+
+    fn open(&mut self) -> Result<Cursor> {
+        Ok(Cursor {
+            base: sqlite3_vtab_cursor::default(),
+            run: self.run.clone(),
+            which: self.which,
+            columns: self.columns,
+            source: None,
+            row: None,
+        })
+    }
+}
+
+fn affinity(column: &str) -> &'static str {
+    match column {
+        "version" | "number" | "depth" => "INTEGER",
+        "vector_embedding" => "BLOB",
+        _ => "TEXT",
+    }
+}
+
+/// Where rows come from.
+enum Source {
+    Items(Walk),
+    Steps(Walk, Option<Item>),
+    Events(Events),
+}
+
+/// What a cursor stands on.
+enum Row {
+    Item(Item),
+    Step(Item, Step),
+    Event(Box<Event>),
+}
+
+#[repr(C)]
+struct Cursor {
+    /// SQLite's.
+    base: sqlite3_vtab_cursor,
+    run: Arc<Run>,
+    which: Which,
+    columns: &'static [&'static str],
+    source: Option<Source>,
+    row: Option<Row>,
+}
+
+impl Cursor {
+    fn begin(&self, wanted: &Wanted) -> Result<Source> {
+        let actor = &self.run.actor;
+        self.run.read(|hub| match self.which {
+            Which::Events => Events::begin(hub, actor, wanted).map(Source::Events),
+            Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),
+            Which::Documents | Which::Folders => Walk::begin(hub, actor, wanted).map(Source::Items),
+        })
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        let run = self.run.clone();
+        let is_over = || run.check();
+        let documents = self.which == Which::Documents;
+        let before = self.row.take();
+        let Some(source) = &mut self.source else { return Ok(()) };
+        self.row = run.read(|hub| match source {
+            Source::Events(events) => {
+                Ok(events.next(hub, &is_over)?.map(|event| Row::Event(Box::new(event))))
+            }
+            Source::Items(walk) => {
+                while let Some(item) = walk.next(hub, &is_over)? {
+                    if item.node.is_document() == documents {
+                        return Ok(Some(Row::Item(item)));
+                    }
+                }
+                Ok(None)
+            }
+            Source::Steps(walk, current) => {
+                let last = match &before {
+                    Some(Row::Step(_, step)) => Some(step),
+                    _ => None,
+                };
+                if let Some(item) = current
+                    && let Some(step) = step_after(hub, item, last)?
+                {
+                    return Ok(Some(Row::Step(item.clone(), step)));
+                }
+                while let Some(item) = walk.next(hub, &is_over)? {
+                    *current = Some(item.clone());
+                    if let Some(step) = step_after(hub, &item, None)? {
+                        return Ok(Some(Row::Step(item, step)));
+                    }
+                }
+                Ok(None)
+            }
+        })?;
+        Ok(())
+    }
+}
+
+unsafe impl VTabCursor for Cursor {
+    fn filter(&mut self, _: c_int, plan: Option<&str>, values: &Filters<'_>) -> Result<()> {
+        self.row = None;
+        self.source = Some(self.begin(&wanted(plan.unwrap_or_default(), values))?);
+        self.advance()
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.advance()
+    }
+
+    fn eof(&self) -> bool {
+        self.row.is_none()
+    }
+
+    fn column(&self, context: &mut Context, index: c_int) -> Result<()> {
+        let name = usize::try_from(index).ok().and_then(|index| self.columns.get(index));
+        let (Some(row), Some(name)) = (&self.row, name) else { return context.set_result(Value::Null) };
+        let value = self.run.read(|hub| match row {
+            Row::Item(item) if item.node.is_document() => of_document(hub, item, name),
+            Row::Item(item) => of_folder(hub, item, name),
+            Row::Step(item, step) => of_step(hub, item, step, name),
+            Row::Event(event) => of_event(event, name),
+        })?;
+        context.set_result(value)
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Err(rusqlite::Error::ModuleError("there are no row numbers".to_owned()))
+    }
+}

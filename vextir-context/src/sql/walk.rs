@@ -1,0 +1,227 @@
+//! The folders and documents that an actor may read, from the roots down, under the paths that the actor sees.
+//! What may not be read is not gone into, so nothing hidden is fetched beyond the entry that says so.
+
+use super::plan::{Entries, Paths, Wanted};
+use crate::documents::SHARED;
+use crate::documents::node::{self, Node, NodeId, is_live, join};
+use crate::documents::rights::Rights;
+use crate::fault::OrFault;
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::VecDeque;
+use vextir_core::{Actor, Level, Name, Result};
+
+/// How many entries of a folder are read at once.
+const PAGE: usize = 256;
+
+/// One folder or document that may be read.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) node: Node,
+    /// The folder that it is in, if that may be read too.
+    pub(super) parent: Option<NodeId>,
+    pub(super) owner: Name,
+    pub(super) path: String,
+    pub(super) level: Level,
+}
+
+/// A folder that is being gone through.
+#[derive(Debug)]
+struct Open {
+    item: Item,
+    rights: Rights,
+    after: Name,
+    page: VecDeque<Node>,
+    is_read: bool,
+}
+
+/// Goes through all that an actor may read and a query may want.
+#[derive(Debug)]
+pub(super) struct Walk {
+    actor: Actor,
+    paths: Paths,
+    /// Where it begins, each with the rights there.
+    roots: VecDeque<NodeId>,
+    open: Vec<Open>,
+}
+
+impl Walk {
+    pub(super) fn begin(hub: &Connection, actor: &Actor, wanted: &Wanted) -> Result<Self> {
+        let mut walk = Self {
+            actor: actor.clone(),
+            paths: wanted.paths.clone(),
+            roots: VecDeque::new(),
+            open: Vec::new(),
+        };
+        if let Some(id) = &wanted.id {
+            // A walk of one step: what is found is not gone into.
+            walk.paths = Paths { start: String::new(), is_exact: true, folds: false };
+            walk.roots.extend(by_uid(hub, id)?);
+            return Ok(walk);
+        }
+        walk.roots.extend(node::root(hub, &actor.user)?.map(|root| root.id));
+        let shared = format!("/{SHARED}");
+        if walk.paths.has(&shared) || walk.paths.reach_below(&shared) {
+            let mut statement = hub
+                .prepare_cached("SELECT owner, name, node FROM mount WHERE user = ?1 ORDER BY owner, name")
+                .or_fault()?;
+            let mut rows = statement.query([actor.user.as_str()]).or_fault()?;
+            while let Some(row) = rows.next().or_fault()? {
+                let (owner, name) = (crate::decode::name(row, 0)?, crate::decode::name(row, 1)?);
+                let path = join(&shared, [owner.as_str(), name.as_str()]);
+                if walk.paths.has(&path) || walk.paths.reach_below(&path) {
+                    walk.roots.push_back(crate::decode::get(row, 2)?);
+                }
+            }
+        }
+        Ok(walk)
+    }
+
+    /// The next one. `is_over` is asked before each entry.
+    pub(super) fn next(
+        &mut self,
+        hub: &Connection,
+        is_over: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Item>> {
+        loop {
+            is_over()?;
+            let Some(top) = self.open.last_mut() else {
+                let Some(root) = self.roots.pop_front() else { return Ok(None) };
+                match self.enter_root(hub, root)? {
+                    Some(item) => return Ok(Some(item)),
+                    None => continue,
+                }
+            };
+            let Some(node) = top.page.pop_front() else {
+                if top.is_read {
+                    self.open.pop();
+                } else {
+                    top.fill(hub, &self.paths)?;
+                }
+                continue;
+            };
+            let mut rights = top.rights.clone();
+            if !rights.is_everywhere() {
+                rights.enter(hub, &node)?;
+            }
+            let parent = (top.item.level >= Level::Read).then_some(top.item.node.id);
+            let path = join(&top.item.path, [node.name.as_str()]);
+            let item = Item { parent, owner: top.item.owner.clone(), path, level: rights.level(), node };
+            if let Some(item) = self.enter(item, rights) {
+                return Ok(Some(item));
+            }
+        }
+    }
+
+    fn enter_root(&mut self, hub: &Connection, id: NodeId) -> Result<Option<Item>> {
+        let Some((item, rights, is_mount)) = locate(hub, &self.actor, id)? else { return Ok(None) };
+        // What lies in another shared folder is met there; by its id, everything is met alone.
+        let is_by_id = self.paths.is_exact && self.paths.start.is_empty();
+        if is_by_id {
+            return Ok((item.level >= Level::Read).then_some(item));
+        }
+        Ok(if is_mount { self.enter(item, rights) } else { None })
+    }
+
+    /// Goes into what may hold something that is wanted; gives it back if it is wanted itself.
+    fn enter(&mut self, item: Item, rights: Rights) -> Option<Item> {
+        let Item { node, path, level, .. } = &item;
+        // What the user may read may hold something that the user's agent may read.
+        if !node.is_document() && rights.of_user() >= Level::Read && self.paths.reach_below(path) {
+            let (after, page) = (Name::from(""), VecDeque::new());
+            self.open.push(Open { item: item.clone(), rights, after, page, is_read: false });
+        }
+        (*level >= Level::Read && self.paths.has(path)).then_some(item)
+    }
+}
+
+impl Open {
+    /// Reads the next entries.
+    fn fill(&mut self, hub: &Connection, paths: &Paths) -> Result<()> {
+        let folder = self.item.node.id;
+        match paths.in_folder(&self.item.path) {
+            Entries::One(name) => {
+                self.page.extend(node::child(hub, folder, name)?);
+                self.is_read = true;
+            }
+            Entries::From(start) => {
+                if self.after.is_empty() && !start.is_empty() {
+                    self.page.extend(node::child(hub, folder, start)?);
+                    self.after = Name::from(start);
+                }
+                let page = node::children(hub, folder, &self.after, PAGE)?;
+                self.is_read = page.len() < PAGE;
+                if let Some(last) = page.last() {
+                    self.after = last.name.clone();
+                }
+                self.is_read |= !self.after.starts_with(start);
+                self.page.extend(page.into_iter().take_while(|node| node.name.starts_with(start)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A node as the actor sees it, with the rights there, and whether a walk begins at it; `None` where the actor may
+/// not see it under any path.
+fn locate(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<(Item, Rights, bool)>> {
+    let chain = node::chain(hub, id)?;
+    let (Some(root), Some(last), true) = (chain.first(), chain.last(), is_live(&chain)) else {
+        return Ok(None);
+    };
+    let owner = root.name.clone();
+    let is_own = owner == actor.user;
+    let mut rights = Rights::of(actor, &owner);
+    // From where on the user may read all the way down, and whether the actor may read what is just above.
+    let (mut start, mut above) = (None, None);
+    for (index, node) in chain.iter().enumerate() {
+        above = (rights.level() >= Level::Read && index > 0).then_some(node.parent);
+        if !rights.is_everywhere() {
+            rights.enter(hub, node)?;
+        }
+        if rights.of_user() < Level::Read {
+            start = None;
+        } else if start.is_none() {
+            start = if is_own {
+                Some((index, "/".to_owned()))
+            } else {
+                mount(hub, actor, node.id)?.map(|path| (index, path))
+            };
+        }
+    }
+    let Some((start, path)) = start else { return Ok(None) };
+    let is_root = start + 1 == chain.len();
+    let path = join(&path, chain[start + 1..].iter().map(|node| node.name.as_str()));
+    let parent = above.filter(|_| !is_root);
+    Ok(Some((Item { node: last.clone(), parent, owner, path, level: rights.level() }, rights, is_root)))
+}
+
+/// Where the user finds a shared node, if it was shared itself.
+fn mount(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<String>> {
+    let found: Option<(String, String)> = hub
+        .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
+        .and_then(|mut statement| {
+            statement.query_row((actor.user.as_str(), id), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .or_fault()?;
+    Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
+}
+
+/// The node with a public id.
+fn by_uid(hub: &Connection, id: &str) -> Result<Option<NodeId>> {
+    if id.len() != 32 || id.bytes().any(|sign| !matches!(sign, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(None);
+    }
+    let Ok(uid) = u128::from_str_radix(id, 16) else { return Ok(None) };
+    hub.prepare_cached("SELECT id FROM node WHERE uid = ?1")
+        .and_then(|mut statement| {
+            statement.query_row([uid.to_be_bytes().as_slice()], |row| row.get(0)).optional()
+        })
+        .or_fault()
+}
+
+/// The public id of a node.
+pub(super) fn uid(hub: &Connection, id: NodeId) -> Result<String> {
+    hub.prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .or_fault()
+}
