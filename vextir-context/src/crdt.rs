@@ -29,7 +29,6 @@
 
 mod array;
 mod check;
-mod diff;
 mod key;
 mod leaf;
 mod limits;

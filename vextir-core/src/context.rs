@@ -5,6 +5,7 @@
 //! a [`Context`]; stores implement [`ContextStore`].
 
 mod change;
+mod diff;
 mod document;
 mod edit;
 mod handle;
@@ -15,6 +16,7 @@ mod watch;
 mod writing;
 
 pub use change::{Change, Intent};
+pub use diff::{Hunk, hunks, reach};
 pub use document::{
     Access, Actor, Content, Deed, Document, Guide, Item, ItemKind, Level, Principal, Revision, nothing_at,
 };

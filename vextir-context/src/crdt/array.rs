@@ -1,10 +1,10 @@
 //! Which old element each element of a changed array comes from.
 
-use super::diff::{Hunk, hunks};
 use super::key::ElementId;
 use super::leaf::Element;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
+use vextir_core::context::{Hunk, hunks};
 
 /// Edits that one search may find before it goes on from where it is.
 const REACH: usize = 300;

@@ -4,9 +4,9 @@
 //! alike. The smallest unit is what a reader takes for one character (a grapheme cluster), so that no accent is cut
 //! from its letter and no emoji from its parts when edits of two replicas meet.
 
-use super::diff::{Hunk, hunks};
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
+use vextir_core::context::{Hunk, hunks, reach};
 
 /// Removes a range of the old text, in bytes, and puts a piece of the new one there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +15,6 @@ pub(super) struct Edit {
     pub(super) new: Range<usize>,
 }
 
-/// Steps that one comparison may take on each level.
-const STEPS: usize = 2_000_000;
-/// Edits that one search may find before it goes on from where it is. Its memory grows with the square.
-const REACH: usize = 400;
 /// Edits of one change. The library takes some 10 microseconds for each.
 const EDITS: usize = 1_000;
 /// Bytes up to which words that differ are compared by their characters in any case.
@@ -47,10 +43,6 @@ fn at_most(count: usize, edits: Vec<Edit>) -> Vec<Edit> {
     let (_, widest, _) = gaps.select_nth_unstable(edits.len() - count);
     let widest = *widest;
     joined(edits, |last, edit| edit.old.start - last.old.end <= widest)
-}
-
-fn reach(elements: usize) -> usize {
-    (STEPS / elements.max(1)).clamp(8, REACH)
 }
 
 /// Splits an edit of whole lines into edits of words and characters.
@@ -171,6 +163,7 @@ mod tests {
     use super::{EDITS, edits};
     use proptest::prelude::*;
     use unicode_segmentation::UnicodeSegmentation;
+    use vextir_core::context::{Hunk, hunks, reach};
 
     fn rebuilt(old: &str, new: &str) -> String {
         let mut result = String::new();

@@ -1,11 +1,8 @@
 //! Two changes of one state: both are kept where they do not touch; where they do, the later one.
 
 use serde_json::{Map, Value};
-use std::ops::Range;
 use vextir_core::Content;
-
-/// Lines of one side times lines of the other, beyond which a difference is one piece.
-const CELLS: usize = 1_000_000;
+use vextir_core::context::{Hunk, hunks, reach};
 
 /// What `mine` changed in `base`, put into `theirs`.
 pub(super) fn content(base: &Content, mine: Content, theirs: Content) -> Content {
@@ -65,12 +62,6 @@ fn object(
     merged
 }
 
-/// Lines that were replaced.
-struct Hunk<'a> {
-    old: Range<usize>,
-    new: Vec<&'a str>,
-}
-
 fn text(base: &str, mine: &str, theirs: &str) -> String {
     if mine == base || mine == theirs {
         return theirs.to_owned();
@@ -78,27 +69,33 @@ fn text(base: &str, mine: &str, theirs: &str) -> String {
     if theirs == base {
         return mine.to_owned();
     }
-    let lines: Vec<&str> = base.split_inclusive('\n').collect();
-    let (ours, others) = (hunks(&lines, mine), hunks(&lines, theirs));
-    let touch = |one: &Hunk<'_>, other: &Hunk<'_>| {
+    let lines = |text| str::split_inclusive(text, '\n').collect::<Vec<&str>>();
+    let (lines, mine_lines, their_lines) = (lines(base), lines(mine), lines(theirs));
+    let compare = |new: &[&str]| hunks(&lines, new, reach(lines.len() + new.len()));
+    let (ours, others) = (compare(&mine_lines), compare(&their_lines));
+    let touch = |one: &Hunk, other: &Hunk| {
         one.old.start < other.old.end && other.old.start < one.old.end
             || one.old.start == other.old.start && one.old.is_empty() == other.old.is_empty()
     };
-    let mut all: Vec<(bool, &Hunk<'_>)> = ours.iter().map(|hunk| (true, hunk)).collect();
+    let same = |one: &Hunk, other: &Hunk| {
+        one.old == other.old && mine_lines[one.new.clone()] == their_lines[other.new.clone()]
+    };
+    let mut all: Vec<(bool, &Hunk)> = ours.iter().map(|hunk| (true, hunk)).collect();
     all.extend(
         others
             .iter()
             .filter(|other| {
-                // Two insertions at one place are both kept.
-                other.old.is_empty() || !ours.iter().any(|hunk| touch(hunk, other))
+                // Two insertions at one place are both kept, unless both say the same.
+                !ours.iter().any(|hunk| same(hunk, other) || !other.old.is_empty() && touch(hunk, other))
             })
             .map(|hunk| (false, hunk)),
     );
     all.sort_by_key(|(is_mine, hunk)| (hunk.old.start, !hunk.old.is_empty(), *is_mine));
     let (mut merged, mut next) = (String::with_capacity(mine.len().max(theirs.len())), 0);
-    for (_, hunk) in all {
+    for (is_mine, hunk) in all {
+        let new = if is_mine { &mine_lines } else { &their_lines };
         lines.get(next..hunk.old.start).unwrap_or_default().iter().for_each(|line| push(&mut merged, line));
-        hunk.new.iter().for_each(|line| push(&mut merged, line));
+        new[hunk.new.clone()].iter().for_each(|line| push(&mut merged, line));
         next = next.max(hunk.old.end);
     }
     lines.get(next..).unwrap_or_default().iter().for_each(|line| push(&mut merged, line));
@@ -111,56 +108,6 @@ fn push(text: &mut String, line: &str) {
         text.push('\n');
     }
     text.push_str(line);
-}
-
-/// What was replaced in `base`, in order.
-fn hunks<'a>(base: &[&str], new: &'a str) -> Vec<Hunk<'a>> {
-    let new: Vec<&str> = new.split_inclusive('\n').collect();
-    let head = base.iter().zip(&new).take_while(|(old, new)| old == new).count();
-    let tail =
-        base[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(old, new)| old == new).count();
-    let (old_part, new_part) = (&base[head..base.len() - tail], &new[head..new.len() - tail]);
-    let mut hunks = Vec::new();
-    let (mut old_from, mut new_from) = (0, 0);
-    let ends = std::iter::once((old_part.len(), new_part.len()));
-    for (old_at, new_at) in matches(old_part, new_part).into_iter().chain(ends) {
-        if old_at > old_from || new_at > new_from {
-            let old = head + old_from..head + old_at;
-            hunks.push(Hunk { old, new: new_part[new_from..new_at].to_vec() });
-        }
-        (old_from, new_from) = (old_at + 1, new_at + 1);
-    }
-    hunks
-}
-
-/// The places of the longest common lines.
-fn matches(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
-    let columns = new.len() + 1;
-    if old.len().saturating_mul(new.len()) > CELLS {
-        return Vec::new();
-    }
-    let mut longest = vec![0u32; (old.len() + 1) * columns];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            longest[i * columns + j] = if old[i] == new[j] {
-                longest[(i + 1) * columns + j + 1] + 1
-            } else {
-                longest[(i + 1) * columns + j].max(longest[i * columns + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut found) = (0, 0, Vec::new());
-    while i < old.len() && j < new.len() {
-        if old[i] == new[j] {
-            found.push((i, j));
-            (i, j) = (i + 1, j + 1);
-        } else if longest[(i + 1) * columns + j] >= longest[i * columns + j + 1] {
-            i += 1;
-        } else {
-            j += 1;
-        }
-    }
-    found
 }
 
 #[cfg(test)]

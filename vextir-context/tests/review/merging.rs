@@ -3,7 +3,7 @@
 use crate::{hub, text};
 use serde_json::json;
 use vextir_core::context::{Change, Intent};
-use vextir_core::{Actor, ContextStore, ErrorKind};
+use vextir_core::{Actor, ContextStore, ErrorKind, LineEdit};
 
 #[tokio::test]
 async fn numbers_come_back_as_they_were() {
@@ -126,4 +126,54 @@ async fn a_deep_value_is_refused_and_breaks_nothing() {
             tokio::spawn(async move { hub.change(&Actor::user("ann"), change).await }).await.unwrap();
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Invalid);
     }
+}
+
+#[tokio::test]
+async fn changes_far_apart_are_kept_in_a_long_text_too() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    for lines in [900, 1_500] {
+        let path = format!("/{lines}");
+        let base: Vec<String> = (0..lines).map(|line| format!("line {line}\n")).collect();
+        let with = |changes: &[usize], by: &str| -> String {
+            let changed = |(at, line): (usize, &String)| {
+                if changes.contains(&at) { format!("{by} {at}\n") } else { line.clone() }
+            };
+            base.iter().enumerate().map(changed).collect()
+        };
+        ann.write(&path, base.concat()).await.unwrap();
+        ann.write(&path, with(&[lines / 2], "theirs")).await.unwrap();
+        ann.write(&path, with(&[1, lines - 2], "mine")).based_on(1).await.unwrap();
+        let merged = text(&ann, &path).await.unwrap();
+        assert!(merged.contains("mine") && merged.contains("theirs"), "of {lines} lines");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_one_line_leaves_the_others_as_they_are() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    for (name, old, new) in [
+        ("/lf", "a\nb\nc\n", "a\nB\nc\n"),
+        ("/crlf", "a\r\nb\r\nc\r\n", "a\r\nB\r\nc\r\n"),
+        ("/mixed", "a\r\nb\nc", "a\r\nB\nc"),
+    ] {
+        ann.write(name, old).await.unwrap();
+        ann.edit(name, [LineEdit::new(2, "b", "B")]).await.unwrap();
+        assert_eq!(text(&ann, name).await.unwrap(), new);
+    }
+}
+
+#[tokio::test]
+async fn the_same_text_inserted_by_a_retry_with_its_base_stands_there_once() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/t", "1\n2\n").await.unwrap();
+    for _ in 0..2 {
+        ann.write("/t", "1\nnew\n2\n").based_on(1).await.unwrap();
+    }
+    assert_eq!(text(&ann, "/t").await.unwrap(), "1\nnew\n2\n");
+    ann.write("/t", "1\nnew\n2\nend\n").await.unwrap();
+    ann.write("/t", "1\nnew\n2\n").based_on(1).await.unwrap();
+    assert_eq!(text(&ann, "/t").await.unwrap(), "1\nnew\n2\nend\n");
 }

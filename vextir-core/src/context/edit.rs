@@ -1,5 +1,6 @@
 //! Edits by line and JSON patches: pure functions from old content to new.
 
+use super::diff::{Hunk, hunks, reach};
 use crate::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,34 +28,59 @@ impl LineEdit {
     }
 }
 
-/// Applies edits whose numbers all count in `text` as it is. An edit that does not fit is refused with the
-/// current lines around it.
+/// Applies edits whose numbers all count in `text` as it is. New lines end as the line does that they replace, or as the
+/// text's first one; all others stay as they are. An edit that does not fit is refused with the current lines around it.
 ///
 /// # Errors
 /// `Conflict`: the lines read something else, or two edits touch the same lines.
 pub fn edit_lines(text: &str, edits: &[LineEdit]) -> Result<String> {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let end = lines.first().map_or("\n", |line| break_of(line));
     let mut ordered: Vec<&LineEdit> = edits.iter().collect();
     ordered.sort_by_key(|edit| edit.first);
-    let mut edited: Vec<&str> = Vec::with_capacity(lines.len());
+    let mut edited = String::with_capacity(text.len());
     let mut next = 0;
     for edit in ordered {
         let old: Vec<&str> = edit.old.lines().collect();
         let start = edit.first.wrapping_sub(1);
-        let fits = edit.first > 0 && lines.get(start..).is_some_and(|rest| rest.starts_with(&old));
+        let there = lines.get(start..).and_then(|rest| rest.get(..old.len()));
+        let fits = edit.first > 0
+            && there.is_some_and(|there| there.iter().zip(&old).all(|(line, old)| read(line) == *old));
         if !fits || start < next {
             return Err(does_not_fit(text, edit, lines.len()));
         }
-        edited.extend(lines.get(next..start).unwrap_or_default());
-        edited.extend(edit.new.lines());
+        lines[next..start].iter().for_each(|line| push(&mut edited, line, end));
+        let end = lines.get(start).filter(|_| !old.is_empty()).map_or(end, |line| break_of(line));
+        for line in edit.new.lines() {
+            push(&mut edited, line, end);
+            edited.push_str(end);
+        }
         next = start + old.len();
     }
-    edited.extend(lines.get(next..).unwrap_or_default());
-    let mut result = edited.join("\n");
-    if text.ends_with('\n') && !result.is_empty() {
-        result.push('\n');
+    lines[next..].iter().for_each(|line| push(&mut edited, line, end));
+    if !text.ends_with('\n') {
+        // The last line had no break, and has none now.
+        let kept = read(&edited).len();
+        edited.truncate(kept);
     }
-    Ok(result)
+    Ok(edited)
+}
+
+/// A line without its break.
+fn read(line: &str) -> &str {
+    line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+fn break_of(line: &str) -> &'static str {
+    if line.ends_with("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// Adds a line; one before it that has no break gets one.
+fn push(text: &mut String, line: &str, end: &str) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push_str(end);
+    }
+    text.push_str(line);
 }
 
 fn does_not_fit(text: &str, edit: &LineEdit, count: usize) -> Error {
@@ -77,62 +103,24 @@ pub(super) fn numbered(text: &str, first: usize, most: usize) -> String {
     shown
 }
 
-/// The most cells of the table that a comparison fills; beyond it, the differing part is shown as replaced.
-const CELLS: usize = 4_000_000;
-
 /// The lines of two texts, each with `-`, `+` or a space before it.
 pub(super) fn compare(old: &str, new: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let head = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-    let (old_rest, new_rest) = (&old[head..], &new[head..]);
-    let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(old, new)| old == new).count();
-    let (old_part, new_part) = (&old_rest[..old_rest.len() - tail], &new_rest[..new_rest.len() - tail]);
-    let mut shown = String::new();
-    let mut show = |sign: char, line: &str| {
-        // Writing into a string does not fail.
-        let _ = writeln!(shown, "{sign}{line}");
+    let (mut shown, mut next) = (String::new(), 0);
+    let mut show = |sign: char, lines: &[&str]| {
+        for line in lines {
+            // Writing into a string does not fail.
+            let _ = writeln!(shown, "{sign}{line}");
+        }
     };
-    old[..head].iter().for_each(|line| show(' ', line));
-    for (sign, line) in script(old_part, new_part) {
-        show(sign, line);
+    for Hunk { old: gone, new: come } in hunks(&old, &new, reach(old.len() + new.len())) {
+        show(' ', &old[next..gone.start]);
+        show('-', &old[gone.clone()]);
+        show('+', &new[come]);
+        next = gone.end;
     }
-    old[old.len() - tail..].iter().for_each(|line| show(' ', line));
+    show(' ', &old[next..]);
     shown
-}
-
-/// The shortest way from one list of lines to another.
-fn script<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    let (rows, columns) = (old.len() + 1, new.len() + 1);
-    if rows.saturating_mul(columns) > CELLS {
-        return old.iter().map(|line| ('-', *line)).chain(new.iter().map(|line| ('+', *line))).collect();
-    }
-    // The longest common part of what follows each pair of places.
-    let mut longest = vec![0u32; rows * columns];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            longest[i * columns + j] = if old[i] == new[j] {
-                longest[(i + 1) * columns + j + 1] + 1
-            } else {
-                longest[(i + 1) * columns + j].max(longest[i * columns + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut steps) = (0, 0, Vec::new());
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            steps.push((' ', old[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if i < old.len()
-            && (j == new.len() || longest[(i + 1) * columns + j] >= longest[i * columns + j + 1])
-        {
-            steps.push(('-', old[i]));
-            i += 1;
-        } else {
-            steps.push(('+', new[j]));
-            j += 1;
-        }
-    }
-    steps
 }
 
 /// Merges a patch into a value as RFC 7396 says.
@@ -169,6 +157,16 @@ mod tests {
         assert_eq!(edit_lines("one\ntwo\nthree\nfour\n", &edits).unwrap(), "zero\none\n4a\n4b\n");
         assert_eq!(edit_lines("a", &[LineEdit::new(2, "", "b")]).unwrap(), "a\nb");
         assert_eq!(edit_lines("", &[LineEdit::new(1, "", "b")]).unwrap(), "b");
+    }
+
+    #[test]
+    fn lines_keep_their_breaks_and_new_ones_take_those_of_the_text() {
+        let edit = |text, edit| edit_lines(text, &[edit]).unwrap();
+        assert_eq!(edit("a\r\nb\nc", LineEdit::new(2, "b", "x\ny")), "a\r\nx\ny\nc");
+        assert_eq!(edit("a\r\nb", LineEdit::new(3, "", "c")), "a\r\nb\r\nc");
+        assert_eq!(edit("a\nb", LineEdit::new(2, "b", "")), "a");
+        assert_eq!(edit("a\n", LineEdit::new(1, "a", "")), "");
+        assert_eq!(edit("\n\na", LineEdit::new(3, "a", "b")), "\n\nb");
     }
 
     #[test]

@@ -1,12 +1,25 @@
-//! The difference of two sequences, at a bounded cost.
+//! The difference of two sequences, at a bounded cost. Every comparison of texts and lists goes through here.
 
 use std::ops::Range;
 
 /// A part of the old sequence and what stands in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hunk {
-    pub(super) old: Range<usize>,
-    pub(super) new: Range<usize>,
+pub struct Hunk {
+    /// What is removed of the old sequence.
+    pub old: Range<usize>,
+    /// What is taken of the new one.
+    pub new: Range<usize>,
+}
+
+/// Steps that one comparison may take.
+const STEPS: usize = 2_000_000;
+/// Edits that one search may find before it goes on from where it is. Its memory grows with the square.
+const REACH: usize = 400;
+
+/// How many edits to look for at once among so many elements, old and new ones together: 8 to 400.
+#[must_use]
+pub fn reach(elements: usize) -> usize {
+    (STEPS / elements.max(1)).clamp(8, REACH)
 }
 
 /// What turns `old` into `new`, in order, with equal elements between the hunks.
@@ -14,7 +27,8 @@ pub(super) struct Hunk {
 /// The greedy algorithm of Myers. It looks for the shortest script among those with at most `reach` edits; where more
 /// are needed it keeps the way that came furthest and goes on from its end. So the cost is at most
 /// `(old + new) * reach` steps, and equal stretches longer than `reach` are rarely missed.
-pub(super) fn hunks<T: PartialEq>(old: &[T], new: &[T], reach: usize) -> Vec<Hunk> {
+#[must_use]
+pub fn hunks<T: PartialEq>(old: &[T], new: &[T], reach: usize) -> Vec<Hunk> {
     let front = old.iter().zip(new).take_while(|(one, other)| one == other).count();
     let (old_rest, new_rest) = (&old[front..], &new[front..]);
     let back =
