@@ -163,7 +163,6 @@ mod tests {
     use super::{EDITS, edits};
     use proptest::prelude::*;
     use unicode_segmentation::UnicodeSegmentation;
-    use vextir_core::context::{Hunk, hunks, reach};
 
     fn rebuilt(old: &str, new: &str) -> String {
         let mut result = String::new();
