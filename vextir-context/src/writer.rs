@@ -193,7 +193,7 @@ pub(crate) fn incarnation(connection: &Connection) -> Result<u64> {
     if let Some(known) = queries::meta::<i64>(connection, "incarnation")? {
         return Ok(known.cast_unsigned());
     }
-    let fresh = fastrand::u64(..);
+    let fresh = vextir_core::bus::new_incarnation();
     connection
         .execute("INSERT INTO meta (name, value) VALUES ('incarnation', ?1)", [fresh.cast_signed()])
         .or_fault()?;

@@ -6,6 +6,7 @@
 //! [`EventBus`] itself and proves it with the conformance suite of the testkit.
 
 mod command;
+mod cursor;
 mod feed;
 mod listing;
 mod memory;
@@ -17,6 +18,7 @@ pub use command::{
     Append, Appended, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt, Release, Route,
     Settlement, Tree,
 };
+pub use cursor::{Cursor, new_incarnation};
 pub use feed::Feed;
 pub use listing::{
     Attachment, BusStatus, Chores, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked,
@@ -24,7 +26,7 @@ pub use listing::{
 pub use memory::MemoryBus;
 pub use rows::Rows;
 pub(crate) use stream::first_left;
-pub use stream::{Cursor, EventStream, Start};
+pub use stream::{EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
 pub use crate::event::IdSource;
@@ -66,6 +68,10 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
 
     /// What the processor waits on beside deliveries. Changes only when it has to act.
     fn chores(&self) -> watch::Receiver<Chores>;
+
+    /// Tells this log from others, for as long as it lives: its cursors are sealed with it, so it is told to nobody.
+    /// A new log takes [`new_incarnation`].
+    fn incarnation(&self) -> u64;
 
     /// Whether a commit survives the process.
     fn is_durable(&self) -> bool;
@@ -165,12 +171,6 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>>;
-
-    /// The cursor of a place in the log.
-    ///
-    /// # Errors
-    /// The back end failed.
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor>;
 
     /// A watching driver's checkpoints after a key, in order, at most `limit`.
     ///
