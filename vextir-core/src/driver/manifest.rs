@@ -237,7 +237,7 @@ impl Manifest {
         self.with(|manifest| manifest.resource_requirements.timeout = Some(timeout))
     }
 
-    /// Sets how much memory a call may need, in bytes.
+    /// Sets how much memory a call may need, in bytes; see [`ProcessorBuilder::memory`](crate::ProcessorBuilder::memory).
     #[must_use]
     pub fn with_memory(self, bytes: u64) -> Self {
         self.with(|manifest| manifest.resource_requirements.memory = Some(bytes))
@@ -297,7 +297,8 @@ impl Manifest {
     }
 }
 
-/// What a driver needs. In the process, memory is a hint for admission; time is enforced.
+/// What a driver needs. In the process, memory is a hint for admission ([`ProcessorBuilder::memory`](crate::ProcessorBuilder::memory));
+/// time is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResourceRequirements {

@@ -1,7 +1,7 @@
 //! Building and starting a processor.
 
 use super::recover::{Quarantine, lock};
-use super::registry::{Registered, with_driver};
+use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
@@ -41,7 +41,7 @@ pub struct ProcessorBuilder {
     retry: RetryPolicy,
     orphans: Orphans,
     max_event_bytes: usize,
-    queue_capacity: usize,
+    room: Room,
     paused: bool,
     seed: Option<u64>,
 }
@@ -60,7 +60,7 @@ impl ProcessorBuilder {
             retry: RetryPolicy::default(),
             orphans: Orphans::default(),
             max_event_bytes: 1024 * 1024,
-            queue_capacity: 10_000,
+            room: Room { queue: 10_000, memory: None },
             paused: false,
             seed: None,
         }
@@ -105,7 +105,8 @@ impl ProcessorBuilder {
         self
     }
 
-    /// What each causal tree may use, unless its root says otherwise.
+    /// What each causal tree may use, unless its root says otherwise. Without it, what the bus says
+    /// ([`BusLimits`](crate::BusLimits)); a user's event may then ask for as much as [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
         self
@@ -131,7 +132,16 @@ impl ProcessorBuilder {
 
     /// How many deliveries of one driver wait in memory; more wait in the log's tables. 10,000 by default.
     pub fn queue_capacity(mut self, deliveries: usize) -> Self {
-        self.queue_capacity = deliveries.max(1);
+        self.room.queue = deliveries.max(1);
+        self
+    }
+
+    /// How much memory the calls of one driver may need at a time, in bytes. A driver whose manifest says how much
+    /// a call needs ([`Manifest::with_memory`](crate::Manifest::with_memory)) then runs no more calls than fit;
+    /// one of which a single call does not fit is refused. No limit by default. The kernel takes the driver's word
+    /// for it: nothing in the process enforces it.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.room.memory = Some(bytes);
         self
     }
 
@@ -157,7 +167,7 @@ impl ProcessorBuilder {
     pub async fn start(self) -> Result<Processor> {
         let mut drivers = Vec::new();
         for (driver, provenance) in self.drivers {
-            let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+            let new = Arc::new(Registered::new(driver, provenance, self.room)?);
             drivers = with_driver(&drivers, new)?;
         }
         let kernel = Arc::new(Kernel {
@@ -172,7 +182,7 @@ impl ProcessorBuilder {
             retry: self.retry,
             orphan_policy: self.orphans,
             max_event_bytes: self.max_event_bytes,
-            queue_capacity: self.queue_capacity,
+            room: self.room,
             routes: RwLock::new(Arc::new(RouteTable::new(drivers.clone()))),
             registering: tokio::sync::Mutex::default(),
             known: Mutex::default(),

@@ -39,7 +39,9 @@ impl EmitOptions {
         self
     }
 
-    /// What the event and all that it causes may use.
+    /// What the event and all that it causes may use, instead of what the processor allows
+    /// ([`ProcessorBuilder::limits`](crate::ProcessorBuilder::limits)). A user who asks for more needs a policy's
+    /// grant ([`Authorizer::grants_limits`](crate::Authorizer::grants_limits)).
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
@@ -139,7 +141,10 @@ impl Kernel {
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = self.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+            verdict = Verdict::Deny(decision);
+        }
         let record = audit_of(&event, &verdict);
         if let Err(denied) = refuse_denied(&event, &verdict) {
             meters::refused("authorize");

@@ -57,7 +57,7 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+        let new = Arc::new(Registered::new(driver, provenance, self.room)?);
         let before = self.routes().drivers().to_vec();
         let with_it = with_driver(&before, new.clone())?;
         self.start_driver(&new).await?;
