@@ -280,6 +280,7 @@ impl Manifest {
         let place = |error: Error| error.context(format!("driver {:?}", self.id));
         crate::name::check_type(&self.id)
             .map_err(|error| place(Error::invalid(error.message().replacen("event type", "id", 1))))?;
+        crate::notice::refuse_kernels_name(&self.id).map_err(place)?;
         let mut patterns: Vec<Pattern> = Vec::with_capacity(self.capabilities.len());
         for capability in &self.capabilities {
             let pattern = Pattern::new(capability.pattern.clone()).map_err(place)?;

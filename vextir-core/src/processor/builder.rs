@@ -6,7 +6,7 @@ use super::request::Waiters;
 use super::route::RouteTable;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
 use crate::bus::EventBus;
-use crate::event::IdSource;
+use crate::event::{IdSource, MAX_EVENT_BYTES};
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -16,14 +16,15 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is done about an event that no driver handles. It is stored in each case.
+/// What is done about an event that no driver handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
-    /// Counted ([`Processor::orphans`]), and logged once for each type.
+    /// Stored, counted ([`Processor::orphans`]), and logged once for each type.
     #[default]
     Report,
-    /// Refused to their emitter. Events of the category `output` are no orphans.
+    /// Refused to its emitter, and not stored; counted all the same. Events of the category `output` are no orphans,
+    /// and what handlers emit is stored.
     Refuse,
 }
 
@@ -59,7 +60,7 @@ impl ProcessorBuilder {
             limits: None,
             retry: RetryPolicy::default(),
             orphans: Orphans::default(),
-            max_event_bytes: 1024 * 1024,
+            max_event_bytes: MAX_EVENT_BYTES,
             room: Room { queue: 10_000, memory: None },
             paused: false,
             seed: None,

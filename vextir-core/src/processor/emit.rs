@@ -5,6 +5,7 @@ use super::{Kernel, Orphans, Processor, closed, meters};
 use crate::bus::{
     Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room,
 };
+use crate::notice::is_kernels_own;
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, IntoEvent, Limits, Name, Origin, Result,
     Verdict, driver::Inlet,
@@ -119,7 +120,7 @@ impl Kernel {
         for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
-        meters::accepted(count);
+        meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }
 
@@ -201,14 +202,6 @@ impl Kernel {
             }
         }
     }
-}
-
-/// The source of the kernel's own events.
-pub(super) const KERNEL: &str = "vextir";
-
-/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
-pub(super) fn is_kernels_own(event: &Event) -> bool {
-    event.source == KERNEL
 }
 
 pub(super) fn first(receipt: Receipt) -> Result<Appended> {

@@ -201,5 +201,5 @@ impl Kernel {
 }
 
 fn past_key(driver: &Registered) -> (Name, String) {
-    (Name::literal(super::emit::KERNEL), format!("from_start/{}", driver.id))
+    (Name::literal(crate::notice::KERNEL), format!("from_start/{}", driver.id))
 }
