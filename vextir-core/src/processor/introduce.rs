@@ -24,7 +24,7 @@ const ALL: usize = usize::MAX >> 1;
 impl Processor {
     /// Adds a driver while the processor runs. It gets events from now on (or from the start of the log, if
     /// its manifest says so and this log has not seen it before; this then waits for events that are on their
-    /// way into the log, so for room in a full backlog too).
+    /// way into the log).
     ///
     /// # Errors
     /// `Invalid`: its manifest. `Conflict`: its id is taken. What its `start` says.

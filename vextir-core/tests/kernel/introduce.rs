@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use vextir::prelude::*;
-use vextir::{AuthorizeRequest, Authorizer, MemoryBus, Verdict};
+use vextir::{AuthorizeRequest, Authorizer, BusLimits, MemoryBus, SystemClock, Verdict};
+
+const SOON: Duration = Duration::from_secs(5);
 
 /// How often each payload was seen.
 type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
@@ -65,6 +68,30 @@ async fn an_event_in_flight_is_not_missed_and_none_comes_twice() {
     app.emit(job("after")).await.unwrap();
     app.idle().await;
     each_once(&seen, &["past", "slow", "meanwhile", "after"]);
+}
+
+/// What it is given fills the backlog, and its queue stays closed until what is in flight has landed.
+#[tokio::test]
+async fn it_comes_while_an_emitter_waits_for_room() {
+    let (gate, seen) = (Gate::default(), Seen::default());
+    let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(2), 100, Arc::new(SystemClock));
+    let app = on(bus).authorizer(gate.clone()).start().await.unwrap();
+    for name in ["one", "two", "three"] {
+        app.emit(job(name)).await.unwrap();
+    }
+    let emitter = app.clone();
+    let emitting = tokio::spawn(async move { emitter.emit(job("slow")).await });
+    gate.asked.notified().await;
+    let (registrar, driver) = (app.clone(), history(&seen));
+    let registering = tokio::spawn(async move { registrar.register(driver).await });
+    while app.bus().status().borrow().has_room() {
+        tokio::task::yield_now().await;
+    }
+    gate.open.notify_one();
+    timeout(SOON, registering).await.expect("it waits for the emitter, who waits for room").unwrap().unwrap();
+    timeout(SOON, emitting).await.expect("there is room").unwrap().unwrap();
+    app.idle().await;
+    each_once(&seen, &["one", "two", "three", "slow"]);
 }
 
 #[test]
