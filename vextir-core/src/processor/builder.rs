@@ -215,7 +215,7 @@ impl Kernel {
         self.recover(drivers, attachment).await?;
         for driver in drivers {
             self.introduce(driver).await?;
-            self.start_driver(driver).await?;
+            self.start_driver(driver, false).await?;
         }
         self.run_loops();
         self.catch_up(drivers).await?;

@@ -10,7 +10,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 
 /// How many types of orphans are told apart.
@@ -253,11 +253,24 @@ pub(super) fn first(receipt: Receipt) -> Result<Appended> {
 }
 
 /// A watching driver's way in. It does not keep the processor alive.
-pub(super) struct WatcherInlet(Weak<Kernel>);
+pub(super) struct WatcherInlet {
+    kernel: Weak<Kernel>,
+    /// Not while the driver starts and no driver works yet: it would wait for itself.
+    waits: AtomicBool,
+}
 
 impl WatcherInlet {
-    pub(super) fn new(kernel: &Arc<Kernel>) -> Self {
-        Self(Arc::downgrade(kernel))
+    pub(super) fn new(kernel: &Arc<Kernel>, waits: bool) -> Self {
+        Self { kernel: Arc::downgrade(kernel), waits: AtomicBool::new(waits) }
+    }
+
+    /// The driver has started: from now on somebody makes room, or will.
+    pub(super) fn started(&self) {
+        self.waits.store(true, Ordering::Release);
+    }
+
+    fn kernel(&self) -> Result<Arc<Kernel>> {
+        self.kernel.upgrade().ok_or_else(closed)
     }
 }
 
@@ -269,15 +282,21 @@ impl Inlet for WatcherInlet {
         events: Vec<Event>,
         checkpoints: Vec<Checkpoint>,
     ) -> Result<Vec<EventId>> {
-        let kernel = self.0.upgrade().ok_or_else(closed)?;
+        let (kernel, wait) = (self.kernel()?, self.waits.load(Ordering::Acquire));
         let emit = |event| Emission::of(event, EmitOptions::default());
         let emissions = events.into_iter().map(emit).collect::<Result<Vec<_>>>()?;
-        let receipt = kernel.emit(origin, emissions, checkpoints, true).await?;
+        let answer = kernel.emit(origin, emissions, checkpoints, wait).await;
+        let receipt = answer.map_err(|error| match error.kind() {
+            ErrorKind::Busy => {
+                error.context("no driver works before all have started; emit in a task of its own")
+            }
+            _ => error,
+        })?;
         Ok(receipt.appended.into_iter().map(|appended| appended.id).collect())
     }
 
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
-        self.0.upgrade().ok_or_else(closed)?.bus.checkpoints(driver, after, limit).await
+        self.kernel()?.bus.checkpoints(driver, after, limit).await
     }
 }
 

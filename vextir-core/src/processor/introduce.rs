@@ -60,7 +60,7 @@ impl Kernel {
         let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
         let before = self.routes().drivers().to_vec();
         let with_it = with_driver(&before, new.clone())?;
-        self.start_driver(&new).await?;
+        self.start_driver(&new, true).await?;
         self.claim(&new.id).await?;
         if let Err(error) = self.bring_in(&new, with_it).await {
             self.set_drivers(before);
@@ -105,14 +105,14 @@ impl Kernel {
         self.know(driver).await
     }
 
-    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>) -> Result<()> {
-        let inlet = Arc::new(super::emit::WatcherInlet::new(self));
-        let emitter = Emitter::new(driver.id.clone(), inlet, self.clock.clone(), self.stop.clone());
-        driver
-            .driver
-            .start(emitter)
-            .await
-            .map_err(|error| error.context(format!("driver {} does not start", driver.id)))
+    /// `works`: others work already, so what it emits meanwhile may wait for room.
+    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>, works: bool) -> Result<()> {
+        let inlet = Arc::new(super::emit::WatcherInlet::new(self, works));
+        let emitter = Emitter::new(driver.id.clone(), inlet.clone(), self.clock.clone(), self.stop.clone());
+        let failed = |error: Error| error.context(format!("driver {} does not start", driver.id));
+        driver.driver.start(emitter).await.map_err(failed)?;
+        inlet.started();
+        Ok(())
     }
 
     /// Whether a driver is new to the log and wants the log's events.

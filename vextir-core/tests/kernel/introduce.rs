@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use vextir::prelude::*;
-use vextir::{AuthorizeRequest, Authorizer, BusLimits, MemoryBus, SystemClock, Verdict};
+use vextir::{
+    AuthorizeRequest, Authorizer, BusLimits, ErrorKind, EventBusExt, MemoryBus, SystemClock, Verdict,
+};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -146,4 +148,75 @@ async fn what_an_earlier_driver_emits_while_it_starts_comes_once() {
     let app = quick().driver(Early).driver(history(&seen)).start().await.unwrap();
     app.idle().await;
     each_once(&seen, &["early"]);
+}
+
+/// A bus for one open delivery, which it has: of `history`.
+async fn full() -> MemoryBus {
+    let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(1), 100, Arc::new(SystemClock));
+    bus.emit(job("left")).await.unwrap();
+    bus
+}
+
+#[tokio::test]
+async fn what_it_emits_while_nothing_makes_room_is_busy() {
+    let (seen, bus) = (Seen::default(), full().await);
+    let starting = on(bus.clone()).driver(Early).driver(history(&seen)).start();
+    let error = timeout(SOON, starting).await.expect("it waits for room, which nobody makes").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains("driver early does not start"), "{error}");
+    assert!(error.to_string().contains("emit in a task of its own"), "{error}");
+    // The place is free, and nothing was lost.
+    let app = on(bus).driver(history(&seen)).start().await.unwrap();
+    app.idle().await;
+    each_once(&seen, &["left"]);
+}
+
+/// Emits from a task of its own, once it is started.
+struct Watching;
+
+#[vextir::async_trait]
+impl Driver for Watching {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("watching")
+    }
+
+    async fn start(&self, emitter: Emitter) -> vextir::Result<()> {
+        tokio::spawn(async move { emitter.emit(job("watched")).await });
+        Ok(())
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+/// Takes its time to start, so that others can do something meanwhile.
+struct Late;
+
+#[vextir::async_trait]
+impl Driver for Late {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("late")
+    }
+
+    async fn start(&self, _emitter: Emitter) -> vextir::Result<()> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn what_a_started_watch_emits_waits_for_room() {
+    let seen = Seen::default();
+    let builder = on(full().await).driver(Watching).driver(Late).driver(history(&seen));
+    let app = timeout(SOON, builder.start()).await.expect("it waits for nobody").unwrap();
+    while seen.lock().unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    app.idle().await;
+    each_once(&seen, &["left", "watched"]);
 }
