@@ -4,6 +4,7 @@ use super::recover::{Quarantine, lock};
 use super::registry::{Registered, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
+use super::shutdown::GRACE;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
 use crate::bus::EventBus;
 use crate::event::IdSource;
@@ -191,7 +192,7 @@ impl ProcessorBuilder {
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
             // Nothing has run: the next start finds an orderly stop.
             kernel.halt();
-            kernel.stop_drivers(std::time::Duration::from_secs(1)).await;
+            kernel.stop_drivers(&drivers, GRACE).await;
             kernel.bus.detach().await?;
             return Err(error);
         }
@@ -217,8 +218,9 @@ impl Kernel {
             self.introduce(driver).await?;
             self.start_driver(driver, false).await?;
         }
-        self.run_loops();
         self.catch_up(drivers).await?;
+        // Nothing fails and nothing is waited for any more.
+        self.run_loops();
         self.begin_work();
         Ok(())
     }
