@@ -4,6 +4,7 @@ use super::recover::{Quarantine, lock};
 use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
+use super::shutdown::GRACE;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
 use crate::bus::EventBus;
 use crate::event::{IdSource, MAX_EVENT_BYTES};
@@ -202,7 +203,7 @@ impl ProcessorBuilder {
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
             // Nothing has run: the next start finds an orderly stop.
             kernel.halt();
-            kernel.stop_drivers(std::time::Duration::from_secs(1)).await;
+            kernel.stop_drivers(&drivers, GRACE).await;
             kernel.bus.detach().await?;
             return Err(error);
         }
@@ -226,10 +227,11 @@ impl Kernel {
         self.recover(drivers, attachment).await?;
         for driver in drivers {
             self.introduce(driver).await?;
-            self.start_driver(driver).await?;
+            self.start_driver(driver, false).await?;
         }
-        self.run_loops();
         self.catch_up(drivers).await?;
+        // Nothing fails and nothing is waited for any more.
+        self.run_loops();
         self.begin_work();
         Ok(())
     }

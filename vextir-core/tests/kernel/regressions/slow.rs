@@ -1,4 +1,4 @@
-//! A bus whose answers to some commands come late.
+//! A bus whose answers to some commands come late, or are refusals.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -9,12 +9,18 @@ use vextir::bus::Held;
 pub(super) struct Slow {
     inner: MemoryBus,
     late: fn(&Command) -> bool,
+    refused: fn(&Command) -> Option<ErrorKind>,
     pub(super) reads: Arc<AtomicUsize>,
 }
 
 impl Slow {
     pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
-        Self { inner, late, reads: Arc::default() }
+        Self { inner, late, refused: |_| None, reads: Arc::default() }
+    }
+
+    /// Fails some commands.
+    pub(super) fn refusing(self, refused: fn(&Command) -> Option<ErrorKind>) -> Self {
+        Self { refused, ..self }
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -38,6 +44,9 @@ impl EventBus for Slow {
         false
     }
     async fn commit(&self, command: Command) -> Result<Receipt> {
+        if let Some(kind) = (self.refused)(&command) {
+            return Err(Error::new(kind, "refused by the test"));
+        }
         let late = (self.late)(&command);
         let receipt = self.inner.commit(command).await;
         if late {
