@@ -24,6 +24,7 @@ pub(crate) mod rights;
 mod store;
 mod structure;
 mod threeway;
+mod versions;
 
 pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
 pub(crate) use lanes::Lanes;

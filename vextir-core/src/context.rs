@@ -33,8 +33,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt;
 
-/// Version of one document: 1 when it is made, and one more with each change. One that is made anew at the path of
-/// a removed one goes on from there.
+/// Version of one document: 1 when it is made, and one more with each change. Versions at a name never go back: what is
+/// made, moved or restored to where another document was goes on from there. A folder that takes another one's place
+/// brings its documents with their own versions; [`Document::id`] tells documents apart in any case.
 pub type Version = u64;
 
 /// Which state of a document is asked for.

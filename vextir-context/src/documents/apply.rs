@@ -4,11 +4,13 @@ use super::merge::{From, Merged, Part, Prepared};
 use super::node::{Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
+use super::versions::former;
 use crate::fault::OrFault;
 use crate::key::bare;
 use crate::queries::{self, signed};
 use rusqlite::Connection;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
@@ -70,6 +72,8 @@ pub(super) struct Apply<'a> {
     pub(super) now: Timestamp,
     desk: &'a mut Desk,
     writes: &'a mut u64,
+    /// Documents that a move or restoration of this command gave a new version, with the one before.
+    pub(super) renumbered: HashMap<NodeId, Version>,
 }
 
 /// Applies changes in order; the new version for each, 0 for one that is not about content.
@@ -84,12 +88,12 @@ pub(crate) fn apply(
     let merged = merged.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
-    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
+    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes, renumbered: HashMap::new() };
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
         versions.push(match part {
-            Part::Folded | Part::Hidden => {
+            Part::Folded(_) | Part::Hidden => {
                 // Its content comes with a later part, or not at all; its author must have the right all the same.
                 demand(apply.connection, &apply.actor, &change.path, Level::Write)?;
                 if matches!(part, Part::Hidden) {
@@ -102,6 +106,11 @@ pub(crate) fn apply(
                 apply.store(change, prepared)?.ok_or_else(|| raced(&merged, &change.path))?
             }
         });
+    }
+    for (index, part) in merged.parts.iter().enumerate() {
+        if let Part::Folded(later) = part {
+            versions[index] = versions[*later];
+        }
     }
     Ok(versions)
 }
@@ -131,7 +140,9 @@ impl Apply<'_> {
         let (id, current) = (node.id, self.version(node.id)?);
         let fits = match prepared.from {
             From::Nothing => current == 0 && is_guide,
-            From::Stored(base, version) => base == id && version == current,
+            From::Stored(base, version) => {
+                base == id && version == *self.renumbered.get(&id).unwrap_or(&current)
+            }
             From::Own => true,
         };
         if !fits {
@@ -144,7 +155,7 @@ impl Apply<'_> {
         self.write(&place, id, current + 1, deed, prepared).map(Some)
     }
 
-    fn version(&self, node: NodeId) -> Result<Version> {
+    pub(super) fn version(&self, node: NodeId) -> Result<Version> {
         queries::number(
             self.connection,
             "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
@@ -208,14 +219,11 @@ impl Apply<'_> {
             parent = self.insert(parent, folder, Kind::Folder)?;
             self.note(&place.owner, parent, (Deed::Created, 0), None, None)?;
         }
-        // Versions at one path only grow, also over a removal.
-        let before: u64 = queries::number(
-            self.connection,
-            "SELECT coalesce(max(version), 0) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL",
-            (parent, last.as_str()),
-        )?;
-        Ok((self.insert(parent, last, kind)?, before + 1))
+        let before = if kind == Kind::Document { former(self.connection, parent, last)? } else { None };
+        let node = self.insert(parent, last, kind)?;
+        let Some((before, _)) = before else { return Ok((node, 1)) };
+        self.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node, signed(before + 1)))?;
+        Ok((node, before + 1))
     }
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
@@ -293,7 +301,11 @@ pub(crate) fn enroll(
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
     let Enrollment { group, user, on } = enrollment;
-    Apply { connection, actor, now, desk, writes }.enroll(&Principal::Group(group.clone()), user, *on)
+    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.enroll(
+        &Principal::Group(group.clone()),
+        user,
+        *on,
+    )
 }
 
 /// A user goes into a group, or out of it.

@@ -175,6 +175,7 @@ fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<
         };
         let mut document = Document::new(path, content, metadata, count(row, 3)?);
         (document.created, document.updated) = (node.created, node.updated);
+        document.id = node::uid(connection, node.id)?;
         Ok(document)
     };
     connection
@@ -219,6 +220,7 @@ fn past(
     let (content, metadata) = replay(&updates)?;
     let mut document = Document::new(path, content, metadata, found);
     (document.created, document.updated) = (node.created, updated);
+    document.id = node::uid(connection, node.id)?;
     Ok(Some(document))
 }
 

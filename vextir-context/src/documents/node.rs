@@ -140,6 +140,14 @@ pub(crate) fn chain(connection: &Connection, id: NodeId) -> Result<Vec<Node>> {
     Ok(chain)
 }
 
+/// What a node is called whatever its path is.
+pub(crate) fn uid(connection: &Connection, id: NodeId) -> Result<String> {
+    connection
+        .prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .or_fault()
+}
+
 /// Whether all of a chain is there.
 pub(crate) fn is_live(chain: &[Node]) -> bool {
     chain.iter().all(|node| node.removed.is_none())
@@ -180,9 +188,7 @@ mod tests {
             "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq"
                 .into(),
             "SELECT what FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC".into(),
-            "SELECT max(version) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL"
-                .into(),
+            "SELECT version, node FROM former WHERE parent = ?1 AND name = ?2".into(),
         ];
         for sql in statements {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

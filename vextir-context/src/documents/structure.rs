@@ -62,13 +62,15 @@ impl Apply<'_> {
         let parent = parent.ok_or_else(|| {
             Error::invalid(format!("{to}: a document stands where a folder is needed; choose another path"))
         })?;
+        self.leaves(&node)?;
+        let version = self.arrives(&node, parent, name)?;
         let (clock, now) = (self.tick(), self.now.as_micros());
         self.execute(
             "UPDATE node SET parent = ?2, name = ?3, clock = ?4, updated = ?5 WHERE id = ?1",
             (node.id, parent, name, clock, now),
         )?;
         let detail = json!({"parent": node.parent, "name": node.name.as_str()});
-        self.note(&source.owner, node.id, (Deed::Moved, 0), Some(&detail), None)
+        self.note_arrival(&source.owner, node.id, (Deed::Moved, version), Some(&detail))
     }
 
     /// How deep it goes below a folder, which holds something. At most 2,000 folders are looked at.
@@ -105,6 +107,7 @@ impl Apply<'_> {
     fn remove(&mut self, path: &str) -> Result<()> {
         let (place, node) = demand_node(self.connection, &self.actor, path, Level::Write)?;
         self.demand_folder(&place, path)?;
+        self.leaves(&node)?;
         let (clock, now) = (self.tick(), self.now.as_micros());
         self.execute("UPDATE node SET removed = ?2, clock = ?3 WHERE id = ?1", (node.id, now, clock))?;
         self.note(&place.owner, node.id, (Deed::Removed, 0), None, None)
@@ -142,9 +145,10 @@ impl Apply<'_> {
         if level < Level::Write || place.level < Level::Write {
             return Err(Error::new(ErrorKind::Denied, format!("{path}: to restore takes the level Write")));
         }
+        let version = self.arrives(&removed, removed.parent, &removed.name)?;
         let clock = self.tick();
         self.execute("UPDATE node SET removed = NULL, clock = ?2 WHERE id = ?1", (removed.id, clock))?;
-        self.note(&place.owner, removed.id, (Deed::Restored, 0), None, None)
+        self.note_arrival(&place.owner, removed.id, (Deed::Restored, version), None)
     }
 
     fn grant(&mut self, path: &str, principal: &Principal, level: Level) -> Result<()> {

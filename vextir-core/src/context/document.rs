@@ -58,6 +58,9 @@ impl From<String> for Content {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
+    /// What it is called whatever its path is; empty where the store does not say.
+    #[serde(default)]
+    pub id: String,
     /// Path under the user's root.
     pub path: String,
     /// What it holds.
@@ -78,7 +81,15 @@ impl Document {
     #[must_use]
     pub fn new(path: impl Into<String>, content: Content, metadata: Value, version: Version) -> Self {
         let unset = Timestamp::UNSET;
-        Self { path: path.into(), content, metadata, version, created: unset, updated: unset }
+        Self {
+            id: String::new(),
+            path: path.into(),
+            content,
+            metadata,
+            version,
+            created: unset,
+            updated: unset,
+        }
     }
 
     /// The text with its lines numbered from 1, for a model that edits by line
