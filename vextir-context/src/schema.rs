@@ -165,6 +165,19 @@ INSERT INTO former
     FROM change JOIN document ON document.node = change.node JOIN node ON node.id = change.node
     WHERE what = 2 AND node.kind = 2
   ) GROUP BY parent, name;
+
+-- The head of the operation log when the right was given, and when the user came into the group.
+ALTER TABLE entitlement ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE member ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+
+-- The openings of the file, each with the first change that it made.
+CREATE TABLE opening (first INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+
+-- What is done in slices, between two batches: round 0: the node becomes known to members of the group after `user`;
+-- 1, 2: the user came into the group, or left it, and learns of its nodes after `node`.
+CREATE TABLE errand (
+  number INTEGER PRIMARY KEY, round INTEGER NOT NULL, who TEXT NOT NULL, user TEXT NOT NULL, node INTEGER NOT NULL
+);
 ";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.

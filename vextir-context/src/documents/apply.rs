@@ -1,10 +1,12 @@
 //! Documents inside the writer's transaction: names and rights are looked up again, versions compared, rows stored.
 
 use super::merge::{From, Merged, Part, Prepared};
+use super::mounts::has_errands;
 use super::node::{Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
 use super::versions::former;
+use crate::cursors::Opening;
 use crate::fault::OrFault;
 use crate::key::bare;
 use crate::queries::{self, signed};
@@ -32,6 +34,11 @@ pub(crate) struct Desk {
     pub(crate) bytes: u64,
     /// The bytes that the file knows of.
     stored_bytes: u64,
+    /// This opening of the hub, and whether the file knows it.
+    pub(crate) opening: Option<Opening>,
+    is_noted: bool,
+    /// Whether something waits to be done between two batches.
+    pub(crate) errands: bool,
     /// What the next command's changes were merged to.
     pub(crate) merged: Option<Arc<Merged>>,
 }
@@ -46,7 +53,18 @@ impl Desk {
             [signed(head)],
         )?;
         let bytes = queries::stored_number(connection, BYTES)?;
-        Ok(Self { head, clock: signed(clock), bytes, stored_bytes: bytes, merged: None })
+        let errands = has_errands(connection)?;
+        let clock = signed(clock);
+        Ok(Self {
+            head,
+            clock,
+            bytes,
+            stored_bytes: bytes,
+            opening: None,
+            is_noted: false,
+            errands,
+            merged: None,
+        })
     }
 
     /// The bytes, if the file is to be told.
@@ -58,6 +76,7 @@ impl Desk {
 
     /// Forgets what a rolled-back transaction did. The clock stays: it may skip, and never goes back.
     pub(crate) fn roll_back(&mut self, connection: &Connection) {
+        self.is_noted = false;
         match Self::open(connection) {
             Ok(found) => (self.head, self.bytes, self.stored_bytes) = (found.head, found.bytes, found.bytes),
             Err(error) => tracing::error!(%error, "the head of the changes could not be read"),
@@ -237,6 +256,16 @@ impl Apply<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    /// The last change.
+    pub(super) fn head(&self) -> Sequence {
+        self.desk.head
+    }
+
+    /// There is something to be done between two batches, or nothing more.
+    pub(super) fn note_errands(&mut self, waiting: bool) {
+        self.desk.errands = waiting;
+    }
+
     /// The clock of the next change.
     pub(super) fn tick(&mut self) -> i64 {
         self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
@@ -252,6 +281,10 @@ impl Apply<'_> {
         detail: Option<&Value>,
         body: Option<&[u8]>,
     ) -> Result<()> {
+        if let Some(opening) = self.desk.opening.filter(|_| !self.desk.is_noted) {
+            opening.note(self.connection)?;
+            self.desk.is_noted = true;
+        }
         let clock = self.tick();
         let actor = self.actor.clone();
         let row = (
@@ -306,6 +339,17 @@ pub(crate) fn enroll(
         user,
         *on,
     )
+}
+
+/// Does the next slice of what was put off.
+pub(crate) fn run_errand(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+) -> Result<()> {
+    let actor = Actor::user(vextir_core::LOCAL_USER);
+    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.run_errand()
 }
 
 /// A user goes into a group, or out of it.

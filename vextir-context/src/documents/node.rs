@@ -182,8 +182,13 @@ mod tests {
             "SELECT max(level) FROM entitlement WHERE node = ?1
              AND (who = ?2 OR who IN (SELECT who FROM member WHERE user = ?3))"
                 .into(),
-            "SELECT user FROM member WHERE who = ?1".into(),
-            "SELECT node FROM entitlement WHERE who = ?1 ORDER BY node".into(),
+            "SELECT user FROM member WHERE who = ?1 AND user > ?2 AND EXISTS
+             (SELECT 1 FROM entitlement WHERE node = ?3 AND who = ?1) ORDER BY user LIMIT ?4"
+                .into(),
+            "SELECT node FROM entitlement WHERE who = ?1 AND node > ?2 ORDER BY node LIMIT ?3".into(),
+            "SELECT 1 FROM entitlement JOIN member ON member.who = entitlement.who
+             WHERE node = ?1 AND user = ?2 AND entitlement.since < ?3 AND member.since < ?3"
+                .into(),
             "SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2".into(),
             "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq"
                 .into(),

@@ -15,16 +15,16 @@ const RELAY: Duration = Duration::from_micros(50);
 const STILL: Duration = Duration::from_micros(8);
 
 impl Writer<'_> {
-    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
+    /// Waits for jobs; tidies up while there are none. False when the hub was dropped.
     pub(super) fn gather(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
-        while self.retention.has_more() {
+        while self.is_untidy() {
             match jobs.try_recv() {
                 Ok(job) => {
                     gathered.push(job);
                     break;
                 }
                 Err(TryRecvError::Disconnected) => return false,
-                Err(TryRecvError::Empty) => self.retain(),
+                Err(TryRecvError::Empty) => self.tidy(),
             }
         }
         if gathered.is_empty() {

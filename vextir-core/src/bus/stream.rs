@@ -31,6 +31,12 @@ impl Cursor {
         Self { incarnation, sequence }
     }
 
+    /// For back ends that make their own of the two numbers that it was made from.
+    #[must_use]
+    pub fn halves(&self) -> (u64, u64) {
+        (self.incarnation, self.sequence)
+    }
+
     /// For back ends: its place in the log with this incarnation.
     ///
     /// # Errors

@@ -268,15 +268,15 @@ pub enum Deed {
     Written,
     /// It got another place.
     Moved,
-    /// It was removed.
+    /// It was removed. A watch tells this also of what its user may not see any more.
     Removed,
     /// It came back.
     Restored,
     /// The folder's guide changed.
     Guided,
-    /// Rights changed. Only administrators of the place are told.
+    /// Rights changed. Administrators of the place are told, and a watch tells whom it concerns.
     Granted,
-    /// The folder was restricted, or opened again. Only administrators are told.
+    /// The folder was restricted, or opened again. Administrators are told, and a watch tells others of what was opened.
     Restricted,
 }
 
