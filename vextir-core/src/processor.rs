@@ -45,6 +45,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,6 +81,8 @@ struct Kernel {
     closing: AtomicBool,
     /// Ends the loops.
     stop: CancellationToken,
+    /// The place on the bus was given up.
+    left: AtomicBool,
     tasks: TaskTracker,
 }
 
@@ -132,17 +135,16 @@ pub struct Processor {
     _alive: Arc<Alive>,
 }
 
+/// A processor's place on its bus, from the moment it was taken: who drops it leaves, in order or not.
 struct Alive(Arc<Kernel>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
         let kernel = &self.0;
-        if !kernel.stop.is_cancelled() {
-            kernel.closing.store(true, std::sync::atomic::Ordering::Release);
-            kernel.halt();
-            kernel.cancellation.cancel_all();
-            kernel.bus.abandon();
-        }
+        kernel.closing.store(true, std::sync::atomic::Ordering::Release);
+        kernel.halt();
+        kernel.cancellation.cancel_all();
+        kernel.abandon();
     }
 }
 
@@ -285,4 +287,13 @@ impl Kernel {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the processor was shut down")
+}
+
+/// What a task of its own answers; its panic is the caller's.
+async fn join<T>(task: JoinHandle<Result<T>>) -> Result<T> {
+    match task.await {
+        Ok(answer) => answer,
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        Err(_) => Err(closed()),
+    }
 }

@@ -5,8 +5,8 @@ use super::registry::{Registered, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
 use super::shutdown::GRACE;
-use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
-use crate::bus::EventBus;
+use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy, join};
+use crate::bus::{Attachment, EventBus};
 use crate::event::IdSource;
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
@@ -186,17 +186,22 @@ impl ProcessorBuilder {
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),
             stop: CancellationToken::new(),
+            left: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         });
-        let attachment = kernel.bus.attach().await?;
+        let (alive, attachment) = kernel.clone().attach().await?;
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
-            // Nothing has run: the next start finds an orderly stop.
             kernel.halt();
             kernel.stop_drivers(&drivers, GRACE).await;
-            kernel.bus.detach().await?;
+            // Nothing has run: the next start finds what this one found.
+            if !attachment.unclean
+                && let Err(failed) = kernel.detach().await
+            {
+                tracing::error!(error = %failed, "the bus was not left in order");
+            }
             return Err(error);
         }
-        Ok(Processor { _alive: Arc::new(Alive(kernel.clone())), kernel })
+        Ok(Processor { kernel, _alive: Arc::new(alive) })
     }
 }
 
@@ -207,11 +212,16 @@ impl fmt::Debug for ProcessorBuilder {
 }
 
 impl Kernel {
-    async fn begin(
-        self: Arc<Self>,
-        drivers: &[Arc<Registered>],
-        attachment: &crate::bus::Attachment,
-    ) -> Result<()> {
+    /// In a task of its own: if nobody waits for the place any more, it is given up.
+    async fn attach(self: Arc<Self>) -> Result<(Alive, Attachment)> {
+        let attach = async move {
+            let attachment = self.bus.attach().await?;
+            Ok((Alive(self), attachment))
+        };
+        join(tokio::spawn(attach)).await
+    }
+
+    async fn begin(self: Arc<Self>, drivers: &[Arc<Registered>], attachment: &Attachment) -> Result<()> {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {

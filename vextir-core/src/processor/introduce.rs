@@ -8,7 +8,7 @@ use super::authorize::{Ruling, audit_of};
 use super::registry::{Registered, with_driver};
 use super::route::RouteTable;
 use super::shutdown::GRACE;
-use super::{Kernel, Processor, closed};
+use super::{Kernel, Processor, closed, join};
 use crate::bus::{Checkpoint, Command, Delivery, Logged, Place, Route, first_left};
 use crate::{
     Data, Driver, Emitter, Error, ErrorKind, EventFilter, Name, Origin, Provenance, Result, Sequence, Verdict,
@@ -44,11 +44,7 @@ impl Processor {
     /// In a task of its own: who gives up waiting does not leave a driver that is half there.
     async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
         let kernel = self.kernel.clone();
-        match tokio::spawn(async move { kernel.add(driver, provenance).await }).await {
-            Ok(answer) => answer,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(closed()),
-        }
+        join(tokio::spawn(async move { kernel.add(driver, provenance).await })).await
     }
 }
 

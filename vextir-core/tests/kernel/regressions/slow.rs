@@ -10,17 +10,37 @@ pub(super) struct Slow {
     inner: MemoryBus,
     late: fn(&Command) -> bool,
     refused: fn(&Command) -> Option<ErrorKind>,
+    /// How long an answer to `attach` takes, and whether `detach` fails.
+    attaching: Duration,
+    stays: bool,
     pub(super) reads: Arc<AtomicUsize>,
 }
 
 impl Slow {
     pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
-        Self { inner, late, refused: |_| None, reads: Arc::default() }
+        Self {
+            inner,
+            late,
+            refused: |_| None,
+            attaching: Duration::ZERO,
+            stays: false,
+            reads: Arc::default(),
+        }
     }
 
     /// Fails some commands.
     pub(super) fn refusing(self, refused: fn(&Command) -> Option<ErrorKind>) -> Self {
         Self { refused, ..self }
+    }
+
+    /// Answers late that a processor is attached.
+    pub(super) fn attaching(self, attaching: Duration) -> Self {
+        Self { attaching, ..self }
+    }
+
+    /// Cannot detach.
+    pub(super) fn staying(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -64,9 +84,14 @@ impl EventBus for Slow {
         EventBus::lease(&self.inner, user, root).await
     }
     async fn attach(&self) -> Result<Attachment> {
-        self.inner.attach().await
+        let found = self.inner.attach().await;
+        tokio::time::sleep(self.attaching).await;
+        found
     }
     async fn detach(&self) -> Result<()> {
+        if self.stays {
+            return Err(Error::new(ErrorKind::Unavailable, "the disk is full"));
+        }
         self.inner.detach().await
     }
     fn abandon(&self) {
