@@ -19,6 +19,7 @@ use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::task::Waker;
 use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
 use vextir_core::{Clock, Error, ErrorKind, Result};
@@ -55,6 +56,8 @@ pub(crate) struct Writer<'c> {
     retention: Retention,
     /// Tasks that have answers and may not know it yet.
     relay: Relay,
+    /// Wakes this thread.
+    waker: Waker,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -91,6 +94,7 @@ impl<'c> Writer<'c> {
             window: Window::default(),
             retention,
             relay: Relay::default(),
+            waker: gather::Unpark::this_thread(),
         };
         writer.publish();
         Ok(writer)

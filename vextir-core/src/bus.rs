@@ -31,6 +31,8 @@ pub use transact::{Applied, BusLimits, transact};
 
 pub use crate::event::IdSource;
 
+use crate::event::MAX_EVENT_BYTES;
+use crate::notice::refuse_kernels_name;
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -202,7 +204,8 @@ impl Backend for Arc<dyn EventBus> {
 }
 
 /// Convenience on a bus without a processor. What is emitted here is stored unrouted: the processor that is
-/// or will be attached accepts, authorizes and routes it.
+/// or will be attached accepts, authorizes and routes it. At most 1 MiB of data: what is larger is emitted through a
+/// processor that allows it.
 #[async_trait]
 pub trait EventBusExt: EventBus {
     /// Emits one event; waits while the backlog is full.
@@ -277,9 +280,14 @@ fn unrouted_entries(events: Vec<crate::Event>) -> Result<Vec<Entry>> {
         if envelope.user_id.is_empty() {
             envelope.user_id = Name::literal(crate::LOCAL_USER);
         }
+        if envelope.source.is_empty() {
+            envelope.source = Name::literal("app");
+        }
         envelope.root_id = None;
         envelope.depth = 0;
-        event.check(usize::MAX)?;
+        refuse_kernels_name(&event.source)?;
+        event.check(MAX_EVENT_BYTES)?;
+        event.check_depth()?;
         Ok(Entry::new(event, Place::Unrouted))
     };
     events.into_iter().map(prepare).collect()

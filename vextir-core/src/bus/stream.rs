@@ -25,7 +25,8 @@ pub enum Start {
     Now,
     /// With the first event that the log still has.
     Beginning,
-    /// After an event of the log. Foreign ids are looked up among the events of the filter's user.
+    /// After an event of the log. Foreign ids are looked up among the events of the filter's user. An event that
+    /// retention has removed cannot be told from one that never was ([`ErrorKind::NotFound`]); a cursor can.
     After(EventId),
     /// Where an earlier stream stood.
     At(Cursor),
@@ -80,7 +81,9 @@ impl EventStream {
             }
             Start::At(cursor) => {
                 let place = cursor.within(bus.incarnation())?;
-                if place > status.borrow().head {
+                // The head may be told a moment after readers see it: the log has the last word.
+                let beyond = place > status.borrow().head;
+                if beyond && bus.read(place - 1, &EventFilter::all(), 1).await?.events.is_empty() {
                     let lost = "the log ends before the cursor: it was restored from a copy; begin anew with this one";
                     return Err(Error::new(ErrorKind::Gap, lost));
                 }

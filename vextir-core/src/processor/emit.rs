@@ -4,6 +4,7 @@ use super::authorize::{Ruling, audit_of, refuse_denied};
 use super::route::RouteTable;
 use super::{Kernel, Orphans, Processor, closed, meters};
 use crate::bus::{Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, room};
+use crate::notice::is_kernels_own;
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, IntoEvent, Limits, Name, Origin, Result,
     Verdict, driver::Inlet,
@@ -38,7 +39,9 @@ impl EmitOptions {
         self
     }
 
-    /// What the event and all that it causes may use.
+    /// What the event and all that it causes may use, instead of what the processor allows
+    /// ([`ProcessorBuilder::limits`](crate::ProcessorBuilder::limits)). A user who asks for more needs a policy's
+    /// grant ([`Authorizer::grants_limits`](crate::Authorizer::grants_limits)).
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
@@ -103,7 +106,7 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let (count, typed) = (emissions.len(), emissions.iter().all(|emission| emission.typed));
+        let typed = emissions.iter().all(|emission| emission.typed);
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
         let routes = self.routes();
         let append = self.admit_all(&routes, &origin, emissions, checkpoints).await?;
@@ -116,7 +119,7 @@ impl Kernel {
         for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
-        meters::accepted(count);
+        meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }
 
@@ -180,7 +183,10 @@ impl Kernel {
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = routes.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+            verdict = Verdict::Deny(decision);
+        }
         let record = audit_of(&event, &verdict);
         if let Err(denied) = refuse_denied(&event, &verdict) {
             meters::refused("authorize");
@@ -237,14 +243,6 @@ impl Kernel {
             }
         }
     }
-}
-
-/// The source of the kernel's own events.
-pub(super) const KERNEL: &str = "vextir";
-
-/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
-pub(super) fn is_kernels_own(event: &Event) -> bool {
-    event.source == KERNEL
 }
 
 pub(super) fn first(receipt: Receipt) -> Result<Appended> {
