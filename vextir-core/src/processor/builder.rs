@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -181,6 +181,7 @@ impl ProcessorBuilder {
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+            freed: Notify::new(),
             paused: AtomicBool::new(self.paused),
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),

@@ -1,20 +1,30 @@
-//! A bus whose answers to some commands come late.
+//! A bus whose answers to some commands come late, or that fails from some command on.
 
 use super::*;
 use std::collections::BTreeMap;
 use vextir::bus::Held;
 
-/// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
+/// A bus whose answers may come late, as they do from a writer thread, that counts reads of the backlog, and that
+/// refuses acts of the operator when it has taken as many as it may.
 #[derive(Debug, Clone)]
 pub(super) struct Slow {
     inner: MemoryBus,
     late: fn(&Command) -> bool,
     pub(super) reads: Arc<AtomicUsize>,
+    pub(super) acts: Arc<AtomicUsize>,
 }
 
 impl Slow {
     pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
-        Self { inner, late, reads: Arc::default() }
+        let acts = Arc::new(AtomicUsize::new(usize::MAX));
+        Self { inner, late, reads: Arc::default(), acts }
+    }
+
+    /// A bus that takes so many acts of the operator (releases, extensions, cancels) and fails from then on.
+    pub(super) fn failing(inner: MemoryBus, after: usize) -> Self {
+        let bus = Self::new(inner, |_| false);
+        bus.acts.store(after, Ordering::SeqCst);
+        bus
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -38,6 +48,13 @@ impl EventBus for Slow {
         false
     }
     async fn commit(&self, command: Command) -> Result<Receipt> {
+        if matches!(command, Command::Release(_) | Command::Extend { .. } | Command::Cancel { .. }) {
+            let left = self.acts.load(Ordering::SeqCst);
+            self.acts.store(left.saturating_sub(1), Ordering::SeqCst);
+            if left == 0 {
+                return Err(vextir::Error::new(ErrorKind::Unavailable, "the disk is gone"));
+            }
+        }
         let late = (self.late)(&command);
         let receipt = self.inner.commit(command).await;
         if late {
