@@ -11,6 +11,7 @@ mod dispatch;
 mod eager;
 mod emit;
 mod handle;
+mod held;
 mod introduce;
 mod lane;
 mod meters;
@@ -44,8 +45,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +73,8 @@ struct Kernel {
     signals: broadcast::Sender<Signal>,
     orphans: Mutex<BTreeMap<Name, u64>>,
     spread: Mutex<fastrand::Rng>,
+    /// Something that is held may be free to go on, and is not on its way.
+    freed: Notify,
     /// Nothing is dispatched while this is set.
     paused: AtomicBool,
     /// Suspects run alone, one by one, before normal work begins.
@@ -287,13 +289,4 @@ impl Kernel {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the processor was shut down")
-}
-
-/// What a task of its own answers; its panic is the caller's.
-async fn join<T>(task: JoinHandle<Result<T>>) -> Result<T> {
-    match task.await {
-        Ok(answer) => answer,
-        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-        Err(_) => Err(closed()),
-    }
 }

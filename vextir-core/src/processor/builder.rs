@@ -1,11 +1,12 @@
 //! Building and starting a processor.
 
+use super::held::ended;
 use super::recover::{Quarantine, lock};
 use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
 use super::shutdown::GRACE;
-use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy, join};
+use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
 use crate::bus::{Attachment, EventBus};
 use crate::event::{IdSource, MAX_EVENT_BYTES};
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
@@ -13,7 +14,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -193,6 +194,7 @@ impl ProcessorBuilder {
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+            freed: Notify::new(),
             paused: AtomicBool::new(self.paused),
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),
@@ -229,7 +231,7 @@ impl Kernel {
             let attachment = self.bus.attach().await?;
             Ok((Alive(self), attachment))
         };
-        join(tokio::spawn(attach)).await
+        ended(tokio::spawn(attach)).await
     }
 
     async fn begin(self: Arc<Self>, drivers: &[Arc<Registered>], attachment: &Attachment) -> Result<()> {

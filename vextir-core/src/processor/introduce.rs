@@ -5,10 +5,11 @@
 //! everything routed by it has landed, or by the new one, and found among the deliveries.
 
 use super::authorize::{Ruling, audit_of};
+use super::held::ended;
 use super::registry::{Registered, with_driver};
 use super::route::RouteTable;
 use super::shutdown::GRACE;
-use super::{Kernel, Processor, closed, join};
+use super::{Kernel, Processor, closed};
 use crate::bus::{Checkpoint, Command, Delivery, Logged, Place, Route, first_left};
 use crate::{
     Data, Driver, Emitter, Error, ErrorKind, EventFilter, Name, Origin, Provenance, Result, Sequence, Verdict,
@@ -44,7 +45,7 @@ impl Processor {
     /// In a task of its own: who gives up waiting does not leave a driver that is half there.
     async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
         let kernel = self.kernel.clone();
-        join(tokio::spawn(async move { kernel.add(driver, provenance).await })).await
+        ended(tokio::spawn(async move { kernel.add(driver, provenance).await })).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The orderly stop: nothing new is taken, what runs may finish, the bus is left clean.
 
+use super::held::ended;
 use super::registry::Registered;
-use super::{Kernel, Processor, join};
+use super::{Kernel, Processor};
 use crate::{Error, ErrorKind, Result};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Kernel {
         }
         let bus = self.bus.clone();
         let leave = async move { bus.detach().await.inspect_err(|_| bus.abandon()) };
-        join(tokio::spawn(leave)).await
+        ended(tokio::spawn(leave)).await
     }
 
     /// Leaves the bus as the death of the process does, unless it was left.

@@ -1,10 +1,11 @@
-//! A bus whose answers to some commands come late, or are refusals.
+//! A bus whose answers to some commands come late, or are failures.
 
 use super::*;
 use std::collections::BTreeMap;
 use vextir::bus::Held;
 
-/// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
+/// A bus whose answers may come late, as they do from a writer thread, that counts reads of the backlog, and that
+/// refuses acts of the operator when it has taken as many as it may.
 #[derive(Debug, Clone)]
 pub(super) struct Slow {
     inner: MemoryBus,
@@ -14,6 +15,7 @@ pub(super) struct Slow {
     attaching: Duration,
     stays: bool,
     pub(super) reads: Arc<AtomicUsize>,
+    pub(super) acts: Arc<AtomicUsize>,
 }
 
 impl Slow {
@@ -25,6 +27,7 @@ impl Slow {
             attaching: Duration::ZERO,
             stays: false,
             reads: Arc::default(),
+            acts: Arc::new(AtomicUsize::new(usize::MAX)),
         }
     }
 
@@ -41,6 +44,13 @@ impl Slow {
     /// Cannot detach.
     pub(super) fn staying(self) -> Self {
         Self { stays: true, ..self }
+    }
+
+    /// A bus that takes so many acts of the operator (releases, extensions, cancels) and fails from then on.
+    pub(super) fn failing(inner: MemoryBus, after: usize) -> Self {
+        let bus = Self::new(inner, |_| false);
+        bus.acts.store(after, Ordering::SeqCst);
+        bus
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -66,6 +76,13 @@ impl EventBus for Slow {
     async fn commit(&self, command: Command) -> Result<Receipt> {
         if let Some(kind) = (self.refused)(&command) {
             return Err(Error::new(kind, "refused by the test"));
+        }
+        if matches!(command, Command::Release(_) | Command::Extend { .. } | Command::Cancel { .. }) {
+            let left = self.acts.load(Ordering::SeqCst);
+            self.acts.store(left.saturating_sub(1), Ordering::SeqCst);
+            if left == 0 {
+                return Err(vextir::Error::new(ErrorKind::Unavailable, "the disk is gone"));
+            }
         }
         let late = (self.late)(&command);
         let receipt = self.inner.commit(command).await;
