@@ -13,6 +13,7 @@
 
 mod apply;
 mod bases;
+mod extent;
 mod groups;
 mod guides;
 pub(crate) mod history;
@@ -21,6 +22,7 @@ mod list;
 mod merge;
 mod mounts;
 pub(crate) mod node;
+mod past;
 mod place;
 pub(crate) mod rights;
 mod sight;

@@ -166,6 +166,14 @@ INSERT INTO former
     WHERE what = 2 AND node.kind = 2
   ) GROUP BY parent, name;
 
+-- How many folders and bytes what lies below a folder may add to its path, removed and hidden things with it: at most.
+ALTER TABLE node ADD COLUMN tall INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE node ADD COLUMN long INTEGER NOT NULL DEFAULT 0;
+UPDATE node SET tall = 32, long = 1024 WHERE kind < 2;
+CREATE INDEX node_folder ON node (parent) WHERE kind = 1 AND removed IS NULL;
+
+CREATE INDEX change_structure ON change (node, seq) WHERE what IN (2, 3, 4);
+
 -- The head of the operation log when the right was given, and when the user came into the group.
 ALTER TABLE entitlement ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE member ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
