@@ -3,12 +3,13 @@
 mod answer;
 mod batch;
 mod gather;
+mod index;
 mod job;
 mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Job, Reading};
+pub(crate) use job::{Commit, Indexing, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::fault::OrFault;
@@ -136,6 +137,7 @@ impl<'c> Writer<'c> {
                     self.rows.begin(self.clock.now());
                     answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
                 }
+                Job::Index(step, answer) => answer.send(self.index(step)),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
