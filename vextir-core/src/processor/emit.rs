@@ -5,6 +5,7 @@ use super::{Kernel, Orphans, Processor, closed, meters};
 use crate::bus::{
     Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room,
 };
+use crate::notice::is_kernels_own;
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, IntoEvent, Limits, Name, Origin, Result,
     Verdict, driver::Inlet,
@@ -39,7 +40,9 @@ impl EmitOptions {
         self
     }
 
-    /// What the event and all that it causes may use.
+    /// What the event and all that it causes may use, instead of what the processor allows
+    /// ([`ProcessorBuilder::limits`](crate::ProcessorBuilder::limits)). A user who asks for more needs a policy's
+    /// grant ([`Authorizer::grants_limits`](crate::Authorizer::grants_limits)).
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
@@ -117,7 +120,7 @@ impl Kernel {
         for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
             self.announce(settlement, &receipt);
         }
-        meters::accepted(count);
+        meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }
 
@@ -139,7 +142,10 @@ impl Kernel {
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = self.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+            verdict = Verdict::Deny(decision);
+        }
         let record = audit_of(&event, &verdict);
         if let Err(denied) = refuse_denied(&event, &verdict) {
             meters::refused("authorize");
@@ -196,14 +202,6 @@ impl Kernel {
             }
         }
     }
-}
-
-/// The source of the kernel's own events.
-pub(super) const KERNEL: &str = "vextir";
-
-/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
-pub(super) fn is_kernels_own(event: &Event) -> bool {
-    event.source == KERNEL
 }
 
 pub(super) fn first(receipt: Receipt) -> Result<Appended> {

@@ -57,7 +57,7 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+        let new = Arc::new(Registered::new(driver, provenance, self.room)?);
         let before = self.routes().drivers().to_vec();
         let with_it = with_driver(&before, new.clone())?;
         self.start_driver(&new).await?;
@@ -201,5 +201,5 @@ impl Kernel {
 }
 
 fn past_key(driver: &Registered) -> (Name, String) {
-    (Name::literal(super::emit::KERNEL), format!("from_start/{}", driver.id))
+    (Name::literal(crate::notice::KERNEL), format!("from_start/{}", driver.id))
 }

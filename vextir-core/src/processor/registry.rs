@@ -21,6 +21,36 @@ const PROVEN: u32 = 64;
 /// How many deliveries of a quick driver one task takes.
 const TOGETHER: usize = 16;
 
+/// What a processor has for each driver.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Deliveries that wait in memory.
+    pub(super) queue: usize,
+    /// Bytes for the calls that run at a time.
+    pub(super) memory: Option<u64>,
+}
+
+impl Room {
+    /// How many calls run at a time.
+    fn concurrency(&self, manifest: &Manifest) -> Result<usize> {
+        let wanted = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
+        let (Some(room), Some(call)) = (self.memory, manifest.resource_requirements.memory) else {
+            return Ok(wanted);
+        };
+        let fit = room.checked_div(call).unwrap_or(u64::MAX);
+        if fit == 0 {
+            let all = format!(
+                "driver {:?}: a call needs {call} bytes of memory, and there are {room} for all of its calls",
+                manifest.id
+            );
+            return Err(Error::invalid(format!(
+                "{all}; raise ProcessorBuilder::memory, or say less in the manifest"
+            )));
+        }
+        Ok(wanted.min(usize::try_from(fit).unwrap_or(usize::MAX)))
+    }
+}
+
 /// A driver in a processor.
 pub(super) struct Registered {
     pub(super) id: Name,
@@ -37,11 +67,10 @@ pub(super) struct Registered {
 }
 
 impl Registered {
-    pub(super) fn new(driver: Arc<dyn Driver>, provenance: Provenance, queue: usize) -> Result<Self> {
+    pub(super) fn new(driver: Arc<dyn Driver>, provenance: Provenance, room: Room) -> Result<Self> {
         let manifest = driver.manifest();
         let patterns = manifest.check()?;
-        let concurrency = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
-        let mut lane = Lane::new(concurrency, queue);
+        let mut lane = Lane::new(room.concurrency(&manifest)?, room.queue);
         lane.set_closed(manifest.from_start);
         Ok(Self {
             id: manifest.id.clone(),

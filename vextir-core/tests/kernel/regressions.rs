@@ -18,8 +18,8 @@ use vextir::bus::{
 };
 use vextir::prelude::*;
 use vextir::{
-    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Cursor, Decision, EmitOptions,
-    ErrorKind, EventBus, Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
+    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Decision, ErrorKind, EventBus, Lease,
+    Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
 };
 
 const SOON: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use super::{Write, leaves_work};
 use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
+use crate::notice::KERNEL;
 use crate::{
     AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
     Origin, Result, Timestamp,
@@ -249,7 +250,7 @@ impl<R: Rows> Write<'_, R> {
         let mut notice = Event::of(&LeaseHeld::new(event, exceeded.unit.clone(), exceeded.limit))?
             .with_id(self.rows.new_id())
             .with_user(event.user_id.clone())
-            .with_source(Name::literal("vextir"))
+            .with_source(Name::literal(KERNEL))
             .with_timestamp(self.rows.now());
         let envelope = notice.edit();
         envelope.correlation_id.clone_from(&event.correlation_id);

@@ -31,6 +31,9 @@ impl EventBus for Slow {
     fn chores(&self) -> tokio::sync::watch::Receiver<Chores> {
         self.inner.chores()
     }
+    fn incarnation(&self) -> u64 {
+        self.inner.incarnation()
+    }
     fn is_durable(&self) -> bool {
         false
     }
@@ -90,9 +93,6 @@ impl EventBus for Slow {
     }
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.inner.audit(after, limit).await
-    }
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.inner.cursor(sequence).await
     }
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
         self.inner.checkpoints(driver, after, limit).await
