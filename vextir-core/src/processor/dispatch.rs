@@ -205,7 +205,7 @@ impl Kernel {
     }
 
     /// The same for one queue while others work: what fails is tried again.
-    pub(super) async fn read_on(self: &Arc<Self>, driver: &Arc<Registered>) {
+    pub(super) async fn catch_up_now(self: &Arc<Self>, driver: &Arc<Registered>) {
         let after = driver.lane().wants_to_read();
         match after {
             Some(after) => self.clone().refill(driver.clone(), after).await,
