@@ -16,14 +16,15 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is done about an event that no driver handles. It is stored in each case.
+/// What is done about an event that no driver handles. Events of the category `output` are no orphans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
-    /// Counted ([`Processor::orphans`]), and logged once for each type.
+    /// Stored, counted ([`Processor::orphans`]), and logged once for each type.
     #[default]
     Report,
-    /// Refused to their emitter. Events of the category `output` are no orphans.
+    /// Refused to who emits it from outside, counted, and not stored. An orphan that a handler emits, that was
+    /// delayed, or that went to the bus directly is reported: there is nobody to refuse it to.
     Refuse,
 }
 

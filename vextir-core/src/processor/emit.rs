@@ -1,6 +1,7 @@
 //! The way in: accept, authorize, route, and one commit for it all.
 
 use super::authorize::{Ruling, audit_of, refuse_denied};
+use super::route::RouteTable;
 use super::{Kernel, Orphans, Processor, closed, meters};
 use crate::bus::{
     Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room,
@@ -100,8 +101,7 @@ impl Kernel {
         }
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
         let routes = self.routes();
-        let count = emissions.len();
-        let mut entries = Vec::with_capacity(count);
+        let mut entries = Vec::with_capacity(emissions.len());
         let mut audit = Vec::new();
         for emission in emissions {
             let (entry, record) = self.admit(&origin, emission).await?;
@@ -113,12 +113,23 @@ impl Kernel {
         }
         let append = Arc::new(Append { entries, checkpoints, audit });
         let receipt = self.commit_append(&append, wait).await?;
+        self.conclude_eager(&routes, &append.entries, &receipt);
         drop(routes);
-        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
-            self.announce(settlement, &receipt);
-        }
-        meters::accepted(count);
+        meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
+    }
+
+    /// After the commit, for the deliveries that were settled in it.
+    fn conclude_eager(&self, routes: &RouteTable, entries: &[Entry], receipt: &Receipt) {
+        for (entry, appended) in entries.iter().zip(&receipt.appended) {
+            for settlement in &entry.eager {
+                self.announce(settlement, receipt);
+                let settled = appended.fresh && !appended.parked;
+                if let Some(driver) = routes.driver(&settlement.delivery.driver).filter(|_| settled) {
+                    driver.meters.done();
+                }
+            }
+        }
     }
 
     /// Commits; waits for room if `wait`, and if the processor does not stop meanwhile.
@@ -165,6 +176,7 @@ impl Kernel {
     fn refuse_orphan(&self, event: &Event, orphan: bool) -> Result<()> {
         if orphan && self.orphan_policy == Orphans::Refuse && event.category != Category::Output {
             self.note_orphan(event);
+            meters::refused("route");
             return Err(Error::new(
                 ErrorKind::Invalid,
                 format!("{}: no driver handles this type; register one, or check the name", event.event_type),
