@@ -18,15 +18,15 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is done about an event that no driver handles.
+/// What is done about an event that no driver handles. Events of the category `output` are no orphans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
     /// Stored, counted ([`Processor::orphans`]), and logged once for each type.
     #[default]
     Report,
-    /// Refused to its emitter, and not stored; counted all the same. Events of the category `output` are no orphans,
-    /// and what handlers emit is stored.
+    /// Refused to who emits it from outside, counted, and not stored. An orphan that a handler emits, that was
+    /// delayed, or that went to the bus directly is reported: there is nobody to refuse it to.
     Refuse,
 }
 

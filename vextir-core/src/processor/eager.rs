@@ -3,8 +3,10 @@
 
 use super::Kernel;
 use super::handle::Attempt;
+use super::settle::step;
 use crate::bus::{Delivery, Entry, Outcome, Place, Settlement};
 use std::sync::Arc;
+use tracing::Instrument;
 
 impl Kernel {
     /// Runs the eager handlers of events that have no others. What is not ready at once, or fails, goes the
@@ -42,7 +44,8 @@ impl Kernel {
                 driver.lane().give_slot();
                 self.pump(driver);
                 let Some(attempt) = attempt else { break };
-                let Some(settlement) = self.eager_settlement(&delivery, attempt).await else { break };
+                let settlement = self.eager_settlement(&delivery, attempt).instrument(step(&delivery));
+                let Some(settlement) = settlement.await else { break };
                 settled.push(settlement);
             }
             entry.eager = settled;

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// The longest text that is kept of a failure, in bytes.
 const MAX_REASON: usize = 4_096;
@@ -44,10 +44,7 @@ impl Kernel {
         attempt: Attempt,
     ) -> Settled {
         let Attempt { result, effects } = attempt;
-        let event = &delivery.event;
-        let step =
-            tracing::debug_span!("settle", driver = %driver.id, event = %event.id, root = %event.root());
-        self.settle_attempt(driver, delivery, result, effects).instrument(step).await
+        self.settle_attempt(driver, delivery, result, effects).instrument(step(delivery)).await
     }
 
     async fn settle_attempt(
@@ -280,6 +277,12 @@ impl Kernel {
             }
         }
     }
+}
+
+/// The step as tracing shows it.
+pub(super) fn step(delivery: &Delivery) -> Span {
+    let event = &delivery.event;
+    tracing::debug_span!("settle", driver = %delivery.driver, event = %event.id, root = %event.root())
 }
 
 fn shorten(mut text: String) -> String {
