@@ -44,6 +44,8 @@ pub(crate) struct Counts {
     deliveries: usize,
     unrouted: usize,
     pub(crate) parked: usize,
+    /// How many of the parked ones handlers made.
+    pub(crate) made: usize,
     pub(crate) dead: usize,
     unclaimed: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
@@ -206,6 +208,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         deliveries: size("SELECT count(*) FROM delivery")?,
         unrouted: size("SELECT count(*) FROM unrouted")?,
         parked: size("SELECT count(*) FROM parked")?,
+        made: size("SELECT count(*) FROM parked WHERE root IS NOT NULL")?,
         dead: size("SELECT count(*) FROM dead")?,
         unclaimed: size("SELECT count(*) FROM unclaimed")?,
         trimmed: stored_number(connection, "trimmed")?,
@@ -225,8 +228,8 @@ impl Rows for SqlRows<'_> {
         (self.counts.open(), self.backlog)
     }
 
-    fn waiting(&self) -> usize {
-        self.counts.parked
+    fn waiting(&self) -> (usize, usize) {
+        (self.counts.parked - self.counts.made, self.counts.made)
     }
 
     fn add_event(&mut self, event: &Event, policy: Option<&Name>) -> Result<Sequence> {

@@ -15,8 +15,8 @@ pub trait Rows {
     /// Deliveries and unrouted events that are not settled, and how many are allowed.
     fn backlog(&self) -> (usize, usize);
 
-    /// Parked events: delayed and held.
-    fn waiting(&self) -> usize;
+    /// Parked events, delayed and held: those from outside, and those that handlers made.
+    fn waiting(&self) -> (usize, usize);
 
     /// Adds an event to the log and returns its sequence.
     ///

@@ -139,6 +139,7 @@ properties! {
         a_tree_at_its_limit_is_held_and_says_so_once
         an_extension_lets_held_events_go
         an_extension_that_does_not_suffice_changes_no_order
+        a_delayed_event_draws_when_it_begins_to_wait
         the_kernels_own_events_draw_nothing;
     operate:
         cancel_drops_what_waits
@@ -168,6 +169,7 @@ properties! {
         everything_survives_when_the_bus_is_durable;
     load:
         a_full_backlog_is_busy
+        what_waits_is_bounded_and_counted_by_who_made_it
         commits_from_many_tasks_are_all_there_in_order
         a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
@@ -213,7 +215,7 @@ macro_rules! __bus_conformance {
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
-            the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
@@ -224,7 +226,7 @@ macro_rules! __bus_conformance {
             a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
-            everything_survives_when_the_bus_is_durable a_full_backlog_is_busy
+            everything_survives_when_the_bus_is_durable a_full_backlog_is_busy what_waits_is_bounded_and_counted_by_who_made_it
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }
