@@ -240,6 +240,10 @@ impl Rows for SqlRows<'_> {
         queries::find(self.connection, user, id)
     }
 
+    fn has_event(&mut self, sequence: Sequence) -> Result<bool> {
+        self.is_there(sequence)
+    }
+
     fn add_unrouted(&mut self, sequence: Sequence) -> Result<()> {
         self.insert_unrouted(sequence)
     }
@@ -353,6 +357,10 @@ impl Rows for SqlRows<'_> {
 
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()> {
         self.write_driver(driver, version)
+    }
+
+    fn holds_documents(&self) -> bool {
+        true
     }
 
     fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>> {

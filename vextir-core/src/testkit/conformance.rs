@@ -117,6 +117,7 @@ properties! {
         cursors_tell_logs_apart
         streams_show_everything_once
         retention_is_a_gap_and_not_silence
+        what_retention_removed_is_not_routed
         status_and_chores_follow_the_commits;
     work:
         deliveries_are_received_once_and_in_order
@@ -129,6 +130,8 @@ properties! {
     settle:
         success_is_one_commit
         a_refused_settlement_leaves_nothing
+        changes_of_documents_land_with_their_settlement
+        changes_of_an_eager_handler_land_with_its_event
         a_delivery_is_settled_once
         a_dead_delivery_is_a_letter
         an_output_known_by_its_own_id_is_not_doubled
@@ -207,10 +210,11 @@ macro_rules! __bus_conformance {
             the_bus_gives_missing_ids_and_times checkpoints_land_with_their_events audit_is_kept_in_order
             the_log_is_read_in_commit_order a_filter_leaves_nothing_out pages_follow_each_other
             find_answers_with_the_logged_event cursors_tell_logs_apart streams_show_everything_once
-            retention_is_a_gap_and_not_silence status_and_chores_follow_the_commits
+            retention_is_a_gap_and_not_silence what_retention_removed_is_not_routed status_and_chores_follow_the_commits
             deliveries_are_received_once_and_in_order what_was_made_before_attach_is_pending
             unrouted_events_are_routed_once a_logged_event_that_is_held_keeps_its_place a_delivery_keeps_its_failed_attempts a_reclaim_is_counted
             drivers_are_known success_is_one_commit a_refused_settlement_leaves_nothing
+            changes_of_documents_land_with_their_settlement changes_of_an_eager_handler_land_with_its_event
             a_delivery_is_settled_once a_dead_delivery_is_a_letter an_output_known_by_its_own_id_is_not_doubled
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once

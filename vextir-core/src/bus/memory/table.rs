@@ -7,8 +7,8 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    Actor, AuditRecord, Change, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name,
-    Result, Timestamp, Version,
+    AuditRecord, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
+    Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -211,6 +211,10 @@ impl Rows for Table {
         Ok(self.logged(user, id))
     }
 
+    fn has_event(&mut self, sequence: Sequence) -> Result<bool> {
+        Ok(self.at(sequence).is_some())
+    }
+
     fn add_unrouted(&mut self, sequence: Sequence) -> Result<()> {
         if let Some(logged) = self.at(sequence).cloned() {
             self.unrouted.insert(sequence, logged);
@@ -388,12 +392,5 @@ impl Rows for Table {
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()> {
         self.drivers.insert(driver.clone(), version.to_owned());
         Ok(())
-    }
-
-    fn apply_changes(&mut self, _actor: &Actor, _changes: &[Change]) -> Result<Vec<Version>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "the memory bus holds no documents, and something is to be changed in the context; use a Hub",
-        ))
     }
 }

@@ -25,6 +25,7 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn append(&mut self, append: &Append) -> Result<()> {
         let Append { entries, checkpoints, audit } = append;
         self.refuse_busy(entries)?;
+        entries.iter().flat_map(|entry| &entry.eager).try_for_each(|eager| self.need_documents(eager))?;
         let entries: Vec<_> = entries.iter().map(|entry| self.stamp(entry)).collect();
         if entries.iter().all(|one| one.minted && one.entry.key.is_none()) {
             entries.iter().try_for_each(|one| self.admit_root(one))?;

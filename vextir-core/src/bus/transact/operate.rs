@@ -13,6 +13,10 @@ impl<R: Rows> Write<'_, R> {
         if *waiting && !self.rows.take_unrouted(sequence)? {
             return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
         }
+        if !*waiting && leaves_work(place) && !self.rows.has_event(sequence)? {
+            let message = format!("retention removed event {} of the log", event.id);
+            return Err(Error::new(ErrorKind::Stale, message));
+        }
         self.audit(audit)?;
         if let Some(checkpoint) = checkpoint {
             self.rows.set_checkpoint(checkpoint)?;
