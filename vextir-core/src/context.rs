@@ -11,6 +11,7 @@ mod edit;
 mod handle;
 mod path;
 mod querying;
+mod searching;
 mod session;
 mod watch;
 mod writing;
@@ -24,17 +25,20 @@ pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;
+pub use searching::{ContentKind, Embedder, Found, Hit, MAX_HITS, MAX_SEARCH_BYTES, Search, Searching, Why};
 pub(crate) use session::Session;
 pub use watch::{ChangePage, Changed, Watch};
 pub use writing::{Writing, Written};
 
-use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
+use crate::bus::Cursor;
+use crate::{Error, ErrorKind, Result, Sequence, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt;
 
-/// Version of one document: 1 when it is made, and one more with each change. One that is made anew at the path of
-/// a removed one goes on from there.
+/// Version of one document: 1 when it is made, and one more with each change. Versions at a name never go back: what is
+/// made, moved or restored to where another document was goes on from there. A folder that takes another one's place
+/// brings its documents with their own versions; [`Document::id`] tells documents apart in any case.
 pub type Version = u64;
 
 /// Which state of a document is asked for.
@@ -116,8 +120,14 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// The place of the last change; grows with each commit that changes documents.
     fn head(&self) -> tokio::sync::watch::Receiver<Sequence>;
 
-    /// Tells this store's changes from those of others: part of every cursor.
-    fn incarnation(&self) -> u64;
+    /// A cursor after a change. It goes to users, so it must not tell how many changes there are.
+    fn cursor(&self, after: Sequence) -> Cursor;
+
+    /// The place that a cursor was made for.
+    ///
+    /// # Errors
+    /// `Invalid`: it is of another store, or of changes that this one does not have any more, or never had.
+    fn place(&self, cursor: &Cursor) -> Result<Sequence>;
 
     /// Rows of a read-only SQL query over what the actor may read, as JSON objects. Optional.
     ///
@@ -128,11 +138,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not answer SQL"))
     }
 
-    /// Paths that fit a search, best first. Optional.
+    /// Documents that fit a search, best first, among what the actor may read. Optional.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless the store searches.
-    async fn search(&self, _user: &Name, _text: &str, _limit: usize) -> Result<Vec<String>> {
+    /// [`ErrorKind::Unsupported`] unless the store searches. `Timeout`: it takes too long.
+    async fn search(&self, _actor: &Actor, _search: &Search) -> Result<Found> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
     }
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
 use vextir_core::context::{
-    Access, Change, ChangePage, Content, Document, Guide, Intent, Item, Revision, Version, When,
+    Access, Change, ChangePage, Content, Document, Found, Guide, Intent, Item, Revision, Search, Version,
+    When,
 };
-use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
+use vextir_core::{Actor, ContextStore, Cursor, Error, ErrorKind, Result, Sequence, async_trait};
 
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
 const TRIES: usize = 64;
@@ -168,12 +169,19 @@ impl ContextStore for Hub {
         self.sql(actor, sql, parameters).await
     }
 
+    async fn search(&self, actor: &Actor, search: &Search) -> Result<Found> {
+        self.look_for(actor, search).await
+    }
+
     fn head(&self) -> watch::Receiver<Sequence> {
         self.changes_seen()
     }
 
-    fn incarnation(&self) -> u64 {
-        // Not that of the log: a cursor of the one is none of the other.
-        self.log_incarnation().rotate_left(32) ^ 0x5658_5452
+    fn cursor(&self, after: Sequence) -> Cursor {
+        self.cursors().seal(after)
+    }
+
+    fn place(&self, cursor: &Cursor) -> Result<Sequence> {
+        self.cursors().unseal(cursor, *self.changes_seen().borrow())
     }
 }

@@ -1,8 +1,9 @@
 //! The handle on one user's documents.
 
 use super::{
-    Access, Actor, Change, Content, ContextStore, Document, Guide, Intent, Item, Level, LineEdit, Principal,
-    Query, Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
+    Access, Actor, Change, Content, ContextStore, Document, Found, Guide, Intent, Item, Level, LineEdit,
+    Principal, Query, Revision, Search, Searching, Session, Version, Watch, When, Writing, Written,
+    clean_path, nothing_at,
 };
 use crate::bus::Cursor;
 use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
@@ -237,6 +238,36 @@ impl Context {
         self.store()?.query(&self.actor, sql, parameters).await
     }
 
+    /// Searches the documents that this user may read, by words, by paths and by meaning, best first. In a handler
+    /// this is the committed state. The index follows the commits by a moment; [`Searching::fresh`] waits for it.
+    ///
+    /// ```
+    /// # extern crate vextir_core as vextir;
+    /// # async fn ask(notes: vextir::Context) -> vextir::Result<()> {
+    /// for hit in notes.search("invoices june").under("/Mail").limit(5).await? {
+    ///     println!("{}. {} ({:?}): {}", hit.rank, hit.path, hit.why, hit.snippet);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid`: the text is too long, or the path. `Timeout`: it takes too long. `Unsupported`: the store does not
+    /// search, or the past is asked for.
+    pub fn search(&self, text: impl Into<String>) -> Searching {
+        Searching::new(self, text.into())
+    }
+
+    pub(super) async fn look(&self, search: &Search) -> Result<Found> {
+        if self.when != When::Now {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a search finds what is there now; use the context without `at`",
+            ));
+        }
+        self.store()?.search(&self.actor, search).await
+    }
+
     /// Watches what changes at or below a path, from now on.
     ///
     /// # Errors
@@ -249,9 +280,9 @@ impl Context {
     /// Watches on from where another watch was ([`Watch::cursor`]).
     ///
     /// # Errors
-    /// `Invalid`: the path, or a cursor of another store.
+    /// `Invalid`: the path, or a cursor of another store, or of changes that were lost when a backup was restored.
     pub async fn watch_from(&self, prefix: &str, cursor: &Cursor) -> Result<Watch> {
-        let after = cursor.within(self.store()?.incarnation())?;
+        let after = self.store()?.place(cursor)?;
         self.watch_after(prefix, after)
     }
 
@@ -299,8 +330,9 @@ impl Context {
         self.grant(path, from, Level::None).await
     }
 
-    /// Cuts off what a folder inherits: only its owner, and whom it is granted to itself, see it from now on.
-    /// `false` lets it inherit again.
+    /// Cuts off what a folder inherits: only its owner, and whom it is granted to itself, see it from now on. Who does
+    /// it stays an administrator of it; by the right of a group, for as long as it is in the group. `false` lets it
+    /// inherit again.
     ///
     /// # Errors
     /// As [`Context::grant`].
