@@ -63,6 +63,10 @@ impl Kernel {
             // An id of its own may be stored already: that is looked up when it is settled the normal way.
             return None;
         }
+        if done.entries.iter().any(|entry| matches!(entry.place, Place::Parked(..))) {
+            // There may be no room for what waits.
+            return None;
+        }
         let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
         let mut settlement = Settlement::of(delivery, outcome);
         settlement.usage = effects.usage;
