@@ -34,3 +34,6 @@ fn block_on<T>(workload: impl Future<Output = Result<T>>) -> Result<T> {
 fn open(trial: &Trial) -> Result<Hub> {
     Ok(Hub::open(trial.folder.join("vextir.db"))?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,8 +95,10 @@ fn peers() -> Vec<Row> {
             .reach(15.0, 40.0),
         beside("drain of 10,000", "drain_10000", "apalis, fresh file", apalis(10_000, "fresh"))
             .reach(100.0, 250.0),
-        beside("drain of 1,000", "drain_1000", "apalis, optimized file", apalis(1_000, "optimized")),
-        beside("drain of 10,000", "drain_10000", "apalis, optimized file", apalis(10_000, "optimized")),
+        beside("drain of 1,000", "drain_1000", "apalis, optimized file", apalis(1_000, "optimized"))
+            .reach(15.0, 40.0),
+        beside("drain of 10,000", "drain_10000", "apalis, optimized file", apalis(10_000, "optimized"))
+            .reach(100.0, 250.0),
         beside("in-memory loop, 256 in flight", "memory_loop", "ractor ask, 64 callers", Program::Ractor)
             .reach(0.1, 0.3),
     ]
@@ -132,5 +134,17 @@ fn beside(name: &'static str, ours: &'static str, label: &'static str, against: 
         wants: Wants::More,
         floor: None,
         goal: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_judged() {
+        for row in all() {
+            assert!(row.floor.is_some() && row.goal.is_some(), "{} has no bounds", row.name);
+        }
     }
 }
