@@ -143,10 +143,11 @@ impl<'c> SqlRows<'c> {
 
     /// After a commit: looks up what others wait for, if it may have changed.
     pub(crate) fn refresh(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.due_changed) {
+        if self.due_changed {
             let found: Option<i64> =
                 self.cached(queries::sql::NEXT_DUE)?.query_row([], |row| row.get(0)).or_fault()?;
             self.next_due = found.map(Timestamp::from_micros);
+            self.due_changed = false;
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 mod answer;
 mod batch;
 mod gather;
+mod index;
 mod job;
 mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Job, Reading};
+pub(crate) use job::{Commit, Indexing, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::cursors::Opening;
@@ -20,6 +21,7 @@ use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::task::Waker;
 use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
 use vextir_core::{Clock, Error, ErrorKind, Result};
@@ -58,6 +60,8 @@ pub(crate) struct Writer<'c> {
     retention: Retention,
     /// Tasks that have answers and may not know it yet.
     relay: Relay,
+    /// Wakes this thread.
+    waker: Waker,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -95,6 +99,7 @@ impl<'c> Writer<'c> {
             window: Window::default(),
             retention,
             relay: Relay::default(),
+            waker: gather::Unpark::this_thread(),
         };
         writer.publish();
         Ok(writer)
@@ -161,6 +166,7 @@ impl<'c> Writer<'c> {
                     self.publish();
                     answer.send(enrolled);
                 }
+                Job::Index(step, answer) => answer.send(self.index(step)),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
@@ -218,7 +224,7 @@ pub(crate) fn incarnation(connection: &Connection) -> Result<u64> {
     if let Some(known) = queries::meta::<i64>(connection, "incarnation")? {
         return Ok(known.cast_unsigned());
     }
-    let fresh = fastrand::u64(..);
+    let fresh = vextir_core::bus::new_incarnation();
     connection
         .execute("INSERT INTO meta (name, value) VALUES ('incarnation', ?1)", [fresh.cast_signed()])
         .or_fault()?;

@@ -5,10 +5,14 @@ use crate::documents::{Enrollment, Merged};
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
+use vextir_core::Result;
 use vextir_core::bus::{Attachment, Command, Receipt};
 
 /// A reading function; it answers by itself.
 pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Stores a step of the search index; by how many bytes it grew.
+pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -22,6 +26,8 @@ pub(crate) enum Job {
     Read(Reading),
     /// A user goes into a group, or out of it.
     Enroll(Enrollment, Answer<()>),
+    /// Store a step of the search index.
+    Index(Indexing, Answer<()>),
     /// Finish what is queued and end.
     Close,
 }
@@ -42,6 +48,7 @@ impl fmt::Debug for Job {
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
+            Self::Index(..) => "Index",
             Self::Close => "Close",
         })
     }
