@@ -212,6 +212,15 @@ impl Body {
         Ok(())
     }
 
+    /// Adds to the end of the plain text.
+    ///
+    /// # Errors
+    /// As [`splice`](Self::splice).
+    pub(crate) fn append(&mut self, text: &str) -> Result<()> {
+        let end = self.characters()?;
+        self.splice(end..end, text)
+    }
+
     /// What was written here since the last take, as an update for other replicas; empty if nothing was. What came
     /// through [`apply`](Self::apply) is not in it.
     pub(crate) fn take_update(&mut self) -> Vec<u8> {

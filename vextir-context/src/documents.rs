@@ -24,10 +24,13 @@ mod mounts;
 pub(crate) mod node;
 mod past;
 mod place;
+mod restored;
 pub(crate) mod rights;
 mod sight;
 mod store;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod threeway;
 mod versions;
 

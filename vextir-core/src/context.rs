@@ -9,6 +9,7 @@ mod diff;
 mod document;
 mod edit;
 mod handle;
+mod origin;
 mod path;
 mod querying;
 mod searching;
@@ -23,6 +24,7 @@ pub use document::{
 };
 pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
+pub use origin::{Origin, origin};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;
 pub use searching::{ContentKind, Embedder, Found, Hit, MAX_HITS, MAX_SEARCH_BYTES, Search, Searching, Why};
@@ -76,6 +78,35 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The back end failed.
     async fn list(&self, actor: &Actor, folder: &str, after: &str, limit: usize) -> Result<Vec<Item>>;
+
+    /// The document that a restoration would bring back at a path: at or below `restored`, whose last removal counts, or
+    /// the one so many removals `before` that. Handlers read so what they restored. Optional.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless the store tells.
+    async fn read_removed(
+        &self,
+        _actor: &Actor,
+        _restored: &str,
+        _before: usize,
+        _path: &str,
+    ) -> Result<Option<Document>> {
+        Err(unrestored())
+    }
+
+    /// As [`ContextStore::list`], for such a folder: its path, the name to begin after, and the most entries. Optional.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless the store tells.
+    async fn list_removed(
+        &self,
+        _actor: &Actor,
+        _restored: &str,
+        _before: usize,
+        _page: (&str, &str, usize),
+    ) -> Result<Vec<Item>> {
+        Err(unrestored())
+    }
 
     /// Applies changes in order, outside of any handler; the new version for each, 0 for one that is not about
     /// content.
@@ -145,4 +176,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     async fn search(&self, _actor: &Actor, _search: &Search) -> Result<Found> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
     }
+}
+
+fn unrestored() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "this context store does not show what a handler restored; read it in the next event",
+    )
 }

@@ -1,7 +1,8 @@
 //! What intents are merged into: the documents as they are, read beside the writer.
 
-use super::node::{self, NodeId};
+use super::node::{self, Node, NodeId};
 use super::place::{Spot, find};
+use super::restored;
 use super::rights::acting;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
@@ -9,7 +10,7 @@ use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
 use std::sync::Arc;
-use vextir_core::context::{Change, Intent, Version, is_within, rebase};
+use vextir_core::context::{Change, Intent, Origin, Version, origin};
 use vextir_core::{Actor, Level, Name, Result};
 
 /// Which document of a command, whatever path leads to it; a folder's guide is one too.
@@ -99,17 +100,33 @@ impl Bases {
     /// Reads them, from one snapshot.
     pub(crate) fn read(connection: &Connection, actor: &Actor, changes: &[Change]) -> Result<Self> {
         let snapshot = connection.unchecked_transaction().or_fault()?;
-        let mut known = HashMap::new();
+        let mut known = Known::default();
         let mut begins = Vec::with_capacity(changes.len());
+        let mut structural = Vec::new();
         for (index, change) in changes.iter().enumerate() {
             let actor = acting(actor, change)?;
-            let (key, base) = match origin(&change.path, &changes[..index]) {
-                _ if !change.what.is_content() => (Key::new(change, 0, Vec::new()), Base::Nothing),
-                Origin::Nowhere(since, path) => {
-                    (Key { since, ..Key::new(change, 0, vec![path]) }, Base::Nothing)
+            if !change.what.is_content() {
+                structural.push((index, change));
+                begins.push(Begin {
+                    agent: actor.agent,
+                    key: Key::new(change, 0, Vec::new()),
+                    base: Base::Nothing,
+                });
+                continue;
+            }
+            let (key, base) = match origin(&change.path, &structural).0 {
+                Origin::Nowhere { by, path } => {
+                    (Key { since: by + 1, ..Key::new(change, 0, vec![path]) }, Base::Nothing)
+                }
+                Origin::At(path) => of_path(&snapshot, &actor, &path, change, &mut known)?,
+                Origin::Removed { restored, before, path } => {
+                    match restored::chain(&snapshot, &actor, (&restored, before), &path)? {
+                        Some((_, chain)) => of_node(&snapshot, chain.last(), change, &mut known)?,
+                        // What the restoration does not bring back is made below what it does.
+                        None => (Key::new(change, 0, vec![restored, path]), Base::Nothing),
+                    }
                 }
                 Origin::Unclear => (Key::new(change, 0, Vec::new()), Base::Unclear),
-                Origin::At(path) => of_path(&snapshot, &actor, &path, change, &mut known)?,
             };
             begins.push(Begin { agent: actor.agent, key, base });
         }
@@ -123,7 +140,7 @@ fn of_path(
     actor: &Actor,
     path: &str,
     change: &Change,
-    known: &mut HashMap<NodeId, Option<Arc<Stored>>>,
+    known: &mut Known,
 ) -> Result<(Key, Base)> {
     // Whether the actor may is the writer's to say.
     let Spot::Place(place) = find(connection, actor, path)? else {
@@ -136,20 +153,40 @@ fn of_path(
             Key::new(change, 0, names.collect())
         }
     };
-    let is_guide = key.is_guide;
     if place.level < Level::Read {
         return Ok((key, Base::Hidden));
     }
-    let Some(node) = place.node().filter(|node| node.is_document() != is_guide) else {
+    match place.node() {
+        Some(node) => of_node(connection, Some(node), change, known),
+        None => Ok((key, Base::Nothing)),
+    }
+}
+
+/// What was read for earlier changes of the command.
+#[derive(Default)]
+struct Known {
+    stored: HashMap<NodeId, Option<Arc<Stored>>>,
+    updates: HashMap<(NodeId, Version), Option<Arc<Updates>>>,
+}
+
+/// A document, or a folder's guide, that exists.
+fn of_node(
+    connection: &Connection,
+    node: Option<&Node>,
+    change: &Change,
+    known: &mut Known,
+) -> Result<(Key, Base)> {
+    let key = Key::new(change, node.map_or(0, |node| node.id), Vec::new());
+    let Some(node) = node.filter(|node| node.is_document() != key.is_guide) else {
         return Ok((key, Base::Nothing));
     };
-    let entry = match known.get(&node.id) {
+    let entry = match known.stored.get(&node.id) {
         Some(entry) => entry.clone(),
-        None => known.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
+        None => known.stored.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
     };
     let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
-    let seen = match seen(connection, node.id, stored.version, change)? {
-        Ok(seen) => seen.map(Arc::new),
+    let seen = match seen(connection, node.id, stored.version, change, known)? {
+        Ok(seen) => seen,
         Err(refused) => return Ok((key, Base::Other(refused))),
     };
     Ok((key, Base::Stored { stored, seen }))
@@ -163,7 +200,8 @@ fn seen(
     node: NodeId,
     current: Version,
     change: &Change,
-) -> Result<Result<Option<Updates>, String>> {
+    known: &mut Known,
+) -> Result<Result<Option<Arc<Updates>>, String>> {
     let Change { path, base, of, .. } = change;
     let Some(base) = *base else { return Ok(Ok(None)) };
     let refused = |why: &str| Ok(Err(format!("{path}: {why}; read it again")));
@@ -174,7 +212,7 @@ fn seen(
     }
     if base == 0 {
         // Only a whole value replaces what its author did not see.
-        return Ok(Ok(matches!(change.what, Intent::Write(_)).then(Vec::new)));
+        return Ok(Ok(matches!(change.what, Intent::Write(_)).then(Arc::default)));
     }
     let arrived = queries::number(connection, "SELECT arrived FROM node WHERE id = ?1", [node])?;
     if base > current || base < arrived {
@@ -183,7 +221,14 @@ fn seen(
     if base == current {
         return Ok(Ok(None));
     }
-    match updates(connection, node, base)? {
+    let found = match known.updates.get(&(node, base)) {
+        Some(found) => found.clone(),
+        None => {
+            let found = updates(connection, node, base)?.map(Arc::new);
+            known.updates.entry((node, base)).or_insert(found).clone()
+        }
+    };
+    match found {
         Some(found) => Ok(Ok(Some(found))),
         None => refused(&format!("the version {base} is not kept any more")),
     }
@@ -218,54 +263,4 @@ pub(super) fn updates(
         found.push(get(row, 1)?);
     }
     Ok((last == Some(version)).then_some(found))
-}
-
-/// Where a document comes from that a command changes.
-#[derive(Debug, PartialEq, Eq)]
-enum Origin {
-    /// It is in the hub at this path, or nowhere.
-    At(String),
-    /// A change of the command took away what was there: its number, from 1, and the path before it.
-    Nowhere(usize, String),
-    /// It cannot be told.
-    Unclear,
-}
-
-/// Looks back from a path past the changes in front of it.
-fn origin(path: &str, earlier: &[Change]) -> Origin {
-    let mut path = path.to_owned();
-    for (index, change) in earlier.iter().enumerate().rev() {
-        match &change.what {
-            Intent::Move(to) if is_within(&path, to) => match rebase(&path, to, &change.path) {
-                Some(before) => path = before,
-                None => return Origin::Unclear,
-            },
-            Intent::Move(_) | Intent::Remove if is_within(&path, &change.path) => {
-                return Origin::Nowhere(index + 1, path);
-            }
-            Intent::Restore if is_within(&path, &change.path) => return Origin::Unclear,
-            _ => {}
-        }
-    }
-    Origin::At(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_followed_back_through_moves_and_removals() {
-        let change = |path: &str, what| Change::new(path, what);
-        let earlier = [
-            change("/a/x", Intent::Remove),
-            change("/a", Intent::Move("/b".into())),
-            change("/c", Intent::Restore),
-        ];
-        assert_eq!(origin("/b/y", &earlier), Origin::At("/a/y".into()));
-        assert_eq!(origin("/b/x", &earlier), Origin::Nowhere(1, "/a/x".into()));
-        assert_eq!(origin("/a/y", &earlier), Origin::Nowhere(2, "/a/y".into()));
-        assert_eq!(origin("/c/d", &earlier), Origin::Unclear);
-        assert_eq!(origin("/d", &earlier), Origin::At("/d".into()));
-    }
 }

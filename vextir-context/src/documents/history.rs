@@ -1,6 +1,6 @@
 //! What was done, when and by whom: the operation log, and documents as they were.
 
-use super::node;
+use super::node::{self, Node};
 use super::past::{first_at, past};
 use super::place::{Spot, find};
 use super::rights::level_at;
@@ -145,6 +145,11 @@ pub(super) fn read(
 fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<Document>> {
     let Spot::Place(place) = find(connection, actor, path)? else { return Ok(None) };
     let Some(node) = place.readable().filter(|node| node.is_document()) else { return Ok(None) };
+    content_of(connection, node, path)
+}
+
+/// What a document holds now, under the path that it was found by.
+pub(super) fn content_of(connection: &Connection, node: &Node, path: &str) -> Result<Option<Document>> {
     let read = |row: &Row<'_>| {
         let text: String = get(row, 1)?;
         let content = match get::<i64>(row, 0)? {

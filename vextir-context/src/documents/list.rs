@@ -1,6 +1,6 @@
 //! What is in a folder, for an actor.
 
-use super::node::{self, is_live, join};
+use super::node::{self, Node, is_live, join};
 use super::place::{SHARED, Spot, find, item_kind};
 use super::rights::{Rights, level_at};
 use crate::decode::{get, name};
@@ -27,14 +27,8 @@ pub(crate) fn list(
         }
         Spot::Place(place) => {
             let mut items = match place.node() {
-                Some(node) if !node.is_document() => {
-                    let mut rights = Rights::of(actor, &place.owner);
-                    if !rights.is_everywhere() {
-                        for node in &place.chain {
-                            rights.enter(&snapshot, node)?;
-                        }
-                    }
-                    entries(&snapshot, &rights, node.id, (folder, after, limit))?
+                Some(_) => {
+                    page(&snapshot, Rights::of(actor, &place.owner), &place.chain, (folder, after, limit))?
                 }
                 _ => Vec::new(),
             };
@@ -49,6 +43,22 @@ pub(crate) fn list(
     };
     snapshot.finish().or_fault()?;
     Ok(items)
+}
+
+/// The entries of the folder at the end of a chain, for somebody with these rights above its root.
+pub(super) fn page(
+    connection: &Connection,
+    mut rights: Rights,
+    chain: &[Node],
+    page: (&str, &str, usize),
+) -> Result<Vec<Item>> {
+    let Some(folder) = chain.last().filter(|last| !last.is_document()) else { return Ok(Vec::new()) };
+    if !rights.is_everywhere() {
+        for node in chain {
+            rights.enter(connection, node)?;
+        }
+    }
+    entries(connection, &rights, folder.id, page)
 }
 
 fn entries(
@@ -90,6 +100,11 @@ fn mounts(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Named>> {
+    // What is in sight is so by a right on it or on something above it, which then is in sight too: where nobody has
+    // given anything any more, no place need be gone to.
+    if actor.agent.is_none() && !is_given_anything(connection, actor, owner)? {
+        return Ok(Vec::new());
+    }
     let sql =
         "SELECT owner, name, node FROM mount WHERE user = ?1 AND owner >= ?2 AND (?3 IS NULL OR owner = ?3)
                ORDER BY owner, name";
@@ -112,6 +127,25 @@ fn mounts(
         }
     }
     Ok(found)
+}
+
+/// Whether a user has a right at some place of its own below `/Shared`, or below one of its folders.
+fn is_given_anything(connection: &Connection, actor: &Actor, owner: Option<&str>) -> Result<bool> {
+    let mine = |who: &str| {
+        format!(
+            "SELECT 1 FROM entitlement CROSS JOIN mount ON mount.user = ?1 AND mount.node = entitlement.node
+             WHERE entitlement.who {who} AND (?2 IS NULL OR mount.owner = ?2)"
+        )
+    };
+    let sql = format!(
+        "{} UNION ALL {} LIMIT 1",
+        mine("= 'u:' || ?1"),
+        mine("IN (SELECT member.who FROM member WHERE member.user = ?1)")
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.exists((actor.user.as_str(), owner)))
+        .or_fault()
 }
 
 fn visible(connection: &Connection, actor: &Actor, row: &Row<'_>) -> Result<Option<(ItemKind, Timestamp)>> {

@@ -77,6 +77,8 @@ struct Open {
     before: Option<State>,
     /// As it was found.
     found: Option<State>,
+    /// As it is now, where that is known without looking.
+    now: Option<State>,
     /// As each author, an agent or the user, sees it, where that is not how it is.
     views: BTreeMap<Option<Name>, Option<State>>,
     /// The changes that are not in a part yet, and their agent.
@@ -135,6 +137,7 @@ impl Open {
             body,
             before: found.clone(),
             found,
+            now: None,
             views: BTreeMap::new(),
             waiting: Vec::new(),
             agent: None,
@@ -150,7 +153,7 @@ impl Open {
                 Ok(new(From::Stored(stored.node, stored.version), stored.version, body, found))
             }
             Base::Unclear => Err(Error::invalid(format!(
-                "{path} was restored in the same commit; change it in the next one"
+                "{path} was restored in the same commit, and a folder above it too; change it in the next one"
             ))),
         }
     }
@@ -188,16 +191,23 @@ impl Open {
             return Err(nothing_at(path));
         }
         let view = self.view(change, begin)?;
-        let (current, described) = exists.then(|| state_of(&self.body)).unzip();
-        let (wanted, metadata, view) = put(change, view, current, described)?;
+        let now = self.now.take();
+        let (current, described) = exists.then(|| now.unwrap_or_else(|| state_of(&self.body))).unzip();
+        let (wanted, metadata, view) = put(change, view, current, described.clone())?;
         self.views.insert(begin.agent.clone(), view);
         let body = &mut self.body;
-        let set = match &wanted {
-            Content::Text(text) => body.set_text(text),
-            Content::Json(value) => body.set_json(value),
+        let set = match (what, &wanted) {
+            // An append costs what it adds, however long the text is.
+            (Intent::Append(more), Content::Text(_)) if exists => body.append(more),
+            (_, Content::Text(text)) => body.set_text(text),
+            (_, Content::Json(value)) => body.set_json(value),
         };
         let set = set.and_then(|()| metadata.iter().try_for_each(|metadata| body.set_metadata(metadata)));
-        set.map_err(|error| error.context(path.clone()))
+        set.map_err(|error| error.context(path.clone()))?;
+        if let (Content::Text(_), None, Some(described)) = (&wanted, metadata, described) {
+            self.now = Some((wanted, described));
+        }
+        Ok(())
     }
 
     /// Turns what was changed so far into a part.
@@ -236,14 +246,14 @@ fn put(
     let Some((content, described_then)) = view else {
         return Ok((what.on(current, path)?, change.metadata.clone(), None));
     };
-    // A whole text or value replaces what its author saw, and not what came meanwhile.
-    let mine = what.on(Some(content.clone()), path)?;
     let metadata = change.metadata.clone().unwrap_or_else(|| described_then.clone());
-    let merged = match (what, current) {
+    let (mine, merged) = match (what, current) {
+        // A whole text or value replaces what its author saw, and not what came meanwhile.
         (Intent::Write(_) | Intent::Edit(_), Some(theirs)) => {
-            threeway::content(&content, mine.clone(), theirs)
+            let mine = what.on(Some(content.clone()), path)?;
+            (mine.clone(), threeway::content(&content, mine, theirs))
         }
-        (_, theirs) => what.on(theirs, path)?,
+        (_, theirs) => (what.on(Some(content), path)?, what.on(theirs, path)?),
     };
     let described = threeway::value(&described_then, metadata.clone(), described.unwrap_or_default());
     Ok((merged, Some(described), Some((mine, metadata))))

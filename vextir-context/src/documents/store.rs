@@ -2,7 +2,7 @@
 
 use super::bases::Bases;
 use super::merge::{Merged, merge};
-use super::{guides, history, list, place};
+use super::{guides, history, list, place, restored};
 use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
@@ -127,6 +127,32 @@ impl ContextStore for Hub {
     async fn list(&self, actor: &Actor, folder: &str, after: &str, limit: usize) -> Result<Vec<Item>> {
         let (actor, folder, after) = (actor.clone(), folder.to_owned(), after.to_owned());
         self.read_with(move |connection| list::list(connection, &actor, &folder, &after, limit)).await
+    }
+
+    async fn read_removed(
+        &self,
+        actor: &Actor,
+        restored: &str,
+        before: usize,
+        path: &str,
+    ) -> Result<Option<Document>> {
+        let (actor, restored, path) = (actor.clone(), restored.to_owned(), path.to_owned());
+        self.read_with(move |connection| restored::read(connection, &actor, (&restored, before), &path)).await
+    }
+
+    async fn list_removed(
+        &self,
+        actor: &Actor,
+        restored: &str,
+        before: usize,
+        (folder, after, limit): (&str, &str, usize),
+    ) -> Result<Vec<Item>> {
+        let (actor, restored) = (actor.clone(), restored.to_owned());
+        let (folder, after) = (folder.to_owned(), after.to_owned());
+        let list = move |connection: &_| {
+            restored::list(connection, &actor, (&restored, before), (&folder, &after, limit))
+        };
+        self.read_with(list).await
     }
 
     async fn change(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Version>> {

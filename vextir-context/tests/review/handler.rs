@@ -2,7 +2,8 @@
 
 use crate::{handle, hub, text};
 use vextir_context::Hub;
-use vextir_core::{Context, Level};
+use vextir_core::context::ItemKind;
+use vextir_core::{BoxError, Context, Level};
 
 #[tokio::test]
 async fn a_handler_that_writes_one_document_by_two_paths_is_settled() {
@@ -183,4 +184,138 @@ async fn a_handler_does_not_overwrite_what_came_with_another_folder() {
         ann.move_to("/other", "/f").await.unwrap();
     };
     assert_eq!(meanwhile(&hub, exchanged).await, "another\nmine\n");
+}
+
+#[tokio::test]
+async fn a_folder_that_a_handler_moves_into_another_is_listed_as_a_folder() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/c/y", "y").await.unwrap();
+    ann.write("/b/x", "x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let context = cx.context();
+            context.move_to("/a/c", "/b/c").await?;
+            let items = context.list("/b").await?;
+            match items.iter().find(|item| item.path == "/b/c") {
+                Some(item) if item.kind == ItemKind::Folder => Ok(()),
+                other => Err(format!("{other:?}").into()),
+            }
+        })
+    })
+    .await;
+    assert_eq!(told, ["done null"]);
+}
+
+#[tokio::test]
+async fn a_handler_sees_what_it_restored() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/x", "x").await.unwrap();
+    ann.remove("/a/x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let context = cx.context();
+            context.restore("/a/x").await?;
+            let (read, items) = (context.read("/a/x").await?, context.list("/a").await?);
+            if read.is_none() || items.is_empty() {
+                return Err(format!("{read:?} {items:?}").into());
+            }
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!(told, ["done null"]);
+}
+
+#[tokio::test]
+async fn a_handler_that_removes_and_restores_sees_what_is_committed() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/a/x", "x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let context = cx.context();
+            context.remove("/a").await?;
+            context.restore("/a").await?;
+            context.append("/a/x", "y").await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!((told, text(&ann, "/a/x").await.unwrap()), (vec!["done null".into()], "xy".into()));
+}
+
+#[tokio::test]
+async fn a_list_in_a_handler_tells_the_times_of_what_it_did_not_touch() {
+    let hub = hub();
+    hub.context("ann").write("/a/old", "x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            cx.context().write("/a/new", "x").await?;
+            let items = cx.context().list("/a").await?;
+            let old = items.iter().find(|item| item.path == "/a/old").map(|item| item.updated);
+            (old.is_some_and(|at| at > vextir_core::Timestamp::UNSET))
+                .then_some(())
+                .ok_or(format!("{old:?}").into())
+        })
+    })
+    .await;
+    assert_eq!(told, ["done null"]);
+}
+
+async fn bring_back(context: &Context) -> Result<(), BoxError> {
+    context.restore("/x").await?;
+    context.move_to("/x", "/y").await?;
+    context.restore("/x").await?;
+    context.append("/x", " again").await?;
+    context.append("/y", " again").await?;
+    context.restore("/f").await?;
+    context.append("/f/inner/doc", " again").await?;
+    context.write("/f/new", "new").await?;
+    Ok(())
+}
+
+/// Two documents that were at one path, one after the other, and a folder: in a handler all come back in turn, are
+/// changed, moved and listed, and what is committed is what the handler saw.
+#[tokio::test]
+async fn what_a_handler_brings_back_is_there_to_be_changed_moved_and_listed() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    for number in ["first", "second"] {
+        ann.write("/x", number).await.unwrap();
+        ann.remove("/x").await.unwrap();
+    }
+    ann.write("/f/inner/doc", "doc").await.unwrap();
+    ann.write("/f/gone", "gone").await.unwrap();
+    ann.remove("/f/gone").await.unwrap();
+    ann.remove("/f").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let context = cx.context();
+            bring_back(&context).await?;
+            let mut seen = Vec::new();
+            for path in ["/x", "/y", "/f/inner/doc", "/f/gone", "/f/new"] {
+                seen.push(context.read(path).await?.map(|found| found.content.to_text().into_owned()));
+            }
+            let items = context.list("/f").await?.into_iter();
+            let items: Vec<_> = items.map(|item| (item.path, item.kind)).collect();
+            let top: Vec<_> =
+                context.list("/").await?.into_iter().map(|item| (item.path, item.kind)).collect();
+            Err(format!("{seen:?} {items:?} {top:?}").into())
+        })
+    })
+    .await;
+    let expected = r#"[Some("first again"), Some("second again"), Some("doc again"), None, Some("new")]"#;
+    let items = r#"[("/f/inner", Folder), ("/f/new", Document)]"#;
+    let top = r#"[("/f", Folder), ("/x", Document), ("/y", Document)]"#;
+    let told = told[0].replace("\\\"", "\"");
+    assert!(told.contains(&format!("{expected} {items} {top}")), "{told}");
+    let told = handle(&hub, "ann", |cx| Box::pin(async move { bring_back(&cx.context()).await })).await;
+    assert_eq!(told, ["done null"]);
+    for (path, expected) in
+        [("/x", "first again"), ("/y", "second again"), ("/f/inner/doc", "doc again"), ("/f/new", "new")]
+    {
+        assert_eq!(text(&ann, path).await.as_deref(), Some(expected), "{path}");
+    }
 }

@@ -1,11 +1,11 @@
 //! Many and large things: what they cost those who have nothing to do with them. Costs are compared with those of a
 //! small case in the same run, so that the build and the machine do not matter.
 
-use crate::{hub, write};
+use crate::{handle, hub, write};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use vextir_context::Hub;
-use vextir_core::{Actor, ContextStore};
+use vextir_core::{Actor, BoxError, ContextStore, Ctx};
 
 async fn fill(hub: &Hub, folder: &str, count: usize) {
     for part in (0..count).collect::<Vec<_>>().chunks(1_000) {
@@ -49,4 +49,30 @@ async fn a_list_page_of_any_length_is_answered() {
     for (limit, count) in [(0, 0), (1, 1), (5, 5), (usize::MAX, 5)] {
         assert_eq!(ann.list_page("/f", "", limit).await.unwrap().len(), count);
     }
+}
+
+/// Of several runs the quickest: what else the machine does takes time, and gives none.
+#[tokio::test]
+async fn appends_of_one_handler_cost_the_same_each() {
+    async fn run(count: usize) -> Duration {
+        let hub = hub();
+        let began = Instant::now();
+        let told = match count {
+            400 => handle(&hub, "ann", |cx| Box::pin(appends(cx, 400))).await,
+            _ => handle(&hub, "ann", |cx| Box::pin(appends(cx, 3_200))).await,
+        };
+        assert_eq!(told, ["done null"]);
+        began.elapsed()
+    }
+    async fn appends(cx: &Ctx, count: usize) -> Result<(), BoxError> {
+        for number in 0..count {
+            cx.context().append("/log", format!("line {number} of what the handler has to say\n")).await?;
+        }
+        Ok(())
+    }
+    let (mut few, mut many) = (Duration::MAX, Duration::MAX);
+    for _ in 0..3 {
+        (few, many) = (few.min(run(400).await), many.min(run(3_200).await));
+    }
+    assert!(many < few * 24, "400 took {few:?}, 3,200 took {many:?}");
 }

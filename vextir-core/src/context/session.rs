@@ -1,12 +1,12 @@
 //! What a handler has read and written so far: pinned documents, and changes that wait for the settlement.
 
-use super::{
-    Actor, Change, Content, ContextStore, Document, Intent, Item, ItemKind, When, is_within, nothing_at,
-    rebase,
-};
-use crate::{Error, Name, Result, Timestamp};
+mod entries;
+
+use super::origin::{Origin, origin};
+use super::{Actor, Change, Content, ContextStore, Document, Intent, Item, ItemKind, When, nothing_at};
+use crate::{Error, Name, Result};
+use entries::{Entries, is_structural, last, overlay};
 use serde_json::json;
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,24 +25,47 @@ struct State {
     /// What each document was when it was first read.
     pinned: BTreeMap<Pin, Option<Document>>,
     changes: Vec<Change>,
+    /// The numbers of the changes that move, remove and restore.
+    structural: Vec<usize>,
+    /// What documents are with all changes, where it was asked for.
+    current: BTreeMap<Pin, Option<Document>>,
+}
+
+/// Whether an actor sees a change of the handler: its user sees all, an agent its own. What else is done in the handler
+/// may be where the agent may not look.
+fn sees(actor: &Actor, change: &Change) -> bool {
+    actor.agent.is_none() || change.agent == actor.agent
 }
 
 impl State {
-    fn seen_by(&self, actor: &Actor) -> impl Iterator<Item = &Change> {
-        let sees = |change: &&Change| actor.agent.is_none() || change.agent == actor.agent;
-        self.changes.iter().filter(sees)
+    fn seen_by(&self, actor: &Actor) -> Vec<(usize, &Change)> {
+        self.changes.iter().enumerate().filter(|(_, change)| sees(actor, change)).collect()
+    }
+
+    /// Where a path leads before all changes.
+    fn origin(&self, actor: &Actor, path: &str) -> Origin {
+        let structural = self.structural.iter().map(|index| (*index, &self.changes[*index]));
+        let seen: Vec<_> = structural.filter(|(_, change)| sees(actor, change)).collect();
+        origin(path, &seen).0
+    }
+
+    fn push(&mut self, change: Change) {
+        if !change.what.is_content() {
+            if matches!(change.what, Intent::Move(_) | Intent::Remove | Intent::Restore) {
+                self.structural.push(self.changes.len());
+                self.current.clear();
+            }
+        } else if change.agent.is_some() {
+            // The user sees it too.
+            self.current.remove(&(None, change.path.clone()));
+        }
+        self.changes.push(change);
     }
 }
 
 impl Session {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The changes so far that an actor sees: its user sees all, an agent its own. What else is done in the handler
-    /// may be where the agent may not look.
-    fn seen_by(&self, actor: &Actor) -> Vec<Change> {
-        self.lock().seen_by(actor).cloned().collect()
     }
 
     /// The changes so far.
@@ -52,7 +75,7 @@ impl Session {
 
     /// The changes for the settlement.
     pub(crate) fn take(&self) -> Vec<Change> {
-        std::mem::take(&mut self.lock().changes)
+        std::mem::take(&mut *self.lock()).changes
     }
 
     /// The document as the handler sees it.
@@ -62,17 +85,36 @@ impl Session {
         actor: &Actor,
         path: &str,
     ) -> Result<Option<Document>> {
-        let changes = self.seen_by(actor);
-        let way = way_back(path, &changes);
-        let base = match &way.origin {
-            Some(origin) => self.pin(store, actor, origin).await?,
-            None => None,
-        };
-        let mut document = base;
-        for change in way.steps.into_iter().rev().map(|index| &changes[index]) {
-            document = Some(applied(document, change)?);
+        self.look(store, actor, path).await?;
+        Ok(self.lock().current.get(&(actor.agent.clone(), path.to_owned())).cloned().flatten())
+    }
+
+    /// Makes sure that the document is there as the handler sees it.
+    async fn look(&self, store: &Arc<dyn ContextStore>, actor: &Actor, path: &str) -> Result<()> {
+        let pin = (actor.agent.clone(), path.to_owned());
+        loop {
+            let (from, steps, count) = {
+                let state = self.lock();
+                if state.current.contains_key(&pin) {
+                    return Ok(());
+                }
+                let (from, steps) = origin(path, &state.seen_by(actor));
+                let steps: Vec<_> =
+                    steps.into_iter().rev().map(|index| state.changes[index].clone()).collect();
+                (from, steps, state.changes.len())
+            };
+            let mut document = self.pin(store, actor, &from).await?;
+            for change in &steps {
+                document = Some(applied(document, change)?);
+            }
+            let mut state = self.lock();
+            // Another task of the handler may have changed something meanwhile.
+            if state.changes.len() == count {
+                let document = document.map(|document| Document { path: path.to_owned(), ..document });
+                state.current.insert(pin, document);
+                return Ok(());
+            }
         }
-        Ok(document.map(|document| Document { path: path.to_owned(), ..document }))
     }
 
     /// The document in the store, as it was when it was first read.
@@ -80,8 +122,15 @@ impl Session {
         &self,
         store: &Arc<dyn ContextStore>,
         actor: &Actor,
-        path: &str,
+        from: &Origin,
     ) -> Result<Option<Document>> {
+        let path = match from {
+            Origin::At(path) => path,
+            Origin::Removed { restored, before, path } => {
+                return store.read_removed(actor, restored, *before, path).await;
+            }
+            Origin::Nowhere { .. } | Origin::Unclear => return Ok(None),
+        };
         let pin = (actor.agent.clone(), path.to_owned());
         {
             let state = self.lock();
@@ -104,27 +153,38 @@ impl Session {
         mut change: Change,
     ) -> Result<()> {
         // An edit must fit now: what it would be refused for at the end, its author can still mend here.
-        if matches!(change.what, Intent::Edit(_) | Intent::Append(_) | Intent::Patch(_) | Intent::Describe) {
-            let document = self.read(store, actor, &change.path).await?;
-            applied(document, &change)?;
+        let fits =
+            matches!(change.what, Intent::Edit(_) | Intent::Append(_) | Intent::Patch(_) | Intent::Describe);
+        if fits {
+            self.look(store, actor, &change.path).await?;
         }
         let mut state = self.lock();
         if state.changes.len() >= MOST {
             return Err(too_many("makes", "changes"));
         }
-        if change.base.is_none() && change.what.is_content() && !matches!(change.what, Intent::Guide(_)) {
-            let changes: Vec<&Change> = state.seen_by(actor).collect();
-            let origin = way_back(&change.path, &changes).origin;
-            match origin.and_then(|origin| state.pinned.get(&(actor.agent.clone(), origin))) {
-                Some(Some(read)) => {
-                    change.base = Some(read.version);
-                    change.of = Some(read.id.clone()).filter(|id| !id.is_empty());
+        if change.what.is_content() && !matches!(change.what, Intent::Guide(_)) {
+            let pin = (actor.agent.clone(), change.path.clone());
+            // Taken out and put back: an append to a long text costs what it adds.
+            if let Some(document) = state.current.remove(&pin) {
+                let document = applied(document, &change)?;
+                state.current.insert(pin, Some(document));
+            }
+            if change.base.is_none() {
+                let Origin::At(origin) = state.origin(actor, &change.path) else {
+                    state.push(change);
+                    return Ok(());
+                };
+                match state.pinned.get(&(actor.agent.clone(), origin)) {
+                    Some(Some(read)) => {
+                        change.base = Some(read.version);
+                        change.of = Some(read.id.clone()).filter(|id| !id.is_empty());
+                    }
+                    Some(None) if matches!(change.what, Intent::Write(_)) => change.base = Some(0),
+                    _ => {}
                 }
-                Some(None) if matches!(change.what, Intent::Write(_)) => change.base = Some(0),
-                _ => {}
             }
         }
-        state.changes.push(change);
+        state.push(change);
         Ok(())
     }
 
@@ -137,67 +197,65 @@ impl Session {
         after: &str,
         limit: usize,
     ) -> Result<Vec<Item>> {
-        let changes = self.seen_by(actor);
+        let changes: Vec<Change> =
+            self.lock().seen_by(actor).into_iter().map(|(_, change)| change.clone()).collect();
         if changes.iter().all(|change| !is_structural(&change.what, &change.path, folder)) {
             return store.list(actor, folder, after, limit).await;
         }
-        let mut items = BTreeMap::new();
-        if let Some(origin) = way_back(folder, &changes).origin {
-            let mut page_after = String::new();
-            loop {
-                let page = store.list(actor, &origin, &page_after, 1_000).await?;
-                let more = page.len() >= 1_000;
-                for item in page {
-                    page_after = last(&item.path).to_owned();
-                    items.insert(page_after.clone(), item.kind);
-                }
-                if !more {
-                    break;
-                }
-            }
-        }
+        let numbered: Vec<_> = changes.iter().enumerate().collect();
+        let mut entries = stored(store, actor, &origin(folder, &numbered).0).await?;
         for (index, change) in changes.iter().enumerate() {
-            // The name that the folder had when this change was made.
-            if let Some(then) = way_to(folder, &changes[index + 1..]) {
-                overlay(&mut items, &then, change);
+            // The name that the folder had when this change was made. What is removed just then stays as it is.
+            if let Origin::At(then) = origin(folder, &numbered[index + 1..]).0 {
+                overlay(&mut entries, &then, change);
             }
         }
-        let later =
-            items.into_iter().filter(|(name, _)| after.is_empty() || name.as_str() > after).take(limit);
-        let path = |name: &str| if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") };
-        Ok(later.map(|(name, kind)| Item::new(path(&name), kind, Timestamp::UNSET)).collect())
+        let later: Vec<_> = entries
+            .into_iter()
+            .filter(|(name, _)| after.is_empty() || name.as_str() > after)
+            .take(limit)
+            .collect();
+        let mut items = Vec::with_capacity(later.len());
+        for (name, known) in later {
+            let path = if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") };
+            items.push(match known {
+                Some(item) => Item { path, ..item },
+                None => match self.read(store, actor, &path).await? {
+                    Some(document) => Item::new(path, ItemKind::Document, document.updated),
+                    None => Item::new(path, ItemKind::Folder, crate::Timestamp::UNSET),
+                },
+            });
+        }
+        Ok(items)
+    }
+}
+
+/// What the store has in a folder.
+async fn stored(store: &Arc<dyn ContextStore>, actor: &Actor, from: &Origin) -> Result<Entries> {
+    const PAGE: usize = 1_000;
+    let mut entries = Entries::new();
+    let mut after = String::new();
+    loop {
+        let page = match from {
+            Origin::At(folder) => store.list(actor, folder, &after, PAGE).await?,
+            Origin::Removed { restored, before, path } => {
+                store.list_removed(actor, restored, *before, (path, &after, PAGE)).await?
+            }
+            Origin::Nowhere { .. } | Origin::Unclear => Vec::new(),
+        };
+        let more = page.len() >= PAGE;
+        for item in page {
+            last(&item.path).clone_into(&mut after);
+            entries.insert(after.clone(), Some(item));
+        }
+        if !more {
+            return Ok(entries);
+        }
     }
 }
 
 fn too_many(verb: &str, what: &str) -> Error {
     Error::invalid(format!("a handler {verb} at most {MOST} {what}; cut its work into events"))
-}
-
-/// How a document came to its path: where it was before all changes, and the changes of its content, last first.
-struct Way {
-    origin: Option<String>,
-    steps: Vec<usize>,
-}
-
-fn way_back(path: &str, changes: &[impl Borrow<Change>]) -> Way {
-    let mut way = Way { origin: Some(path.to_owned()), steps: Vec::new() };
-    for (index, change) in changes.iter().map(Borrow::borrow).enumerate().rev() {
-        let Some(path) = &way.origin else { break };
-        match &change.what {
-            Intent::Move(to) if is_within(path, to) => way.origin = rebase(path, to, &change.path),
-            Intent::Move(_) | Intent::Remove if is_within(path, &change.path) => way.origin = None,
-            what if what.is_content() && !matches!(what, Intent::Guide(_)) && change.path == *path => {
-                way.steps.push(index);
-            }
-            _ => {}
-        }
-    }
-    way
-}
-
-/// The path of a place before some changes; `None` if it was not there.
-fn way_to(path: &str, changes: &[Change]) -> Option<String> {
-    way_back(path, changes).origin
 }
 
 /// A document after one change of its content.
@@ -213,57 +271,4 @@ fn applied(document: Option<Document>, change: &Change) -> Result<Document> {
         document.metadata.clone_from(metadata);
     }
     Ok(document)
-}
-
-/// Whether it may change which entries a folder has.
-fn is_structural(what: &Intent, path: &str, folder: &str) -> bool {
-    match what {
-        Intent::Move(to) => {
-            is_within(path, folder)
-                || is_within(to, folder)
-                || is_within(folder, path)
-                || is_within(folder, to)
-        }
-        Intent::Remove => is_within(path, folder) || is_within(folder, path),
-        what => what.makes() && is_within(path, folder),
-    }
-}
-
-/// Changes the entries of a folder as one change does.
-fn overlay(items: &mut BTreeMap<String, ItemKind>, folder: &str, change: &Change) {
-    let child = |path: &str| -> Option<(String, bool)> {
-        let rest = if folder == "/" { path } else { path.strip_prefix(folder)? };
-        let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty())?;
-        let (name, below) = rest.split_once('/').map_or((rest, false), |(name, _)| (name, true));
-        Some((name.to_owned(), below))
-    };
-    match &change.what {
-        Intent::Remove => match child(&change.path) {
-            Some((name, false)) => drop(items.remove(&name)),
-            None if is_within(folder, &change.path) => items.clear(),
-            _ => {}
-        },
-        Intent::Move(to) => {
-            let moved = match child(&change.path) {
-                Some((name, false)) => items.remove(&name),
-                _ => None,
-            };
-            match child(to) {
-                Some((name, false)) => drop(items.insert(name, moved.unwrap_or(ItemKind::Document))),
-                Some((name, true)) => drop(items.entry(name).or_insert(ItemKind::Folder)),
-                None => {}
-            }
-        }
-        what if what.makes() => {
-            if let Some((name, below)) = child(&change.path) {
-                let is_folder = below || matches!(what, Intent::Guide(_));
-                items.entry(name).or_insert(if is_folder { ItemKind::Folder } else { ItemKind::Document });
-            }
-        }
-        _ => {}
-    }
-}
-
-fn last(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
 }
