@@ -157,6 +157,12 @@ impl<'c> SqlRows<'c> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
     }
 
+    /// Does a slice of what documents put off.
+    pub(crate) fn run_errand(&mut self) -> Result<()> {
+        documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)?;
+        self.flush()
+    }
+
     /// What the processor has to do.
     pub(crate) fn chores(&self) -> Chores {
         Chores::new(self.counts.unrouted, self.next_due)

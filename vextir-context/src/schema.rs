@@ -7,177 +7,25 @@ use vextir_core::Result;
 /// Marks the file as a hub's: "VXTR".
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
-/// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 4;
-
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD, SEARCH];
+const STEPS: &[&str] = &[
+    include_str!("schema/1_log.sql"),
+    include_str!("schema/2_documents.sql"),
+    include_str!("schema/3_unclaimed.sql"),
+    include_str!("schema/4_places.sql"),
+    include_str!("schema/5_search.sql"),
+];
+
+/// The version that this code reads and writes.
+pub(crate) const VERSION: i32 = STEPS.len() as i32;
+
+/// What the first version made.
+#[cfg(test)]
+pub(crate) const FIRST: &str = STEPS[0];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
      ordering_key, deliver_at, priority, labels, metadata, data";
-
-/// Ids are 16-byte blobs, or text for foreign ids (`user`, 0x1f, id). Times are microseconds since 1970.
-/// `data` is last: whoever wants the other columns need not walk over it.
-const FIRST: &str = "
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-
-CREATE TABLE driver (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, version TEXT);
-
--- category: 0 input, 1 internal, 2 output; priority: 0 high, 2 low, else null; root: null on the root itself.
-CREATE TABLE log (
-  seq INTEGER PRIMARY KEY, logged INTEGER NOT NULL, policy TEXT,
-  id BLOB NOT NULL, type TEXT NOT NULL, category INTEGER NOT NULL, time INTEGER NOT NULL,
-  user TEXT NOT NULL, source TEXT NOT NULL, cause BLOB, root BLOB, depth INTEGER NOT NULL,
-  ordering_key TEXT, deliver_at INTEGER, priority INTEGER, labels TEXT, metadata TEXT, data TEXT
-);
-CREATE UNIQUE INDEX log_id ON log (id);
-
-CREATE TABLE unrouted (seq INTEGER PRIMARY KEY);
-
-CREATE TABLE delivery (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
-);
-
-CREATE TABLE dead (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, obligations TEXT
-);
-CREATE INDEX dead_seq ON dead (seq);
-
--- hold: 0 delayed, 1 approval, 2 lease, 3 key.
-CREATE TABLE parked (
-  number INTEGER PRIMARY KEY, hold INTEGER NOT NULL, since INTEGER NOT NULL, decision TEXT, origin TEXT,
-  id BLOB NOT NULL, type TEXT NOT NULL, category INTEGER NOT NULL, time INTEGER NOT NULL,
-  user TEXT NOT NULL, source TEXT NOT NULL, cause BLOB, root BLOB, depth INTEGER NOT NULL,
-  ordering_key TEXT, deliver_at INTEGER, priority INTEGER, labels TEXT, metadata TEXT, data TEXT
-);
-CREATE UNIQUE INDEX parked_id ON parked (id);
-CREATE INDEX parked_due ON parked (deliver_at) WHERE hold = 0;
-CREATE INDEX parked_hold ON parked (hold) WHERE hold <> 0;
-CREATE INDEX parked_key ON parked (user, ordering_key) WHERE hold <> 0 AND ordering_key IS NOT NULL;
-CREATE INDEX parked_root ON parked (root) WHERE root IS NOT NULL;
-
--- state: 0 active, 1 held, 2 cancelled; limits: null where the hub's default limits hold.
-CREATE TABLE lease (
-  root BLOB PRIMARY KEY, user TEXT NOT NULL, events INTEGER NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, open INTEGER NOT NULL, parked INTEGER NOT NULL, state INTEGER NOT NULL,
-  limits TEXT, units TEXT
-) WITHOUT ROWID;
-
--- Ledgers that no row of the log will take along when it goes; each leaves when retention has passed seq.
-CREATE TABLE linger (seq INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (seq, root)) WITHOUT ROWID;
-
-CREATE TABLE key (
-  number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, user TEXT NOT NULL, key TEXT NOT NULL, id BLOB NOT NULL
-);
-CREATE UNIQUE INDEX key_key ON key (user, key);
-
-CREATE TABLE audit (
-  number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, user TEXT NOT NULL, record TEXT NOT NULL
-);
-
-CREATE TABLE checkpoint (
-  driver INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (driver, key)
-) WITHOUT ROWID;
-";
-
-/// Documents. Names are unique among what is not removed; a folder's guide is a text under the folder's own number.
-/// Nothing but `node.parent` says where a node is: a move, a removal, a grant and a restriction are one row each,
-/// however much lies below.
-const SECOND: &str = "
--- kind: 0 a user's root (name is the user, parent 0), 1 folder, 2 document; clock: of the last change of structure,
--- microseconds since 1970 that never repeat or go back.
-CREATE TABLE node (
-  id INTEGER PRIMARY KEY, uid BLOB NOT NULL, kind INTEGER NOT NULL, parent INTEGER NOT NULL, name TEXT NOT NULL,
-  restricted INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL, updated INTEGER NOT NULL, removed INTEGER,
-  clock INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX node_live ON node (parent, name) WHERE removed IS NULL;
-CREATE INDEX node_removed ON node (parent, name, removed) WHERE removed IS NOT NULL;
-CREATE UNIQUE INDEX node_uid ON node (uid);
-
--- kind: 0 text, 1 JSON; metadata: null where there are none; state: what replicas merge.
-CREATE TABLE document (
-  node INTEGER PRIMARY KEY, version INTEGER NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, metadata TEXT,
-  content TEXT NOT NULL, state BLOB NOT NULL
-);
-
--- The operation log. user: null where it is the tree's owner; detail: JSON about a change of structure or rights;
--- body: what changed in the content, as replicas merge it.
-CREATE TABLE change (
-  seq INTEGER PRIMARY KEY, node INTEGER NOT NULL, what INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
-  clock INTEGER NOT NULL, user TEXT, agent TEXT, driver TEXT, cause BLOB, detail TEXT, body BLOB
-);
-CREATE INDEX change_node ON change (node, seq);
-
--- who: u: user, g: group, a: agent, and the name; level: 1 read, 2 comment, 3 write, 4 admin.
-CREATE TABLE entitlement (
-  node INTEGER NOT NULL, who TEXT NOT NULL, level INTEGER NOT NULL, clock INTEGER NOT NULL, PRIMARY KEY (node, who)
-) WITHOUT ROWID;
-CREATE INDEX entitlement_who ON entitlement (who, node);
-
-CREATE TABLE member (user TEXT NOT NULL, who TEXT NOT NULL, PRIMARY KEY (user, who)) WITHOUT ROWID;
-CREATE INDEX member_who ON member (who, user);
-
--- Where a user finds what others share: /Shared/<owner>/<name>. A row stays when the right goes, so that a path never
--- comes to mean something else.
-CREATE TABLE mount (
-  user TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, node INTEGER NOT NULL,
-  PRIMARY KEY (user, owner, name)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX mount_node ON mount (user, node);
-";
-
-/// Deliveries that wait for a driver that is not registered; columns as in `delivery`. And letters keep ledgers.
-const THIRD: &str = "
-CREATE TABLE unclaimed (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
-);
-CREATE INDEX unclaimed_driver ON unclaimed (driver);
-
-CREATE INDEX parked_user ON parked (user) WHERE hold <> 0;
-
--- root: of the tree whose ledger the letter keeps.
-ALTER TABLE dead ADD COLUMN root BLOB;
-UPDATE dead SET root = (SELECT coalesce(log.root, log.id) FROM log WHERE log.seq = dead.seq);
-CREATE INDEX dead_root ON dead (root);
-";
-
-/// What searches look into. It follows the operation log and can always be made anew from the documents; rights and
-/// places are not in it. Rows are numbered by tree, node and part (`search/ids`).
-const SEARCH: &str = "
-CREATE TABLE search_tree (number INTEGER PRIMARY KEY, root INTEGER NOT NULL UNIQUE);
-
--- version: of the words that are in; -1 while they are being replaced. bytes, vectors: about what both take.
-CREATE TABLE search_node (
-  node INTEGER PRIMARY KEY, tree INTEGER NOT NULL, blocks INTEGER NOT NULL, version INTEGER NOT NULL,
-  title TEXT NOT NULL, bytes INTEGER NOT NULL, vectors INTEGER NOT NULL DEFAULT 0
-);
-
-CREATE VIRTUAL TABLE search_words USING fts5(
-  title, about, body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-);
-INSERT INTO search_words (search_words, rank) VALUES ('rank', 'bm25(4.0, 2.0, 1.0)');
-
-CREATE VIRTUAL TABLE search_names USING fts5(
-  name, title, content = '', contentless_delete = 1, tokenize = 'trigram remove_diacritics 1'
-);
-
--- Documents whose vectors are to be made, and the change that they wait for since.
-CREATE TABLE search_queue (node INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-CREATE INDEX search_queue_seq ON search_queue (seq);
-
--- start, length: which part of the text; bits: the signs of the vector; epoch: which embedder made it.
-CREATE TABLE search_piece (
-  id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL, bits BLOB NOT NULL
-);
-
--- data: 32-bit floats, little-endian, of length 1.
-CREATE TABLE search_vector (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.
 pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {

@@ -261,11 +261,16 @@ pub(crate) async fn commit_when_there_is_room<B: EventBus + ?Sized>(
             Err(error) if error.kind() == ErrorKind::Busy => {}
             answer => return answer,
         }
-        let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
-        // Too much is open, or, where that has room, too much waits: another try whenever anything changes.
-        status.changed().await.map_err(closed)?;
-        status.wait_for(BusStatus::has_room).await.map_err(closed)?;
+        room(&mut status).await?;
     }
+}
+
+/// Waits until it is worth another try. Too much is open, or, where that has room, too much waits: then whenever
+/// anything changes.
+pub(crate) async fn room(status: &mut watch::Receiver<BusStatus>) -> Result<()> {
+    let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
+    status.changed().await.map_err(closed)?;
+    status.wait_for(BusStatus::has_room).await.map_err(closed).map(drop)
 }
 
 /// The bus gives ids and times; a delayed event waits for its moment and is routed then.

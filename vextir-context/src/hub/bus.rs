@@ -64,7 +64,7 @@ impl EventBus for Hub {
     }
 
     fn incarnation(&self) -> u64 {
-        self.log_incarnation()
+        self.0.incarnation
     }
 
     fn is_durable(&self) -> bool {

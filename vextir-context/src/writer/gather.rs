@@ -37,14 +37,14 @@ impl Wake for Unpark {
 }
 
 impl Writer<'_> {
-    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
+    /// Waits for jobs; tidies up while there are none. False when the hub was dropped.
     pub(super) fn gather(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
         while gathered.is_empty() {
-            if self.retention.has_more() {
+            if self.is_untidy() {
                 match jobs.try_recv() {
                     Ok(job) => gathered.push(job),
                     Err(TryRecvError::Disconnected) => return false,
-                    Err(TryRecvError::Empty) => self.retain(),
+                    Err(TryRecvError::Empty) => self.tidy(),
                 }
                 continue;
             }

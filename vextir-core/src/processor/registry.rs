@@ -3,11 +3,14 @@
 use super::lane::Lane;
 use super::meters::Meters;
 use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
+use futures::FutureExt;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Calls at a time, when the manifest says nothing.
 const CONCURRENCY: usize = 64;
@@ -64,6 +67,7 @@ pub(super) struct Registered {
     lane: Mutex<Lane>,
     /// How many attempts in a row were over at once.
     quick: AtomicU32,
+    stopped: OnceCell<()>,
 }
 
 impl Registered {
@@ -82,6 +86,7 @@ impl Registered {
             meters: Meters::new(&manifest.id),
             lane: Mutex::new(lane),
             quick: AtomicU32::new(0),
+            stopped: OnceCell::new(),
             manifest,
         })
     }
@@ -99,6 +104,20 @@ impl Registered {
         if now != known {
             self.quick.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Tells the driver to stop, unless it has stopped already. Who comes later waits for the same stop.
+    pub(super) async fn stop(self: Arc<Self>) {
+        let stop = || async {
+            if AssertUnwindSafe(self.driver.stop()).catch_unwind().await.is_err() {
+                tracing::error!(driver = %self.id, "panicked while it stopped");
+            }
+        };
+        self.stopped.get_or_init(stop).await;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.initialized()
     }
 
     pub(super) fn lane(&self) -> MutexGuard<'_, Lane> {

@@ -95,7 +95,8 @@ impl Kernel {
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
-    /// handler's failure.
+    /// handler's failure. What no longer fits a document, without having been asked to, is made anew from it by
+    /// another attempt.
     async fn settle_refused(
         self: &Arc<Self>,
         driver: &Arc<Registered>,
@@ -104,7 +105,14 @@ impl Kernel {
         error: &Error,
     ) -> Settled {
         let _routes = self.routes();
-        let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
+        let reason = format!("the bus refused the outcome: {error}");
+        let merges = matches!(&refused.outcome, Outcome::Done { changes, .. }
+            if !changes.is_empty() && changes.iter().all(|change| change.expected.is_none()));
+        let failure = if merges && error.kind() == ErrorKind::Conflict {
+            Failure::transient(reason)
+        } else {
+            Failure::permanent(reason)
+        };
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
         match self.commit_settlement(&settlement).await {

@@ -182,9 +182,20 @@ impl<R: Rows> Write<'_, R> {
             Place::Unrouted => None,
             Place::Routed(deliveries) => Some(deliveries),
         };
-        if ledger && !self.draw(event, entry)? {
-            return Ok(());
+        if ledger && let Some(decision) = self.draw(event, entry)? {
+            return self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref());
         }
+        self.log(event, entry, deliveries.map(|deliveries| &deliveries[..]), ledger)
+    }
+
+    /// Puts an event into the log, and its deliveries, or the note that it waits to be routed, beside it.
+    pub(super) fn log(
+        &mut self,
+        event: &Event,
+        entry: &Entry,
+        deliveries: Option<&[NewDelivery]>,
+        ledger: bool,
+    ) -> Result<()> {
         let sequence = self.rows.add_event(event, entry.policy.as_ref())?;
         if ledger && let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             if lease.first == 0 {
@@ -200,26 +211,20 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
-    /// Draws the lease; parks the event instead, and says false, when it is used up.
-    fn draw(&mut self, event: &Event, entry: &Entry) -> Result<bool> {
+    /// Draws the lease. When it is used up, the tree is held from now on, and what comes back says why.
+    pub(super) fn draw(&mut self, event: &Event, entry: &Entry) -> Result<Option<Decision>> {
         if entry.exempt {
-            return Ok(true);
+            return Ok(None);
         }
-        let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(true) };
-        let drawn = match lease.state {
-            LeaseState::Active => lease.draw_event(event.depth),
-            _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
-        };
-        let Err(exceeded) = drawn else { return Ok(true) };
-        let first = lease.state == LeaseState::Active;
+        let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(None) };
+        if lease.state != LeaseState::Active {
+            return Ok(Some(Decision::new("lease", "the tree is held at its limit")));
+        }
+        let Err(exceeded) = lease.draw_event(event.depth) else { return Ok(None) };
         lease.state = LeaseState::Held;
+        self.announce_held(event, &exceeded)?;
         let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
-        let decision = Decision::new("lease", reason);
-        self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref())?;
-        if first {
-            self.announce_held(event, &exceeded)?;
-        }
-        Ok(false)
+        Ok(Some(Decision::new("lease", reason)))
     }
 
     pub(super) fn park(
