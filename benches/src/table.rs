@@ -56,7 +56,7 @@ pub(crate) fn select(options: &Options) -> Vec<Row> {
 }
 
 pub(crate) fn all() -> Vec<Row> {
-    [limits(), peers(), resources()].concat()
+    [limits(), peers(), resources(), searching()].concat()
 }
 
 /// Ours beside what SQLite, the disk and a hash map can do, with the same rows.
@@ -117,6 +117,41 @@ fn resources() -> Vec<Row> {
             .reach(1.2, 1.05),
         Row { against: Some(early), ..alone("resident after 1,000,000 events", of(million, "resident_all")) }
             .reach(1.2, 1.05),
+    ]
+}
+
+/// Searching 100,000 documents, beside SQLite and a plain scan of the same file.
+fn searching() -> Vec<Row> {
+    let of = |program, name| Figure { program: Program::Child(program), name: Some(name) };
+    let (one, scan) = ("search", ("exact scan", of("search", "scan")));
+    let less = |name, ours, against| Row {
+        name,
+        ours,
+        against: Some(against),
+        wants: Wants::Less,
+        floor: None,
+        goal: None,
+    };
+    let recall = ("", of(one, "recall"));
+    vec![
+        less("search by words, top 10", of(one, "words"), ("raw FTS5", of(one, "words_raw"))).reach(2.0, 1.5),
+        less("search by meaning, top 10", of(one, "meaning"), scan).reach(0.03, 0.02),
+        less("search by meaning, a hundredth is open", of(one, "meaning_hundredth"), scan).reach(0.03, 0.01),
+        Row {
+            against: None,
+            wants: Wants::More,
+            ..less("recall of searching by meaning", of(one, "recall"), recall)
+        }
+        .reach(99.0, 99.5),
+        Row {
+            wants: Wants::More,
+            ..less(
+                "write with the index",
+                of("search_write", "indexed"),
+                ("without", of("search_write", "plain")),
+            )
+        }
+        .reach(0.90, 0.98),
     ]
 }
 
