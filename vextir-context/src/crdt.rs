@@ -238,6 +238,11 @@ impl Body {
         pack::pack(&self.doc.transact().encode_diff_v1(&StateVector::default()))
     }
 
+    /// The whole document as one update.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        self.doc.transact().encode_diff_v1(&StateVector::default())
+    }
+
     /// Which operations this replica has, for [`since`](Self::since) on another one.
     pub(crate) fn vector(&self) -> Vec<u8> {
         self.doc.transact().state_vector().encode_v1()

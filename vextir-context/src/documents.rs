@@ -15,15 +15,18 @@ mod apply;
 mod bases;
 mod guides;
 pub(crate) mod history;
+pub(crate) mod keeping;
 mod lanes;
 mod list;
 mod merge;
 pub(crate) mod node;
 mod place;
+pub(crate) mod purge;
 pub(crate) mod rights;
 mod store;
 mod structure;
 mod threeway;
+pub(crate) mod trim;
 
 pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
 pub(crate) use lanes::Lanes;

@@ -53,6 +53,7 @@ struct Inner {
     changes: watch::Receiver<u64>,
     lanes: Lanes,
     queries: crate::sql::Threads,
+    keeper: crate::keeper::Keeper,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
     client: u64,
@@ -174,6 +175,10 @@ impl Hub {
         &self.0.queries
     }
 
+    pub(crate) fn keeper(&self) -> &crate::keeper::Keeper {
+        &self.0.keeper
+    }
+
     pub(crate) fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
@@ -223,6 +228,7 @@ impl Inner {
     /// Waits until every thread has ended: the readers first, since the last connection folds the
     /// write-ahead log into the file.
     fn end(&self, tell_writer: impl FnOnce(&Self)) {
+        self.keeper.end();
         self.queries.end();
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Who comes second waits here until the first is done.

@@ -103,6 +103,7 @@ mod encode;
 mod fault;
 mod file;
 mod hub;
+mod keeper;
 mod key;
 mod queries;
 mod readers;
@@ -113,5 +114,6 @@ mod sql;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
+pub use keeper::{HubPart, HubStats, Progress, Tidied};
 pub use space::HubSize;
 pub use sql::QueryLimits;

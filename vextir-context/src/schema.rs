@@ -8,10 +8,10 @@ use vextir_core::Result;
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
 /// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 3;
+pub(crate) const VERSION: i32 = 4;
 
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD];
+const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD, KEEPING];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
@@ -144,6 +144,21 @@ CREATE INDEX parked_user ON parked (user) WHERE hold <> 0;
 ALTER TABLE dead ADD COLUMN root BLOB;
 UPDATE dead SET root = (SELECT coalesce(log.root, log.id) FROM log WHERE log.seq = dead.seq);
 CREATE INDEX dead_root ON dead (root);
+";
+
+/// How long the past is kept, and how much of it is gone.
+const KEEPING: &str = "
+-- Microseconds; null: as in the folder above.
+CREATE TABLE keeping (node INTEGER PRIMARY KEY, versions INTEGER, removed INTEGER);
+
+-- Up to where changes at or below a root, or a shared node, are gone, and what was removed until when.
+CREATE TABLE trimmed (node INTEGER PRIMARY KEY, seq INTEGER NOT NULL, removed INTEGER NOT NULL);
+
+-- The first version that is kept of a document whose earlier ones are gone.
+CREATE TABLE shortened (node INTEGER PRIMARY KEY, version INTEGER NOT NULL);
+
+CREATE INDEX node_purge ON node (removed, id) WHERE removed IS NOT NULL;
+CREATE INDEX mount_of ON mount (node);
 ";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.

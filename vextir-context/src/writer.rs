@@ -8,7 +8,7 @@ mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Job, Reading};
+pub(crate) use job::{Commit, Job, Reading, Slice};
 pub(crate) use retention::Retention;
 
 use crate::fault::OrFault;
@@ -136,6 +136,7 @@ impl<'c> Writer<'c> {
                     self.rows.begin(self.clock.now());
                     answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
                 }
+                Job::Slice(slice) => self.slice(slice),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
@@ -144,6 +145,16 @@ impl<'c> Writer<'c> {
             self.commit(commits);
         }
         close
+    }
+
+    fn slice(&mut self, Slice { work, done }: Slice) {
+        self.rows.begin(self.clock.now());
+        let outcome = self.in_transaction(|writer| {
+            work(&mut writer.rows)?;
+            writer.rows.flush()
+        });
+        self.publish();
+        done(outcome);
     }
 
     fn attach(&mut self) -> Result<Attachment> {

@@ -17,7 +17,7 @@ use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Seque
 pub(crate) const BYTES: &str = "context_bytes";
 
 /// About how many bytes a node, or a row of the operation log, takes beside what it holds; indexes included.
-const ROW: u64 = 150;
+pub(super) const ROW: u64 = 150;
 
 /// What the writer remembers about documents between transactions.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::{Change, Intent, Version, is_within, rebase};
-use vextir_core::{Actor, Level, Name, Result};
+use vextir_core::{Actor, Error, ErrorKind, Level, Name, Result};
 
 /// Which document of a command, whatever path leads to it; a folder's guide is one too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +146,15 @@ fn of_path(
         None => known.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
     };
     let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
+    let first = super::keeping::first_kept(connection, node.id)?;
+    if let (Intent::Write(_), Some(base)) =
+        (&change.what, change.base.filter(|base| (1..first).contains(base)))
+    {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{path}: version {base}, which this builds on, is not kept any more; read it again"),
+        ));
+    }
     let seen = match change.base {
         Some(base) if base < stored.version && base > 0 => updates(connection, node.id, base)?.map(Arc::new),
         _ => None,
@@ -173,6 +182,9 @@ pub(super) fn updates(
     node: NodeId,
     version: Version,
 ) -> Result<Option<Vec<Vec<u8>>>> {
+    if version < super::keeping::first_kept(connection, node)? {
+        return Ok(None);
+    }
     let sql = "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let mut rows = statement.query((node, signed(version))).or_fault()?;

@@ -1,13 +1,14 @@
 //! What was done, when and by whom: the operation log, and documents as they were.
 
 use super::bases::updates;
+use super::keeping;
 use super::merge::replay;
 use super::node::{self, Node, is_live};
 use super::place::{Spot, find, seen_as};
 use super::rights::level_at;
 use crate::decode::{self, count, get, time};
 use crate::fault::{OrFault, damaged};
-use crate::queries::{self, signed};
+use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 use vextir_core::context::{
@@ -28,6 +29,7 @@ pub(super) fn number(deed: Deed) -> Result<i64> {
         Deed::Guided => Ok(5),
         Deed::Granted => Ok(6),
         Deed::Restricted => Ok(7),
+        Deed::Kept => Ok(8),
         other => {
             Err(Error::new(ErrorKind::Unsupported, format!("this hub does not know the deed {other:?}")))
         }
@@ -44,6 +46,7 @@ pub(crate) fn deed(number: i64) -> Result<Deed> {
         5 => Ok(Deed::Guided),
         6 => Ok(Deed::Granted),
         7 => Ok(Deed::Restricted),
+        8 => Ok(Deed::Kept),
         other => Err(damaged(format_args!("the deed {other}"))),
     }
 }
@@ -51,7 +54,7 @@ pub(crate) fn deed(number: i64) -> Result<Deed> {
 /// Who else than administrators hears of it.
 pub(crate) fn level_for(deed: Deed) -> Level {
     match deed {
-        Deed::Granted | Deed::Restricted => Level::Admin,
+        Deed::Granted | Deed::Restricted | Deed::Kept => Level::Admin,
         _ => Level::Read,
     }
 }
@@ -192,8 +195,21 @@ fn past(
     at: Option<Timestamp>,
     version: Option<Version>,
 ) -> Result<Option<Document>> {
-    let Some(chain) = present_or_removed(connection, actor, path)? else { return Ok(None) };
+    let Some(chain) = present_or_removed(connection, actor, path)? else {
+        // It may have been there, and be gone for good.
+        return match at {
+            Some(at) if at <= keeping::purged(connection, actor, path)? => {
+                Err(Error::new(ErrorKind::Gap, format!("{path}: what was there then is not kept any more")))
+            }
+            _ => Ok(None),
+        };
+    };
     let Some(node) = chain.last().filter(|node| node.is_document()) else { return Ok(None) };
+    let kept = keeping::first_kept(connection, node.id)?;
+    let not_kept = |what: &str| Error::new(ErrorKind::Gap, format!("{path}: {what} is not kept any more"));
+    if let Some(version) = version.filter(|version| *version > 0 && *version < kept) {
+        return Err(not_kept(&format!("version {version}")));
+    }
     if at.is_some() && !was_there(connection, &chain, at.unwrap_or_default())? {
         return Ok(None);
     }
@@ -212,10 +228,10 @@ fn past(
         .transpose()?;
     let Some((found, updated)) = found.filter(|(found, _)| version.is_none_or(|version| version == *found))
     else {
-        return Ok(None);
+        return if at.is_some() && kept > 0 { Err(not_kept("what it was then")) } else { Ok(None) };
     };
-    let updates = updates(connection, node.id, found)?
-        .ok_or_else(|| Error::new(ErrorKind::Gap, format!("{path}: version {found} is not kept any more")))?;
+    let updates =
+        updates(connection, node.id, found)?.ok_or_else(|| not_kept(&format!("version {found}")))?;
     let (content, metadata) = replay(&updates)?;
     let mut document = Document::new(path, content, metadata, found);
     (document.created, document.updated) = (node.created, updated);
@@ -247,7 +263,7 @@ pub(super) fn changes(
     limit: usize,
 ) -> Result<ChangePage> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let trimmed = queries::stored_number(&snapshot, "changes_trimmed")?;
+    let trimmed = keeping::trimmed(&snapshot, actor, prefix)?;
     if after < trimmed {
         return Err(Error::new(
             ErrorKind::Gap,
@@ -284,6 +300,10 @@ fn seen(
 ) -> Result<Option<(Sequence, Changed)>> {
     let chain = node::chain(connection, entry.node)?;
     let Some(root) = chain.first() else { return Ok(None) };
+    // Nothing is told of what is gone for good.
+    if chain.iter().any(|node| node.removed.is_some_and(|at| at.as_micros() < 0)) {
+        return Ok(None);
+    }
     // Somebody else's tree is only looked at by who watches what is shared.
     if root.name != actor.user && !is_within(prefix, "/Shared") && prefix != "/" {
         return Ok(None);
@@ -323,6 +343,9 @@ fn moved_from(
     let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) else {
         return Err(damaged("a move"));
     };
+    if node::node(connection, parent)?.is_none() {
+        return Ok(None);
+    }
     let chain = node::chain(connection, parent)?;
     if !is_live(&chain) || level_at(connection, actor, &chain)? < Level::Read {
         return Ok(None);

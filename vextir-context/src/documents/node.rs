@@ -9,7 +9,7 @@ use vextir_core::{Name, Result, Timestamp};
 pub(crate) type NodeId = i64;
 
 /// A longer chain of folders is a damaged file: paths are far shorter.
-const DEEPEST: usize = 1_024;
+pub(crate) const DEEPEST: usize = 1_024;
 
 const COLUMNS: &str = "id, kind, parent, name, restricted, created, updated, removed";
 
@@ -99,8 +99,7 @@ pub(crate) fn node(connection: &Connection, id: NodeId) -> Result<Option<Node>> 
 
 /// What was removed last from a place.
 pub(crate) fn last_removed(connection: &Connection, folder: NodeId, name: &str) -> Result<Option<Node>> {
-    let condition =
-        "parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC, id DESC LIMIT 1";
+    let condition = "parent = ?1 AND name = ?2 AND removed IS NOT NULL AND removed >= 0 ORDER BY removed DESC, id DESC LIMIT 1";
     one(connection, condition, (folder, name))
 }
 

@@ -18,6 +18,7 @@ impl Apply<'_> {
             Intent::Restore => self.restore(path),
             Intent::Grant(principal, level) => self.grant(path, principal, *level),
             Intent::Restrict(on) => self.restrict(path, *on),
+            Intent::Keep(keep) => self.keep(path, *keep),
             _ => {
                 Err(Error::new(ErrorKind::Unsupported, format!("{path}: this hub does not know this change")))
             }

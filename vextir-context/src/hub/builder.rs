@@ -3,6 +3,7 @@
 use super::{Hub, Inner, Threads, channels};
 use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
+use crate::keeper::Keeper;
 use crate::readers;
 use crate::sql::QueryLimits;
 use crate::writer::{self, Retention, Settings, incarnation};
@@ -11,10 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir_core::bus::BusLimits;
+use vextir_core::context::Keep;
 use vextir_core::{Clock, Error, ErrorKind, Limits, Result, SystemClock};
 
 /// How many commands may wait for the writer; who sends more waits for room.
 const QUEUE: usize = 4_096;
+
+/// For how long what is removed can be restored.
+const REMOVED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +60,7 @@ pub struct HubBuilder {
     dead_letters: usize,
     clock: Arc<dyn Clock>,
     queries: QueryLimits,
+    keep: Keep,
 }
 
 impl HubBuilder {
@@ -69,6 +75,7 @@ impl HubBuilder {
             dead_letters: 100_000,
             clock: Arc::new(SystemClock),
             queries: QueryLimits::default(),
+            keep: Keep::new().removed(REMOVED),
         }
     }
 
@@ -123,6 +130,18 @@ impl HubBuilder {
         Self { dead_letters: most, ..self }
     }
 
+    /// For how long the past of documents can be read, where no folder says otherwise
+    /// ([`Context::keep`](vextir_core::Context::keep)). For ever by default; at least an hour.
+    pub fn keep_versions(self, versions: Duration) -> Self {
+        Self { keep: self.keep.versions(versions), ..self }
+    }
+
+    /// For how long removed documents and folders can be restored, where no folder says otherwise. 90 days by
+    /// default; `Duration::MAX` for ever.
+    pub fn keep_removed(self, removed: Duration) -> Self {
+        Self { keep: self.keep.removed(removed), ..self }
+    }
+
     /// What bounds each [`Context::query`](vextir_core::Context::query). At most two queries run at once, and others
     /// wait.
     pub fn query_limits(self, queries: QueryLimits) -> Self {
@@ -159,7 +178,7 @@ impl HubBuilder {
         let settings = Settings {
             limits: self.limits.clone(),
             retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
-            clock: self.clock,
+            clock: self.clock.clone(),
         };
         let (shared, feed, status, chores, changes) = channels();
         let attached = shared.attached.clone();
@@ -176,6 +195,8 @@ impl HubBuilder {
             Some(path) => readers::start(path).map(|(sender, threads)| (Some(sender), threads))?,
             None => (None, Vec::new()),
         };
+        let reading = readers.as_ref().map(mpsc::Sender::downgrade);
+        let keeper = Keeper::start(jobs.downgrade(), reading, path.clone(), self.keep, self.clock)?;
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
@@ -185,6 +206,7 @@ impl HubBuilder {
             chores,
             changes,
             lanes: Lanes::new(),
+            keeper,
             queries: crate::sql::Threads::new(self.queries),
             client: fastrand::u64(1..1 << 53),
             incarnation,

@@ -2,13 +2,24 @@
 
 use super::Answer;
 use crate::documents::{Enrollment, Merged};
+use crate::rows::SqlRows;
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
+use vextir_core::Result;
 use vextir_core::bus::{Attachment, Command, Receipt};
 
 /// A reading function; it answers by itself.
 pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A short piece of work on the rows, of a few milliseconds.
+pub(crate) type Work = Box<dyn FnOnce(&mut SqlRows<'_>) -> Result<()> + Send>;
+
+/// Work in a transaction of its own, and who is told when it is committed.
+pub(crate) struct Slice {
+    pub(crate) work: Work,
+    pub(crate) done: Box<dyn FnOnce(Result<()>) + Send>,
+}
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -22,6 +33,8 @@ pub(crate) enum Job {
     Read(Reading),
     /// A user goes into a group, or out of it.
     Enroll(Enrollment, Answer<()>),
+    /// A short piece of house-keeping.
+    Slice(Slice),
     /// Finish what is queued and end.
     Close,
 }
@@ -42,6 +55,7 @@ impl fmt::Debug for Job {
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
+            Self::Slice(_) => "Slice",
             Self::Close => "Close",
         })
     }
