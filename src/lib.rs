@@ -6,7 +6,10 @@ pub use vextir_core::*;
 
 #[cfg(feature = "hub")]
 #[doc(inline)]
-pub use vextir_context::{Hub, HubBuilder, HubSize, QueryLimits, Synchronous};
+pub use vextir_context::{
+    Exported, Hub, HubBuilder, HubPart, HubSize, HubStats, ImportRights, Imported, Progress, QueryLimits,
+    Synchronous, Tidied,
+};
 
 #[cfg(any(feature = "context", feature = "files"))]
 pub use vextir_drivers as drivers;

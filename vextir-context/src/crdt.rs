@@ -41,6 +41,8 @@ mod view;
 mod wire;
 mod write;
 
+pub(crate) use limits::{check_json, check_text};
+
 use serde_json::{Map, Value};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

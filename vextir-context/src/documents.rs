@@ -12,6 +12,7 @@
 //! copied down, so a move, a removal, a grant and a restriction hold at once and touch one row.
 
 mod apply;
+pub(crate) mod arrive;
 mod bases;
 mod guides;
 pub(crate) mod history;
@@ -33,3 +34,4 @@ pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;
 pub(crate) use store::{change, changes_documents};
+pub(crate) use structure::check_principal;

@@ -2,9 +2,14 @@
 
 mod backup;
 mod check;
+mod export;
+mod import;
+mod parcel;
 mod rounds;
 mod stats;
 
+pub use export::Exported;
+pub use import::{ImportRights, Imported};
 pub use rounds::Tidied;
 pub use stats::{HubPart, HubStats};
 

@@ -114,6 +114,6 @@ mod sql;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
-pub use keeper::{HubPart, HubStats, Progress, Tidied};
+pub use keeper::{Exported, HubPart, HubStats, ImportRights, Imported, Progress, Tidied};
 pub use space::HubSize;
 pub use sql::QueryLimits;

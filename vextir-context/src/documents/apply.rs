@@ -123,7 +123,7 @@ impl Apply<'_> {
             let kind = if is_guide { Kind::Folder } else { Kind::Document };
             let (id, version) = self.make(&place, kind, &change.path)?;
             let deed = if is_guide { Deed::Guided } else { Deed::Created };
-            return self.write(&place, id, version, deed, prepared).map(Some);
+            return self.write(&place.owner, id, version, deed, prepared).map(Some);
         };
         if node.is_document() == is_guide {
             return Err(if is_guide { not_a_folder(&change.path) } else { is_a_folder(&change.path) });
@@ -141,7 +141,7 @@ impl Apply<'_> {
             return Ok(Some(current));
         }
         let deed = if is_guide { Deed::Guided } else { Deed::Written };
-        self.write(&place, id, current + 1, deed, prepared).map(Some)
+        self.write(&place.owner, id, current + 1, deed, prepared).map(Some)
     }
 
     fn version(&self, node: NodeId) -> Result<Version> {
@@ -152,9 +152,9 @@ impl Apply<'_> {
         )
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
-        place: &Place,
+        owner: &str,
         node: NodeId,
         version: Version,
         deed: Deed,
@@ -186,7 +186,7 @@ impl Apply<'_> {
         self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
         self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))?;
         let body = Some(prepared.update.as_slice());
-        self.note(&place.owner, node, (deed, version), None, body)?;
+        self.note(owner, node, (deed, version), None, body)?;
         Ok(version)
     }
 
@@ -219,8 +219,17 @@ impl Apply<'_> {
     }
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
+        self.insert_as(fastrand::u128(..).to_be_bytes(), parent, name, kind)
+    }
+
+    pub(super) fn insert_as(
+        &mut self,
+        uid: [u8; 16],
+        parent: NodeId,
+        name: &str,
+        kind: Kind,
+    ) -> Result<NodeId> {
         let (now, clock) = (self.now.as_micros(), self.tick());
-        let uid: [u8; 16] = fastrand::u128(..).to_be_bytes();
         self.execute(
             "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,?2,?3,?4,?5,?5,?6)",
             (uid.as_slice(), kind.number(), parent, name, now, clock),
@@ -281,6 +290,16 @@ fn is_a_folder(path: &str) -> Error {
 
 fn not_a_folder(path: &str) -> Error {
     Error::invalid(format!("{path}: a document stands where a folder is needed; choose another path"))
+}
+
+impl<'a> Apply<'a> {
+    /// Works for an actor outside of any command.
+    pub(super) fn of(
+        actor: Actor,
+        (connection, desk, writes, now): (&'a Connection, &'a mut Desk, &'a mut u64, Timestamp),
+    ) -> Self {
+        Self { connection, actor, now, desk, writes }
+    }
 }
 
 /// Puts a user into a group, or takes it out.

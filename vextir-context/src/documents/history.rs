@@ -145,6 +145,18 @@ pub(super) fn history(
     Ok(found)
 }
 
+/// All that is kept of what was done to a node, the first thing first.
+pub(crate) fn all_steps(connection: &Connection, owner: &Name, id: i64) -> Result<Vec<Revision>> {
+    let sql = format!("SELECT {COLUMNS} FROM change WHERE node = ?1 ORDER BY seq");
+    let mut statement = connection.prepare_cached(&sql).or_fault()?;
+    let mut rows = statement.query([id]).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push(Entry::read(row)?.revision(owner));
+    }
+    Ok(found)
+}
+
 /// A document, now or as it was.
 pub(super) fn read(
     connection: &Connection,

@@ -106,7 +106,7 @@ fn said(connection: &Connection, id: NodeId) -> Result<Option<Row>> {
 }
 
 /// What is said at this very place.
-pub(super) fn keep_at(connection: &Connection, id: NodeId) -> Result<Keep> {
+pub(crate) fn keep_at(connection: &Connection, id: NodeId) -> Result<Keep> {
     let (versions, removed) = said(connection, id)?.unwrap_or_default();
     let mut keep = Keep::new();
     (keep.versions, keep.removed) = (versions.map(duration), removed.map(duration));
@@ -122,13 +122,17 @@ impl Apply<'_> {
                 "{path} is no folder; how long the past is kept, folders say"
             )));
         }
+        self.set_keep(&place.owner, node.id, keep)
+    }
+
+    pub(super) fn set_keep(&mut self, owner: &str, id: NodeId, keep: Keep) -> Result<()> {
         let (versions, removed) = (keep.versions.map(micros), keep.removed.map(micros));
         self.execute(
             "INSERT OR REPLACE INTO keeping (node, versions, removed) VALUES (?1,?2,?3)",
-            (node.id, versions, removed),
+            (id, versions, removed),
         )?;
         let detail = json!({"versions": versions, "removed": removed});
-        self.note(&place.owner, node.id, (Deed::Kept, 0), Some(&detail), None)
+        self.note(owner, id, (Deed::Kept, 0), Some(&detail), None)
     }
 }
 

@@ -156,6 +156,17 @@ impl Apply<'_> {
                 "{path} belongs to {principal}: an owner's level is always Admin"
             )));
         }
+        self.entitle(&place.owner, &node, principal, level)
+    }
+
+    /// Stores a right.
+    pub(super) fn entitle(
+        &mut self,
+        owner: &str,
+        node: &Node,
+        principal: &Principal,
+        level: Level,
+    ) -> Result<()> {
         let (clock, who) = (self.tick(), who(principal));
         if level == Level::None {
             self.execute("DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node.id, &who))?;
@@ -165,11 +176,11 @@ impl Apply<'_> {
                 (node.id, &who, number(level), clock),
             )?;
             for user in self.users(principal)? {
-                self.mount(&user, &place.owner, &node)?;
+                self.mount(&user, owner, node)?;
             }
         }
         let detail = json!({"who": who, "level": level});
-        self.note(&place.owner, node.id, (Deed::Granted, 0), Some(&detail), None)
+        self.note(owner, node.id, (Deed::Granted, 0), Some(&detail), None)
     }
 
     fn users(&self, principal: &Principal) -> Result<Vec<String>> {
@@ -253,7 +264,7 @@ impl Apply<'_> {
     }
 }
 
-fn check_principal(principal: &Principal) -> Result<()> {
+pub(crate) fn check_principal(principal: &Principal) -> Result<()> {
     let (Principal::User(name) | Principal::Group(name) | Principal::Agent(name)) = principal;
     if name.is_empty() || name.len() > vextir_core::MAX_NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Error::invalid(

@@ -1,7 +1,9 @@
 //! House-keeping: what is kept for how long, and what the operator does with a hub.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod kills;
 mod operator;
+mod parcel;
 mod retention;
 
 use std::sync::Arc;
