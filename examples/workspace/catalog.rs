@@ -2,7 +2,7 @@
 //! runs is in it as soon as the log was read.
 
 use crate::class::{Class, by_name};
-use crate::events::{Apply, Described, Move, Moved, Skipped, Summarized, Undone};
+use crate::events::{Applied, Apply, Described, Move, Moved, Skipped, Summarized, Undone};
 use crate::summary::Summary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vextir::drivers::files::{FileChanged, FileCreated, FileMoved, FileRemoved, FileScanned, FileUnreadable};
@@ -68,6 +68,8 @@ pub(crate) struct Catalog {
     pub(crate) files: BTreeMap<String, Entry>,
     pub(crate) unreadable: BTreeSet<String>,
     pub(crate) runs: Vec<Run>,
+    /// The run that was begun and is not over: the next one goes on with it.
+    pub(crate) unfinished: Option<String>,
     /// What was moved to where, by the order at the root.
     done: Vec<(EventId, String)>,
     /// What was not moved, by the order at the root.
@@ -147,7 +149,12 @@ impl Catalog {
     fn order(&mut self, event: &Event) -> Result<()> {
         match event.event_type.as_str() {
             FileScanned::TYPE => self.root = Some(event.decode::<FileScanned>()?.root),
-            Apply::TYPE => drop(self.applies.insert(event.id.clone(), event.decode::<Apply>()?.run)),
+            Apply::TYPE => {
+                let run = event.decode::<Apply>()?.run;
+                self.unfinished = Some(run.clone());
+                self.applies.insert(event.id.clone(), run);
+            }
+            Applied::TYPE => self.over(&[event.decode::<Applied>()?.run]),
             Move::TYPE => self.progress.moves += 1,
             Skipped::TYPE => {
                 self.progress.moved += 1;
@@ -155,6 +162,7 @@ impl Catalog {
             }
             Undone::TYPE => {
                 let names = event.decode::<Undone>()?.runs;
+                self.over(&names);
                 self.runs
                     .iter_mut()
                     .filter(|run| names.contains(&run.name))
@@ -163,6 +171,10 @@ impl Catalog {
             _ => {}
         }
         Ok(())
+    }
+
+    fn over(&mut self, runs: &[String]) {
+        self.unfinished.take_if(|run| runs.contains(run));
     }
 
     /// The class of each file.

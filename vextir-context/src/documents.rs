@@ -14,22 +14,26 @@
 mod apply;
 pub(crate) mod arrive;
 mod bases;
+mod groups;
 mod guides;
 pub(crate) mod history;
 pub(crate) mod keeping;
 mod lanes;
 mod list;
 mod merge;
+mod mounts;
 pub(crate) mod node;
 mod place;
 pub(crate) mod purge;
 pub(crate) mod rights;
+mod sight;
 mod store;
 mod structure;
 mod threeway;
 pub(crate) mod trim;
+mod versions;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, run_errand};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;

@@ -62,7 +62,7 @@ struct Kernel {
     retry: RetryPolicy,
     orphan_policy: Orphans,
     max_event_bytes: usize,
-    queue_capacity: usize,
+    room: registry::Room,
     routes: RwLock<Arc<route::RouteTable>>,
     registering: tokio::sync::Mutex<()>,
     /// The drivers that the log has seen.

@@ -1,14 +1,18 @@
 //! Documents inside the writer's transaction: names and rights are looked up again, versions compared, rows stored.
 
 use super::merge::{From, Merged, Part, Prepared};
+use super::mounts::has_errands;
 use super::node::{Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
+use super::versions::former;
+use crate::cursors::Opening;
 use crate::fault::OrFault;
 use crate::key::bare;
 use crate::queries::{self, signed};
 use rusqlite::Connection;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
@@ -30,6 +34,11 @@ pub(crate) struct Desk {
     pub(crate) bytes: u64,
     /// The bytes that the file knows of.
     stored_bytes: u64,
+    /// This opening of the hub, and whether the file knows it.
+    pub(crate) opening: Option<Opening>,
+    is_noted: bool,
+    /// Whether something waits to be done between two batches.
+    pub(crate) errands: bool,
     /// What the next command's changes were merged to.
     pub(crate) merged: Option<Arc<Merged>>,
 }
@@ -44,7 +53,18 @@ impl Desk {
             [signed(head)],
         )?;
         let bytes = queries::stored_number(connection, BYTES)?;
-        Ok(Self { head, clock: signed(clock), bytes, stored_bytes: bytes, merged: None })
+        let errands = has_errands(connection)?;
+        let clock = signed(clock);
+        Ok(Self {
+            head,
+            clock,
+            bytes,
+            stored_bytes: bytes,
+            opening: None,
+            is_noted: false,
+            errands,
+            merged: None,
+        })
     }
 
     /// The bytes, if the file is to be told.
@@ -56,6 +76,7 @@ impl Desk {
 
     /// Forgets what a rolled-back transaction did. The clock stays: it may skip, and never goes back.
     pub(crate) fn roll_back(&mut self, connection: &Connection) {
+        self.is_noted = false;
         match Self::open(connection) {
             Ok(found) => (self.head, self.bytes, self.stored_bytes) = (found.head, found.bytes, found.bytes),
             Err(error) => tracing::error!(%error, "the head of the changes could not be read"),
@@ -70,6 +91,8 @@ pub(super) struct Apply<'a> {
     pub(super) now: Timestamp,
     desk: &'a mut Desk,
     writes: &'a mut u64,
+    /// Documents that a move or restoration of this command gave a new version, with the one before.
+    pub(super) renumbered: HashMap<NodeId, Version>,
 }
 
 /// Applies changes in order; the new version for each, 0 for one that is not about content.
@@ -84,12 +107,12 @@ pub(crate) fn apply(
     let merged = merged.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
-    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
+    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes, renumbered: HashMap::new() };
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
         versions.push(match part {
-            Part::Folded | Part::Hidden => {
+            Part::Folded(_) | Part::Hidden => {
                 // Its content comes with a later part, or not at all; its author must have the right all the same.
                 demand(apply.connection, &apply.actor, &change.path, Level::Write)?;
                 if matches!(part, Part::Hidden) {
@@ -102,6 +125,11 @@ pub(crate) fn apply(
                 apply.store(change, prepared)?.ok_or_else(|| raced(&merged, &change.path))?
             }
         });
+    }
+    for (index, part) in merged.parts.iter().enumerate() {
+        if let Part::Folded(later) = part {
+            versions[index] = versions[*later];
+        }
     }
     Ok(versions)
 }
@@ -131,7 +159,9 @@ impl Apply<'_> {
         let (id, current) = (node.id, self.version(node.id)?);
         let fits = match prepared.from {
             From::Nothing => current == 0 && is_guide,
-            From::Stored(base, version) => base == id && version == current,
+            From::Stored(base, version) => {
+                base == id && version == *self.renumbered.get(&id).unwrap_or(&current)
+            }
             From::Own => true,
         };
         if !fits {
@@ -144,7 +174,7 @@ impl Apply<'_> {
         self.write(&place.owner, id, current + 1, deed, prepared).map(Some)
     }
 
-    fn version(&self, node: NodeId) -> Result<Version> {
+    pub(super) fn version(&self, node: NodeId) -> Result<Version> {
         queries::number(
             self.connection,
             "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
@@ -208,14 +238,11 @@ impl Apply<'_> {
             parent = self.insert(parent, folder, Kind::Folder)?;
             self.note(&place.owner, parent, (Deed::Created, 0), None, None)?;
         }
-        // Versions at one path only grow, also over a removal.
-        let before: u64 = queries::number(
-            self.connection,
-            "SELECT coalesce(max(version), 0) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL",
-            (parent, last.as_str()),
-        )?;
-        Ok((self.insert(parent, last, kind)?, before + 1))
+        let before = if kind == Kind::Document { former(self.connection, parent, last)? } else { None };
+        let node = self.insert(parent, last, kind)?;
+        let Some((before, _)) = before else { return Ok((node, 1)) };
+        self.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node, signed(before + 1)))?;
+        Ok((node, before + 1))
     }
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
@@ -238,6 +265,16 @@ impl Apply<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    /// The last change.
+    pub(super) fn head(&self) -> Sequence {
+        self.desk.head
+    }
+
+    /// There is something to be done between two batches, or nothing more.
+    pub(super) fn note_errands(&mut self, waiting: bool) {
+        self.desk.errands = waiting;
+    }
+
     /// The clock of the next change.
     pub(super) fn tick(&mut self) -> i64 {
         self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
@@ -253,6 +290,10 @@ impl Apply<'_> {
         detail: Option<&Value>,
         body: Option<&[u8]>,
     ) -> Result<()> {
+        if let Some(opening) = self.desk.opening.filter(|_| !self.desk.is_noted) {
+            opening.note(self.connection)?;
+            self.desk.is_noted = true;
+        }
         let clock = self.tick();
         let actor = self.actor.clone();
         let row = (
@@ -298,7 +339,7 @@ impl<'a> Apply<'a> {
         actor: Actor,
         (connection, desk, writes, now): (&'a Connection, &'a mut Desk, &'a mut u64, Timestamp),
     ) -> Self {
-        Self { connection, actor, now, desk, writes }
+        Self { connection, actor, now, desk, writes, renumbered: HashMap::new() }
     }
 }
 
@@ -312,7 +353,22 @@ pub(crate) fn enroll(
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
     let Enrollment { group, user, on } = enrollment;
-    Apply { connection, actor, now, desk, writes }.enroll(&Principal::Group(group.clone()), user, *on)
+    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.enroll(
+        &Principal::Group(group.clone()),
+        user,
+        *on,
+    )
+}
+
+/// Does the next slice of what was put off.
+pub(crate) fn run_errand(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+) -> Result<()> {
+    let actor = Actor::user(vextir_core::LOCAL_USER);
+    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.run_errand()
 }
 
 /// A user goes into a group, or out of it.

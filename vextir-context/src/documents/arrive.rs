@@ -4,10 +4,12 @@
 use super::apply::{Apply, Desk};
 use super::merge::{From, Prepared, described};
 use super::node::{self, Kind, Node, NodeId, is_live};
+use super::rights::who;
+use super::versions::former;
 use crate::crdt::Body;
 use crate::decode::get;
 use crate::fault::{OrFault, damaged};
-use crate::queries;
+use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
 use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_SEGMENT_BYTES};
@@ -177,12 +179,8 @@ impl Apply<'_> {
         kind: Kind,
         arrival: &Arrival,
     ) -> Result<Placed> {
-        let before: u64 = queries::number(
-            self.connection,
-            "SELECT coalesce(max(version), 0) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL",
-            (parent, name),
-        )?;
+        let before = if kind == Kind::Document { former(self.connection, parent, name)? } else { None };
+        let before = before.map_or(0, |(version, _)| version);
         let id = self.insert_as(uid, parent, name, kind)?;
         match &arrival.body {
             Some(Arrived(body)) => {
@@ -195,8 +193,8 @@ impl Apply<'_> {
         let now = self.now;
         let times = (arrival.created.min(now), arrival.updated.min(now));
         self.execute(
-            "UPDATE node SET created = ?2, updated = ?3 WHERE id = ?1",
-            (id, times.0.as_micros(), times.1.as_micros()),
+            "UPDATE node SET created = ?2, updated = ?3, arrived = ?4 WHERE id = ?1",
+            (id, times.0.as_micros(), times.1.as_micros(), if before > 0 { signed(before + 1) } else { 0 }),
         )?;
         if arrival.restricted && kind == Kind::Folder {
             self.execute("UPDATE node SET restricted = 1 WHERE id = ?1", [id])?;
@@ -208,7 +206,11 @@ impl Apply<'_> {
         let node = node::node(self.connection, id)?.ok_or_else(|| damaged("a folder"))?;
         for (principal, level) in &arrival.granted {
             if *level > Level::None && !matches!(principal, Principal::User(own) if own == user) {
-                self.entitle(user, &node, principal, *level)?;
+                let who = who(principal);
+                self.entitle(id, &who, *level)?;
+                self.mount_for(principal, user, &node)?;
+                let detail = json!({"who": who, "level": level});
+                self.note(user, id, (Deed::Granted, 0), Some(&detail), None)?;
             }
         }
         Ok(Placed { node: id, is_new: true })

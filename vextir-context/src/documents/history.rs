@@ -3,17 +3,16 @@
 use super::bases::updates;
 use super::keeping;
 use super::merge::replay;
-use super::node::{self, Node, is_live};
-use super::place::{Spot, find, seen_as};
+use super::node::{self, Node};
+use super::place::{Spot, find};
 use super::rights::level_at;
+use super::sight::seen;
 use crate::decode::{self, count, get, time};
 use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
-use vextir_core::context::{
-    ChangePage, Changed, Deed, Document, Revision, Version, When, is_within, nothing_at,
-};
+use vextir_core::context::{ChangePage, Deed, Document, Revision, Version, When, nothing_at};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Result, Sequence, Timestamp};
 
 const COLUMNS: &str = "seq, node, what, version, at, user, agent, driver, cause, detail";
@@ -60,13 +59,13 @@ pub(crate) fn level_for(deed: Deed) -> Level {
 }
 
 /// One row of the operation log.
-struct Entry {
-    sequence: Sequence,
-    node: i64,
-    revision: Revision,
+pub(super) struct Entry {
+    pub(super) sequence: Sequence,
+    pub(super) node: i64,
+    pub(super) revision: Revision,
     /// Whether the user stands in the row; else it is the owner.
     has_user: bool,
-    detail: Option<Value>,
+    pub(super) detail: Option<Value>,
 }
 
 impl Entry {
@@ -90,7 +89,7 @@ impl Entry {
         })
     }
 
-    fn revision(mut self, owner: &Name) -> Revision {
+    pub(super) fn revision(mut self, owner: &Name) -> Revision {
         if !self.has_user {
             self.revision.by.user = owner.clone();
         }
@@ -190,6 +189,7 @@ fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<
         };
         let mut document = Document::new(path, content, metadata, count(row, 3)?);
         (document.created, document.updated) = (node.created, node.updated);
+        document.id = node::uid(connection, node.id)?;
         Ok(document)
     };
     connection
@@ -247,6 +247,7 @@ fn past(
     let (content, metadata) = replay(&updates)?;
     let mut document = Document::new(path, content, metadata, found);
     (document.created, document.updated) = (node.created, updated);
+    document.id = node::uid(connection, node.id)?;
     Ok(Some(document))
 }
 
@@ -301,71 +302,4 @@ pub(super) fn changes(
     }
     snapshot.finish().or_fault()?;
     Ok(page)
-}
-
-/// What an actor sees of one change, if it is at or below a path.
-fn seen(
-    connection: &Connection,
-    actor: &Actor,
-    prefix: &str,
-    entry: Entry,
-) -> Result<Option<(Sequence, Changed)>> {
-    let chain = node::chain(connection, entry.node)?;
-    let Some(root) = chain.first() else { return Ok(None) };
-    // Nothing is told of what is gone for good.
-    if chain.iter().any(|node| node.removed.is_some_and(|at| at.as_micros() < 0)) {
-        return Ok(None);
-    }
-    // Somebody else's tree is only looked at by who watches what is shared.
-    if root.name != actor.user && !is_within(prefix, "/Shared") && prefix != "/" {
-        return Ok(None);
-    }
-    // What lies in a removed folder changes unseen, but for the removal itself.
-    let above = chain.split_last().map_or(&[][..], |(_, above)| above);
-    let is_shown = is_live(above) && level_at(connection, actor, &chain)? >= level_for(entry.revision.what);
-    let path = if is_shown { seen_as(connection, actor, &chain)? } else { None };
-    let from = match &entry.detail {
-        Some(detail) if entry.revision.what == Deed::Moved => {
-            moved_from(connection, actor, chain.last(), detail)?
-        }
-        _ => None,
-    };
-    let (path, from, what) = match (path, from) {
-        (Some(path), from) => (path, from, entry.revision.what),
-        // What moves out of sight is gone: where to is not told.
-        (None, Some(from)) => (from, None, Deed::Removed),
-        (None, None) => return Ok(None),
-    };
-    if !is_within(&path, prefix) && !from.as_ref().is_some_and(|from| is_within(from, prefix)) {
-        return Ok(None);
-    }
-    let (sequence, revision) = (entry.sequence, entry.revision(&root.name));
-    let mut changed = Changed::new(path, what, revision.version, revision.at, revision.by);
-    changed.from = from;
-    Ok(Some((sequence, changed)))
-}
-
-/// The path before a move, as the folder that it was in is called now.
-fn moved_from(
-    connection: &Connection,
-    actor: &Actor,
-    moved: Option<&Node>,
-    detail: &Value,
-) -> Result<Option<String>> {
-    let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) else {
-        return Err(damaged("a move"));
-    };
-    if node::node(connection, parent)?.is_none() {
-        return Ok(None);
-    }
-    let chain = node::chain(connection, parent)?;
-    if !is_live(&chain) || level_at(connection, actor, &chain)? < Level::Read {
-        return Ok(None);
-    }
-    // A restricted folder has rights of its own, also where it was.
-    let whole: Vec<Node> = chain.iter().chain(moved).cloned().collect();
-    if level_at(connection, actor, &whole)? < Level::Read {
-        return Ok(None);
-    }
-    Ok(seen_as(connection, actor, &chain)?.map(|folder| node::join(&folder, [name])))
 }

@@ -139,6 +139,14 @@ pub(crate) fn chain(connection: &Connection, id: NodeId) -> Result<Vec<Node>> {
     Ok(chain)
 }
 
+/// What a node is called whatever its path is.
+pub(crate) fn uid(connection: &Connection, id: NodeId) -> Result<String> {
+    connection
+        .prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .or_fault()
+}
+
 /// Whether all of a chain is there.
 pub(crate) fn is_live(chain: &[Node]) -> bool {
     chain.iter().all(|node| node.removed.is_none())
@@ -173,15 +181,18 @@ mod tests {
             "SELECT max(level) FROM entitlement WHERE node = ?1
              AND (who = ?2 OR who IN (SELECT who FROM member WHERE user = ?3))"
                 .into(),
-            "SELECT user FROM member WHERE who = ?1".into(),
-            "SELECT node FROM entitlement WHERE who = ?1 ORDER BY node".into(),
+            "SELECT user FROM member WHERE who = ?1 AND user > ?2 AND EXISTS
+             (SELECT 1 FROM entitlement WHERE node = ?3 AND who = ?1) ORDER BY user LIMIT ?4"
+                .into(),
+            "SELECT node FROM entitlement WHERE who = ?1 AND node > ?2 ORDER BY node LIMIT ?3".into(),
+            "SELECT 1 FROM entitlement JOIN member ON member.who = entitlement.who
+             WHERE node = ?1 AND user = ?2 AND entitlement.since < ?3 AND member.since < ?3"
+                .into(),
             "SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2".into(),
             "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq"
                 .into(),
             "SELECT what FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC".into(),
-            "SELECT max(version) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL"
-                .into(),
+            "SELECT version, node FROM former WHERE parent = ?1 AND name = ?2".into(),
         ];
         for sql in statements {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

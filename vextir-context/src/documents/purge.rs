@@ -158,6 +158,8 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     execute("DELETE FROM document WHERE node = ?1")?;
     execute("DELETE FROM shortened WHERE node = ?1")?;
     execute("DELETE FROM keeping WHERE node = ?1")?;
+    execute("DELETE FROM former WHERE parent = ?1")?;
+    execute("DELETE FROM errand WHERE node = ?1 AND round = 0")?;
     execute("DELETE FROM entitlement WHERE node = ?1")?;
     // A number that is given to nothing else: the last one would be given again, and so would a shared path.
     let stays =

@@ -65,13 +65,13 @@ const RULES: [(&str, &str); 9] = [
     ),
 ];
 
-/// Documents whose changes do not lead to the version that they have, one by one.
+/// Documents whose changes do not lead to the version that they have, each to another one.
 const VERSIONS: &str = "
     SELECT document.node FROM document
-    LEFT JOIN (SELECT node, min(version) AS low, max(version) AS high, count(*) AS found
+    LEFT JOIN (SELECT node, min(version) AS low, max(version) AS high, count(*) - count(DISTINCT version) AS doubled
                FROM change WHERE body IS NOT NULL GROUP BY node) AS log ON log.node = document.node
     LEFT JOIN shortened ON shortened.node = document.node
-    WHERE high IS NOT document.version OR found <> high - low + 1 OR low > shortened.version";
+    WHERE high IS NOT document.version OR doubled > 0 OR low > shortened.version";
 
 impl Hub {
     /// Looks whether the hub is whole: SQLite's integrity check, and what must hold between its rows (every document
@@ -204,11 +204,15 @@ mod tests {
         for (number, sql) in breaks.iter().enumerate() {
             let connection = Connection::open_in_memory().unwrap();
             crate::schema::migrate(&connection, 0).unwrap();
+            let named = |sql: &str| {
+                let columns = "(id, uid, kind, parent, name, restricted, created, updated, removed, clock)";
+                sql.replace("INTO node", &format!("INTO node {columns}"))
+            };
             connection
-                .execute_batch("INSERT INTO node VALUES (1, x'01', 0, 0, 'ann', 0, 0, 0, NULL, 0)")
+                .execute_batch(&named("INSERT INTO node VALUES (1, x'01', 0, 0, 'ann', 0, 0, 0, NULL, 0)"))
                 .unwrap();
             assert!(check(&connection).unwrap().is_empty());
-            connection.execute_batch(sql).unwrap();
+            connection.execute_batch(&named(sql)).unwrap();
             let found = check(&connection).unwrap();
             let expected = RULES.get(number).map(|(what, _)| *what);
             let expected = expected.unwrap_or(

@@ -249,3 +249,11 @@ async fn too_many_dead_letters_lose_the_oldest() {
     assert_eq!(letters[0].sequence, 16, "the newest are left");
     assert_eq!(page(&hub).await.len(), 20);
 }
+
+#[tokio::test]
+async fn what_gets_too_old_goes_although_nobody_writes() {
+    let hub = vextir_context::HubBuilder::in_memory().keep_for(Duration::from_millis(200)).open().unwrap();
+    append(&hub, vec![idle(event("old"))]).await;
+    assert_eq!(hub.read(0, &EventFilter::all(), 1).await.unwrap().events.len(), 1);
+    until(|| async { hub.read(0, &EventFilter::all(), 1).await.is_err() }).await;
+}

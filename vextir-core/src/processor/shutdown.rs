@@ -1,15 +1,17 @@
 //! The orderly stop: nothing new is taken, what runs may finish, the bus is left clean.
 
+use super::registry::Registered;
 use super::{Kernel, Processor};
 use crate::{Error, ErrorKind, Result};
+use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long running handlers may take to finish.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long handlers have after they were told to stop.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long handlers have after they were told to stop, and how long drivers have at least.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Stops in order: takes no more events, lets running handlers finish (ten seconds at most), stops the
@@ -45,7 +47,7 @@ impl Processor {
             }
         };
         kernel.halt();
-        kernel.stop_drivers(limit).await;
+        kernel.stop_drivers(kernel.routes().drivers(), limit).await;
         if !ended {
             kernel.bus.abandon();
             // Not left clean: what still runs is looked at by the next start.
@@ -75,12 +77,16 @@ impl Kernel {
         self.tasks.wait().await;
     }
 
-    /// Tells the drivers; one that hangs does not keep the bus.
-    pub(super) async fn stop_drivers(&self, limit: Duration) {
-        for driver in self.routes().drivers() {
-            tokio::select! {
-                () = driver.driver.stop() => {}
-                () = self.clock.sleep(limit) => tracing::warn!(driver = %driver.id, "does not stop"),
+    /// Tells drivers, all at once; one that hangs or panics keeps nobody.
+    pub(super) async fn stop_drivers(&self, drivers: &[Arc<Registered>], limit: Duration) {
+        let stop = |driver: &Arc<Registered>| driver.clone().stop();
+        tokio::select! {
+            biased;
+            _ = join_all(drivers.iter().map(stop)) => {}
+            () = self.clock.sleep(limit) => {
+                for driver in drivers.iter().filter(|driver| !driver.is_stopped()) {
+                    tracing::warn!(driver = %driver.id, "does not stop");
+                }
             }
         }
     }

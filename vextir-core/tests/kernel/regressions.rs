@@ -1,6 +1,7 @@
 //! Faults that once were there: each test states what the contract says, and failed when it was written.
 
 mod keys;
+mod places;
 mod policies;
 mod requests;
 mod slow;
@@ -18,8 +19,8 @@ use vextir::bus::{
 };
 use vextir::prelude::*;
 use vextir::{
-    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Cursor, Decision, EmitOptions,
-    ErrorKind, EventBus, Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
+    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Decision, Error, ErrorKind, EventBus,
+    Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
 };
 
 const SOON: Duration = Duration::from_secs(5);

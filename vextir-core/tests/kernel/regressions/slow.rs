@@ -1,4 +1,4 @@
-//! A bus whose answers to some commands come late.
+//! A bus whose answers to some commands come late, or are refusals.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -9,12 +9,18 @@ use vextir::bus::Held;
 pub(super) struct Slow {
     inner: MemoryBus,
     late: fn(&Command) -> bool,
+    refused: fn(&Command) -> Option<ErrorKind>,
     pub(super) reads: Arc<AtomicUsize>,
 }
 
 impl Slow {
     pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
-        Self { inner, late, reads: Arc::default() }
+        Self { inner, late, refused: |_| None, reads: Arc::default() }
+    }
+
+    /// Fails some commands.
+    pub(super) fn refusing(self, refused: fn(&Command) -> Option<ErrorKind>) -> Self {
+        Self { refused, ..self }
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -31,10 +37,16 @@ impl EventBus for Slow {
     fn chores(&self) -> tokio::sync::watch::Receiver<Chores> {
         self.inner.chores()
     }
+    fn incarnation(&self) -> u64 {
+        self.inner.incarnation()
+    }
     fn is_durable(&self) -> bool {
         false
     }
     async fn commit(&self, command: Command) -> Result<Receipt> {
+        if let Some(kind) = (self.refused)(&command) {
+            return Err(Error::new(kind, "refused by the test"));
+        }
         let late = (self.late)(&command);
         let receipt = self.inner.commit(command).await;
         if late {
@@ -90,9 +102,6 @@ impl EventBus for Slow {
     }
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.inner.audit(after, limit).await
-    }
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.inner.cursor(sequence).await
     }
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
         self.inner.checkpoints(driver, after, limit).await
