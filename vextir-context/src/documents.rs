@@ -14,6 +14,7 @@
 mod apply;
 pub(crate) mod arrive;
 mod bases;
+mod extent;
 mod groups;
 mod guides;
 pub(crate) mod history;
@@ -23,6 +24,7 @@ mod list;
 mod merge;
 mod mounts;
 pub(crate) mod node;
+mod past;
 mod place;
 pub(crate) mod purge;
 pub(crate) mod rights;

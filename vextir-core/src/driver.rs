@@ -72,7 +72,8 @@ pub trait Driver: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Called once at shutdown, after the last event.
+    /// Called once: at shutdown, after the last event, or when the processor or the registration fails after
+    /// [`Driver::start`] was called or would have been.
     async fn stop(&self) {}
 
     /// The event types and patterns that it handles: those of the manifest.

@@ -22,7 +22,7 @@ pub(crate) fn created(path: &str, content: &str) -> FileCreated {
     }
 }
 
-fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
+pub(crate) fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
     let FileCreated { root, path, size, media_type, hash, modified } = created(path, content);
     FileMoved { root, from: from.into(), path, size, media_type, hash, modified }
 }

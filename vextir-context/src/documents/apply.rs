@@ -2,7 +2,7 @@
 
 use super::merge::{From, Merged, Part, Prepared};
 use super::mounts::has_errands;
-use super::node::{Kind, NodeId};
+use super::node::{Extent, Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
 use super::versions::former;
@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
+use vextir_core::context::{Change, Deed, Intent, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
 
 /// Where the file keeps [`Desk::bytes`].
@@ -107,7 +107,7 @@ pub(crate) fn apply(
     let merged = merged.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
-    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes, renumbered: HashMap::new() };
+    let mut apply = Apply::new(connection, actor.clone(), now, desk, writes);
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
@@ -139,7 +139,19 @@ fn raced(merged: &Merged, path: &str) -> Error {
     Error::new(ErrorKind::Conflict, format!("{path} was changed by somebody else"))
 }
 
-impl Apply<'_> {
+impl<'a> Apply<'a> {
+    fn new(
+        connection: &'a Connection,
+        actor: Actor,
+        now: Timestamp,
+        desk: &'a mut Desk,
+        writes: &'a mut u64,
+    ) -> Self {
+        // Later changes are not earlier, also where the clock went back over a restart.
+        let now = now.max(Timestamp::from_micros(desk.clock));
+        Self { connection, actor, now, desk, writes, renumbered: HashMap::new() }
+    }
+
     /// Stores new content; `None` if it was made from something else than what is there.
     fn store(&mut self, change: &Change, prepared: &Prepared) -> Result<Option<Version>> {
         let is_guide = matches!(change.what, Intent::Guide(_));
@@ -147,6 +159,10 @@ impl Apply<'_> {
         let Some(node) = place.node() else {
             if prepared.from != From::Nothing {
                 return Ok(None);
+            }
+            // A root is a folder, also before anything is in it.
+            if !is_guide && place.missing.is_empty() {
+                return Err(is_a_folder(&change.path));
             }
             let kind = if is_guide { Kind::Folder } else { Kind::Document };
             let (id, version) = self.make(&place, kind, &change.path)?;
@@ -222,31 +238,29 @@ impl Apply<'_> {
 
     /// Makes what is missing of a path, folder by folder. The node and the version that its content gets.
     pub(super) fn make(&mut self, place: &Place, kind: Kind, path: &str) -> Result<(NodeId, Version)> {
-        let depth = place.chain.len().max(1) - 1 + place.missing.len();
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!(
-                "{path} would lie {depth} folders deep in the tree of its owner, at most {MAX_DEPTH}"
-            )));
-        }
+        self.check_extent(place, path)?;
+        // What lies below each of them, when all is made.
+        let of = |from: usize| Extent::of(place.missing[from..].iter().map(String::as_str));
         let mut parent = match place.chain.last() {
             Some(last) if last.is_document() => return Err(not_a_folder(path)),
             Some(last) => last.id,
-            None => self.insert(0, &place.owner, Kind::Root)?,
+            None => self.insert(0, &place.owner, Kind::Root, of(0))?,
         };
+        self.grow(&place.chain, of(0))?;
         let Some((last, folders)) = place.missing.split_last() else { return Ok((parent, 1)) };
-        for folder in folders {
-            parent = self.insert(parent, folder, Kind::Folder)?;
+        for (index, folder) in folders.iter().enumerate() {
+            parent = self.insert(parent, folder, Kind::Folder, of(index + 1))?;
             self.note(&place.owner, parent, (Deed::Created, 0), None, None)?;
         }
         let before = if kind == Kind::Document { former(self.connection, parent, last)? } else { None };
-        let node = self.insert(parent, last, kind)?;
+        let node = self.insert(parent, last, kind, Extent::default())?;
         let Some((before, _)) = before else { return Ok((node, 1)) };
         self.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node, signed(before + 1)))?;
         Ok((node, before + 1))
     }
 
-    fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
-        self.insert_as(fastrand::u128(..).to_be_bytes(), parent, name, kind)
+    fn insert(&mut self, parent: NodeId, name: &str, kind: Kind, below: Extent) -> Result<NodeId> {
+        self.insert_as(fastrand::u128(..).to_be_bytes(), parent, name, (kind, below))
     }
 
     pub(super) fn insert_as(
@@ -254,12 +268,23 @@ impl Apply<'_> {
         uid: [u8; 16],
         parent: NodeId,
         name: &str,
-        kind: Kind,
+        (kind, below): (Kind, Extent),
     ) -> Result<NodeId> {
         let (now, clock) = (self.now.as_micros(), self.tick());
+        let as_number = |length| i64::try_from(length).unwrap_or(i64::MAX);
         self.execute(
-            "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,?2,?3,?4,?5,?5,?6)",
-            (uid.as_slice(), kind.number(), parent, name, now, clock),
+            "INSERT INTO node (uid, kind, parent, name, created, updated, clock, tall, long)
+             VALUES (?1,?2,?3,?4,?5,?5,?6,?7,?8)",
+            (
+                uid.as_slice(),
+                kind.number(),
+                parent,
+                name,
+                now,
+                clock,
+                as_number(below.depth),
+                as_number(below.bytes),
+            ),
         )?;
         self.desk.bytes += ROW + name.len() as u64;
         Ok(self.connection.last_insert_rowid())
@@ -353,11 +378,7 @@ pub(crate) fn enroll(
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
     let Enrollment { group, user, on } = enrollment;
-    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.enroll(
-        &Principal::Group(group.clone()),
-        user,
-        *on,
-    )
+    Apply::new(connection, actor, now, desk, writes).enroll(&Principal::Group(group.clone()), user, *on)
 }
 
 /// Does the next slice of what was put off.
@@ -368,7 +389,7 @@ pub(crate) fn run_errand(
     now: Timestamp,
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
-    Apply { connection, actor, now, desk, writes, renumbered: HashMap::new() }.run_errand()
+    Apply::new(connection, actor, now, desk, writes).run_errand()
 }
 
 /// A user goes into a group, or out of it.

@@ -3,7 +3,7 @@
 
 use super::apply::{Apply, Desk};
 use super::merge::{From, Prepared, described};
-use super::node::{self, Kind, Node, NodeId, is_live};
+use super::node::{self, Extent, Kind, Node, NodeId, is_live};
 use super::rights::who;
 use super::versions::former;
 use crate::crdt::Body;
@@ -12,7 +12,7 @@ use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
-use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_SEGMENT_BYTES};
+use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Principal, Result, Timestamp};
 
 /// How many identities are tried for one that arrives, and how many names.
@@ -102,6 +102,12 @@ pub(crate) fn arrive(
     match apply.place(parent, name, arrival)? {
         Spot::There(node) => there(node),
         Spot::Free(name) => {
+            let extent = Extent::of([name.as_str()]);
+            let names = chain.iter().skip(1).map(|node| node.name.as_str());
+            if Extent::of(names).and(extent).bytes > MAX_PATH_BYTES {
+                return Err(Error::invalid(format!("{} would get too long a path", arrival.path)));
+            }
+            apply.grow(&chain, extent)?;
             let kind = if arrival.is_folder { Kind::Folder } else { Kind::Document };
             apply.settle(user, (uid, parent, &name), kind, arrival)
         }
@@ -181,7 +187,7 @@ impl Apply<'_> {
     ) -> Result<Placed> {
         let before = if kind == Kind::Document { former(self.connection, parent, name)? } else { None };
         let before = before.map_or(0, |(version, _)| version);
-        let id = self.insert_as(uid, parent, name, kind)?;
+        let id = self.insert_as(uid, parent, name, (kind, Extent::default()))?;
         match &arrival.body {
             Some(Arrived(body)) => {
                 let deed = if arrival.is_folder { Deed::Guided } else { Deed::Created };

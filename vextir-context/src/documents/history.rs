@@ -1,9 +1,8 @@
 //! What was done, when and by whom: the operation log, and documents as they were.
 
-use super::bases::updates;
 use super::keeping;
-use super::merge::replay;
-use super::node::{self, Node};
+use super::node;
+use super::past::{first_at, past};
 use super::place::{Spot, find};
 use super::rights::level_at;
 use super::sight::seen;
@@ -12,8 +11,8 @@ use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
-use vextir_core::context::{ChangePage, Deed, Document, Revision, Version, When, nothing_at};
-use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Result, Sequence, Timestamp};
+use vextir_core::context::{ChangePage, Deed, Document, Revision, When, nothing_at};
+use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Result, Sequence};
 
 const COLUMNS: &str = "seq, node, what, version, at, user, agent, driver, cause, detail";
 
@@ -97,23 +96,6 @@ impl Entry {
     }
 }
 
-/// The node at a path, or what was removed last from it, where the actor may read it; with its chain.
-fn present_or_removed(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<Vec<Node>>> {
-    let Spot::Place(place) = find(connection, actor, path)? else { return Ok(None) };
-    let mut chain = place.chain;
-    for missing in &place.missing {
-        let folder = chain.last().map_or(0, |last| last.id);
-        // Below what was removed, its content stands as it was.
-        let found = match node::child(connection, folder, missing)? {
-            Some(found) => Some(found),
-            None => node::last_removed(connection, folder, missing)?,
-        };
-        let Some(found) = found else { return Ok(None) };
-        chain.push(found);
-    }
-    Ok((!chain.is_empty() && level_at(connection, actor, &chain)? >= Level::Read).then_some(chain))
-}
-
 /// What was done to a document or folder, last first.
 pub(super) fn history(
     connection: &Connection,
@@ -123,7 +105,8 @@ pub(super) fn history(
     limit: usize,
 ) -> Result<Vec<(Sequence, Revision)>> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let chain = present_or_removed(&snapshot, actor, path)?.ok_or_else(|| nothing_at(path))?;
+    let chain = first_at(&snapshot, actor, path, &mut |chain| Ok(Some(chain.to_vec())))?
+        .ok_or_else(|| nothing_at(path))?;
     let level = level_at(&snapshot, actor, &chain)?;
     let (Some(root), Some(node)) = (chain.first(), chain.last()) else { return Err(nothing_at(path)) };
     let sql = format!("SELECT {COLUMNS} FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC");
@@ -197,74 +180,6 @@ fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<
         .and_then(|mut statement| statement.query_row([node.id], |row| Ok(read(row))).optional())
         .or_fault()?
         .transpose()
-}
-
-/// A document as it was at a time, or with a version.
-fn past(
-    connection: &Connection,
-    actor: &Actor,
-    path: &str,
-    at: Option<Timestamp>,
-    version: Option<Version>,
-) -> Result<Option<Document>> {
-    let Some(chain) = present_or_removed(connection, actor, path)? else {
-        // It may have been there, and be gone for good.
-        return match at {
-            Some(at) if at <= keeping::purged(connection, actor, path)? => {
-                Err(Error::new(ErrorKind::Gap, format!("{path}: what was there then is not kept any more")))
-            }
-            _ => Ok(None),
-        };
-    };
-    let Some(node) = chain.last().filter(|node| node.is_document()) else { return Ok(None) };
-    let kept = keeping::first_kept(connection, node.id)?;
-    let not_kept = |what: &str| Error::new(ErrorKind::Gap, format!("{path}: {what} is not kept any more"));
-    if let Some(version) = version.filter(|version| *version > 0 && *version < kept) {
-        return Err(not_kept(&format!("version {version}")));
-    }
-    if at.is_some() && !was_there(connection, &chain, at.unwrap_or_default())? {
-        return Ok(None);
-    }
-    // The last change until then that has content.
-    let found = connection
-        .prepare_cached(
-            "SELECT version, at FROM change WHERE node = ?1 AND at <= ?2 AND version <= ?3 AND body IS NOT NULL
-             ORDER BY seq DESC LIMIT 1",
-        )
-        .and_then(|mut statement| {
-            let at = at.map_or(i64::MAX, Timestamp::as_micros);
-            let most = signed(version.unwrap_or(u64::MAX));
-            statement.query_row((node.id, at, most), |row| Ok(count(row, 0).and_then(|v| Ok((v, time(row, 1)?))))).optional()
-        })
-        .or_fault()?
-        .transpose()?;
-    let Some((found, updated)) = found.filter(|(found, _)| version.is_none_or(|version| version == *found))
-    else {
-        return if at.is_some() && kept > 0 { Err(not_kept("what it was then")) } else { Ok(None) };
-    };
-    let updates =
-        updates(connection, node.id, found)?.ok_or_else(|| not_kept(&format!("version {found}")))?;
-    let (content, metadata) = replay(&updates)?;
-    let mut document = Document::new(path, content, metadata, found);
-    (document.created, document.updated) = (node.created, updated);
-    document.id = node::uid(connection, node.id)?;
-    Ok(Some(document))
-}
-
-/// Whether nothing of a chain was removed at a time.
-fn was_there(connection: &Connection, chain: &[Node], at: Timestamp) -> Result<bool> {
-    for node in chain {
-        let last: Option<i64> = connection
-            .prepare_cached(
-                "SELECT what FROM change WHERE node = ?1 AND at <= ?2 AND what IN (3, 4) ORDER BY seq DESC LIMIT 1",
-            )
-            .and_then(|mut statement| statement.query_row((node.id, at.as_micros()), |row| row.get(0)).optional())
-            .or_fault()?;
-        if node.created > at || last == Some(3) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// A stretch of the operation log, as far as the actor may see it, at or below a path.

@@ -1,14 +1,15 @@
 //! Changes of structure and rights, in the writer's transaction: few rows each, however much lies below.
 
 use super::apply::Apply;
-use super::node::{self, Kind, Node, NodeId};
+use super::node::{self, Extent, Kind, Node, NodeId};
 use super::place::{Place, Spot, demand, demand_node, find};
 use super::rights::{level_at, number, who};
 use super::sight::trail;
 use crate::queries::signed;
+use rusqlite::Connection;
 use serde_json::json;
-use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, is_within, nothing_at};
-use vextir_core::{Error, ErrorKind, Level, Principal, Result};
+use vextir_core::context::{Change, Deed, Intent, is_within, nothing_at};
+use vextir_core::{Actor, Error, ErrorKind, Level, Principal, Result};
 
 impl Apply<'_> {
     pub(super) fn restructure(&mut self, change: &Change) -> Result<()> {
@@ -48,22 +49,18 @@ impl Apply<'_> {
             return Err(Error::invalid(format!("{from} cannot be moved into itself, to {to}")));
         }
         let Some((name, folders)) = target.missing.split_last() else { return Err(nothing_at(to)) };
-        let target_depth = target.chain.len().saturating_sub(1) + target.missing.len();
+        self.check_move(&source, &node, &target, to)?;
         let parent = if folders.is_empty() && !target.chain.is_empty() {
             target.chain.last().filter(|last| !last.is_document()).map(|last| last.id)
         } else {
             let above = Place { missing: folders.to_vec(), ..target };
             Some(self.make(&above, Kind::Folder, to)?.0)
         };
-        let depth = target_depth + if node.is_document() { 0 } else { self.height(node.id)? };
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!(
-                "{to}: something in it would lie {depth} folders deep, at most {MAX_DEPTH}"
-            )));
-        }
         let parent = parent.ok_or_else(|| {
             Error::invalid(format!("{to}: a document stands where a folder is needed; choose another path"))
         })?;
+        let chain = node::chain(self.connection, parent)?;
+        self.grow(&chain, Extent::of([name.as_str()]).and(node.extent))?;
         self.leaves(&node)?;
         let version = self.arrives(&node, parent, name)?;
         let (clock, now) = (self.tick(), self.now.as_micros());
@@ -73,20 +70,6 @@ impl Apply<'_> {
         )?;
         let detail = json!({"parent": node.parent, "name": node.name.as_str()});
         self.note_arrival(&source.owner, node.id, (Deed::Moved, version), Some(&detail))
-    }
-
-    /// How deep it goes below a folder, which holds something. At most 2,000 folders are looked at.
-    fn height(&self, id: NodeId) -> Result<usize> {
-        let height = crate::queries::number(
-            self.connection,
-            "WITH RECURSIVE below (id, depth) AS (
-               SELECT ?1, 0 UNION ALL
-               SELECT node.id, depth + 1 FROM below CROSS JOIN node ON node.parent = below.id
-               WHERE removed IS NULL AND kind = 1 LIMIT 2000
-             ) SELECT max(depth) + 1 FROM below",
-            [id],
-        )?;
-        Ok(usize::try_from(height).unwrap_or(usize::MAX))
     }
 
     /// What is shared with somebody can be changed by them; where it hangs is up to those above it.
@@ -110,8 +93,9 @@ impl Apply<'_> {
         let (place, node) = demand_node(self.connection, &self.actor, path, Level::Write)?;
         self.demand_folder(&place, path)?;
         self.leaves(&node)?;
-        let (clock, now) = (self.tick(), self.now.as_micros());
-        self.execute("UPDATE node SET removed = ?2, clock = ?3 WHERE id = ?1", (node.id, now, clock))?;
+        // The clock never repeats: it says what was removed last.
+        let clock = self.tick();
+        self.execute("UPDATE node SET removed = ?2, clock = ?2 WHERE id = ?1", (node.id, clock))?;
         self.note(&place.owner, node.id, (Deed::Removed, 0), None, None)
     }
 
@@ -127,23 +111,11 @@ impl Apply<'_> {
             ));
         }
         let folder = place.chain.last().map_or(0, |last| last.id);
-        let (Some(removed), 1) = (
-            place
-                .missing
-                .first()
-                .map(|name| node::last_removed(self.connection, folder, name))
-                .transpose()?
-                .flatten(),
-            place.missing.len(),
-        ) else {
+        let [name] = place.missing.as_slice() else { return Err(nothing_at(path)) };
+        let Some((removed, level)) = restorable(self.connection, &self.actor, &place.chain, folder, name, 0)?
+        else {
             return Err(nothing_at(path));
         };
-        // A restricted folder is restricted also while it is removed.
-        let chain: Vec<Node> = place.chain.iter().cloned().chain([removed.clone()]).collect();
-        let level = level_at(self.connection, &self.actor, &chain)?;
-        if level < Level::Read {
-            return Err(nothing_at(path));
-        }
         if level < Level::Write || place.level < Level::Write {
             return Err(Error::new(ErrorKind::Denied, format!("{path}: to restore takes the level Write")));
         }
@@ -206,6 +178,32 @@ impl Apply<'_> {
         )
         .map(drop)
     }
+}
+
+/// What a restoration brings back: what was removed last, and is not hidden from the actor; or what was removed so many
+/// times before that. With the actor's level on it.
+pub(super) fn restorable(
+    connection: &Connection,
+    actor: &Actor,
+    above: &[Node],
+    folder: NodeId,
+    name: &str,
+    before: usize,
+) -> Result<Option<(Node, Level)>> {
+    let mut skip = before;
+    for removed in node::removed(connection, folder, name)? {
+        // A restricted folder is restricted also while it is removed.
+        let chain: Vec<Node> = above.iter().cloned().chain([removed.clone()]).collect();
+        let level = level_at(connection, actor, &chain)?;
+        if level < Level::Read {
+            continue;
+        }
+        if skip == 0 {
+            return Ok(Some((removed, level)));
+        }
+        skip -= 1;
+    }
+    Ok(None)
 }
 
 pub(crate) fn check_principal(principal: &Principal) -> Result<()> {

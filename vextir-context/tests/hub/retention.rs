@@ -145,7 +145,7 @@ async fn ledgers_of_trees_that_were_never_logged_go_too() {
     append(hub, vec![idle(event("a"))]).await;
     let due = aging.clock.now().after(HOUR * 100);
     let root = hub.emit(event("delayed").with_deliver_at(due)).await.unwrap();
-    hub.commit(Command::Cancel { user: user.clone(), root: root.clone() }).await.unwrap();
+    hub.commit(Command::Cancel { user: user.clone(), root: root.clone(), audit: Vec::new() }).await.unwrap();
     assert!(hub.lease(&user, &root).await.unwrap().is_some(), "a tombstone, for as long as events are kept");
     aging.get_old().await;
     assert!(hub.lease(&user, &root).await.unwrap().is_none());

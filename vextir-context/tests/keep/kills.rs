@@ -32,7 +32,7 @@ fn open(folder: &Path, days: u32) -> Hub {
 async fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
     let work = std::env::var(WORK).unwrap();
-    let hub = open(&folder, 400);
+    let hub = open(&folder, if work == "tidy" { 2_000 } else { 200 });
     fs::write(folder.join("begun"), "").unwrap();
     match work.as_str() {
         "tidy" => {
@@ -107,7 +107,7 @@ async fn a_kill_leaves_nothing_half() {
         assert!(cut > 0, "{work} was never cut off");
     }
     // And then it is done.
-    let hub = open(folder, 400);
+    let hub = open(folder, 2_000);
     hub.context("ann").write("/head", "x").await.unwrap();
     hub.tidy().await.unwrap();
     hub.import(folder.join("export"), "eve", ImportRights::LeaveOut).await.unwrap();

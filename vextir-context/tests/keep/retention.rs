@@ -104,6 +104,7 @@ async fn what_was_removed_goes_for_good_when_its_time_is_over() {
     ann.grant("/old/shared", "bob", Level::Write).await.unwrap();
     ann.write("/kept", "x").await.unwrap();
     let mut watch = ann.watch("/").await.unwrap();
+    clock.advance(Duration::from_secs(1));
     let then = clock.now();
     clock.advance(DAY);
     ann.remove("/old/1").await.unwrap();

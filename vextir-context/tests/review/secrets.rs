@@ -178,13 +178,12 @@ async fn a_cursor_does_not_count_what_others_do() {
         ann.write(&format!("/{number}"), "x").await.unwrap();
         cursors.push(bob.watch("/").await.unwrap().cursor());
     }
-    let halves: std::collections::BTreeSet<String> = cursors
-        .iter()
-        .flat_map(|cursor| cursor.to_string().split('.').map(str::to_owned).collect::<Vec<_>>())
-        .collect();
+    let texts: Vec<String> = cursors.iter().map(ToString::to_string).collect();
+    let parts: std::collections::BTreeSet<&str> =
+        texts.iter().flat_map(|text| [&text[..16], &text[16..32], &text[32..]]).collect();
     assert_eq!(
-        halves.len(),
-        2 * cursors.len(),
+        parts.len(),
+        3 * cursors.len(),
         "none looks like another one, whether something happened or not"
     );
     for cursor in &cursors {
@@ -226,4 +225,58 @@ async fn what_was_never_in_sight_is_not_told_as_gone() {
         assert!(!format!("{told:?}").contains("canary"), "{told:?}");
         assert!(told.iter().any(|one| one.path == "/Shared/ann/Team/wages" && one.what == Deed::Removed));
     }
+}
+
+#[tokio::test]
+async fn a_version_does_not_tell_of_a_hidden_predecessor() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    ann.write("/Team/wages/all", "x").await.unwrap();
+    ann.restrict("/Team/wages", true).await.unwrap();
+    for guide in ["one", "two", "three"] {
+        ann.set_guide("/Team/wages", guide).await.unwrap();
+    }
+    ann.remove("/Team/wages").await.unwrap();
+    let written = bob.write("/Shared/ann/Team/wages", "mine").await.unwrap();
+    assert_eq!(written.version, Some(1));
+}
+
+#[tokio::test]
+async fn a_move_does_not_tell_how_deep_hidden_folders_are() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/without/x", "x").await.unwrap();
+    ann.write("/Team/with/x", "x").await.unwrap();
+    ann.write(&format!("/Team/with/hidden{}", "/d".repeat(20)), "x").await.unwrap();
+    ann.restrict("/Team/with/hidden", true).await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    let deep = "/e".repeat(15);
+    let outcome = |name: &'static str| {
+        let (bob, to) = (bob.clone(), format!("/Shared/ann/Team{deep}/{name}"));
+        async move { answer(bob.move_to(&format!("/Shared/ann/Team/{name}"), &to).await, name) }
+    };
+    assert_eq!(outcome("without").await, outcome("with").await);
+    let moved = format!("/Team{deep}/with/hidden{}", "/d".repeat(20));
+    assert_eq!(crate::text(&ann, &moved).await.as_deref(), Some("x"), "its owner reaches it all the same");
+    let deeper = format!("{}/y", moved);
+    assert!(
+        ann.write(&deeper, "y").await.is_err() && ann.move_to("/Team", &format!("{deep}/t")).await.is_err()
+    );
+}
+
+#[tokio::test]
+async fn restoring_over_a_hidden_removed_folder_brings_back_what_was_removed_before_it() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    bob.write("/Shared/ann/Team/doc", "bob's").await.unwrap();
+    bob.remove("/Shared/ann/Team/doc").await.unwrap();
+    ann.write("/Team/doc/secret", "x").await.unwrap();
+    ann.restrict("/Team/doc", true).await.unwrap();
+    ann.remove("/Team/doc").await.unwrap();
+    let restored = bob.restore("/Shared/ann/Team/doc").await;
+    assert!(restored.is_ok(), "for bob only his own was ever there: {restored:?}");
 }

@@ -1,19 +1,20 @@
 //! Building and starting a processor.
 
+use super::held::ended;
 use super::recover::{Quarantine, lock};
 use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
 use super::shutdown::GRACE;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
-use crate::bus::EventBus;
+use crate::bus::{Attachment, EventBus};
 use crate::event::{IdSource, MAX_EVENT_BYTES};
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -193,21 +194,27 @@ impl ProcessorBuilder {
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+            freed: Notify::new(),
             paused: AtomicBool::new(self.paused),
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),
             stop: CancellationToken::new(),
+            left: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         });
-        let attachment = kernel.bus.attach().await?;
+        let (alive, attachment) = kernel.clone().attach().await?;
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
-            // Nothing has run: the next start finds an orderly stop.
             kernel.halt();
             kernel.stop_drivers(&drivers, GRACE).await;
-            kernel.bus.detach().await?;
+            // Nothing has run: the next start finds what this one found.
+            if !attachment.unclean
+                && let Err(failed) = kernel.detach().await
+            {
+                tracing::error!(error = %failed, "the bus was not left in order");
+            }
             return Err(error);
         }
-        Ok(Processor { _alive: Arc::new(Alive(kernel.clone())), kernel })
+        Ok(Processor { kernel, _alive: Arc::new(alive) })
     }
 }
 
@@ -218,11 +225,16 @@ impl fmt::Debug for ProcessorBuilder {
 }
 
 impl Kernel {
-    async fn begin(
-        self: Arc<Self>,
-        drivers: &[Arc<Registered>],
-        attachment: &crate::bus::Attachment,
-    ) -> Result<()> {
+    /// In a task of its own: if nobody waits for the place any more, it is given up.
+    async fn attach(self: Arc<Self>) -> Result<(Alive, Attachment)> {
+        let attach = async move {
+            let attachment = self.bus.attach().await?;
+            Ok((Alive(self), attachment))
+        };
+        ended(tokio::spawn(attach)).await
+    }
+
+    async fn begin(self: Arc<Self>, drivers: &[Arc<Registered>], attachment: &Attachment) -> Result<()> {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {

@@ -1,4 +1,5 @@
-//! What waits beside the deliveries: events that nobody has routed yet, and delayed ones that fall due.
+//! What waits beside the deliveries: events that nobody has routed yet, delayed ones that fall due, and held ones
+//! that an act set free without letting them go on.
 
 use super::Kernel;
 use super::accept::check_payload;
@@ -17,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Kernel {
     pub(super) async fn run_chores(self: Arc<Self>) {
         let mut chores = self.bus.chores();
+        // An earlier process may have died in the midst of it.
+        let mut freed = true;
         loop {
             let seen = *chores.borrow_and_update();
             let work = async {
@@ -26,13 +29,17 @@ impl Kernel {
                 if seen.next_due.is_some_and(|due| due <= self.clock.now()) {
                     self.release_due().await?;
                 }
+                if freed {
+                    self.release_freed().await?;
+                }
                 Ok::<(), Error>(())
             };
             if let Err(error) = work.await {
-                tracing::error!(%error, "routing what waits failed; trying again in a second");
+                tracing::error!(%error, "what waits does not go on; trying again in a second");
                 self.clock.sleep(Duration::from_secs(1)).await;
                 continue;
             }
+            freed = false;
             let next_due = chores.borrow().next_due;
             let sleep = async {
                 match next_due {
@@ -44,6 +51,7 @@ impl Kernel {
             tokio::select! {
                 changed = chores.changed() => if changed.is_err() { return },
                 () = sleep => {}
+                () = self.freed.notified() => freed = true,
             }
         }
     }

@@ -5,6 +5,7 @@
 //! everything routed by it has landed, or by the new one, and found among the deliveries.
 
 use super::authorize::{Ruling, audit_of};
+use super::held::ended;
 use super::registry::{Registered, with_driver};
 use super::route::RouteTable;
 use super::shutdown::GRACE;
@@ -44,11 +45,7 @@ impl Processor {
     /// In a task of its own: who gives up waiting does not leave a driver that is half there.
     async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
         let kernel = self.kernel.clone();
-        match tokio::spawn(async move { kernel.add(driver, provenance).await }).await {
-            Ok(answer) => answer,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(closed()),
-        }
+        ended(tokio::spawn(async move { kernel.add(driver, provenance).await })).await
     }
 }
 

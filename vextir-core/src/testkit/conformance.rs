@@ -29,6 +29,7 @@ mod unclaimed;
 mod work;
 
 pub use tools::{Broken, Outcome};
+pub(super) use tools::{holds, judged, present, refused, same, soon};
 
 use crate::EventBus;
 use async_trait::async_trait;
@@ -142,6 +143,7 @@ properties! {
         the_kernels_own_events_draw_nothing;
     operate:
         cancel_drops_what_waits
+        an_operators_act_is_audited_with_it
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
         a_letter_keeps_the_ledger_of_its_tree
@@ -213,6 +215,7 @@ macro_rules! __bus_conformance {
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
             the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger

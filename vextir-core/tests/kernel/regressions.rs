@@ -1,5 +1,6 @@
 //! Faults that once were there: each test states what the contract says, and failed when it was written.
 
+mod held;
 mod keys;
 mod places;
 mod policies;
@@ -19,8 +20,8 @@ use vextir::bus::{
 };
 use vextir::prelude::*;
 use vextir::{
-    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Decision, Error, ErrorKind, EventBus,
-    Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
+    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Decision, EmitOptions, Error,
+    ErrorKind, EventBus, Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
 };
 
 const SOON: Duration = Duration::from_secs(5);

@@ -110,7 +110,7 @@ impl<R: Rows> Write<'_, R> {
         self.rows.set_hold(parked.number, hold, decision)
     }
 
-    pub(super) fn cancel(&mut self, user: &Name, root: &EventId) -> Result<()> {
+    pub(super) fn cancel(&mut self, user: &Name, root: &EventId, audit: &[AuditRecord]) -> Result<()> {
         let Some(lease) = self.rows.lease(user, root)? else {
             return Err(unknown_tree(root));
         };
@@ -122,10 +122,17 @@ impl<R: Rows> Write<'_, R> {
             (lease.open, lease.parked) = (0, 0);
         }
         self.applied.receipt.touched = dropped;
+        self.audit(audit)?;
         self.report(user, root)
     }
 
-    pub(super) fn extend(&mut self, user: &Name, root: &EventId, limits: &Limits) -> Result<()> {
+    pub(super) fn extend(
+        &mut self,
+        user: &Name,
+        root: &EventId,
+        limits: &Limits,
+        audit: &[AuditRecord],
+    ) -> Result<()> {
         let Some(lease) = self.rows.lease(user, root)? else {
             return Err(unknown_tree(root));
         };
@@ -134,6 +141,7 @@ impl<R: Rows> Write<'_, R> {
         }
         lease.limits = limits.clone();
         lease.state = LeaseState::Active;
+        self.audit(audit)?;
         self.report(user, root)
     }
 

@@ -105,7 +105,7 @@ pub(super) async fn an_extension_lets_held_events_go<S: BusUnderTest>(subject: S
     let delivery = held_tree(&*bus).await?;
     let root = delivery.event.id.clone();
     let limits = Limits { events: 5, ..Limits::default() };
-    let extend = Command::Extend { user: user(), root: root.clone(), limits };
+    let extend = Command::Extend { user: user(), root: root.clone(), limits, audit: Vec::new() };
     let receipt = bus.commit(extend).await?;
     same(receipt.tree.map(|tree| tree.state), Some(LeaseState::Active), "an extended tree is active")?;
     let held = bus.parked(Hold::Lease, 10).await?;
@@ -122,7 +122,8 @@ pub(super) async fn an_extension_lets_held_events_go<S: BusUnderTest>(subject: S
         (LeaseState::Held, 5, 1, 4),
         "at the new limit the tree is held again",
     )?;
-    let unknown = Command::Extend { user: user(), root: id("nothing"), limits: Limits::default() };
+    let unknown =
+        Command::Extend { user: user(), root: id("nothing"), limits: Limits::default(), audit: Vec::new() };
     refused(bus.commit(unknown).await, crate::ErrorKind::NotFound, "a tree that is not there is not extended")
 }
 
@@ -151,7 +152,7 @@ pub(super) async fn an_extension_that_does_not_suffice_changes_no_order<S: BusUn
     let expected = [("two", Hold::Lease), ("three", Hold::Key), ("other", Hold::Key)];
     let expected = expected.map(|(item, hold)| (item.to_owned(), hold)).to_vec();
     same(waits(&held), expected, "behind an event at its tree's limit waits its key")?;
-    bus.commit(Command::Extend { user: user(), root: root.clone(), limits }).await?;
+    bus.commit(Command::Extend { user: user(), root: root.clone(), limits, audit: Vec::new() }).await?;
     let entry = Some(Entry { minted: true, ..Entry::new(held[0].event.clone(), to(&["worker"])) });
     let release = Release { user: user(), id: held[0].event.id.clone(), entry, audit: Vec::new() };
     let receipt = bus.commit(Command::Release(Box::new(release))).await?;

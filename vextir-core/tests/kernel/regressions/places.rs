@@ -98,3 +98,143 @@ async fn a_driver_whose_claim_fails_is_stopped_and_claimed_the_next_time() {
     app.idle().await;
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
+
+/// Hangs, fails or panics where it is told.
+struct Stubborn(&'static str, fn() -> How, fn() -> How);
+
+enum How {
+    Well,
+    Never,
+    Failing,
+    Panicking,
+}
+
+impl How {
+    async fn go(self) -> Result<()> {
+        match self {
+            Self::Well => Ok(()),
+            Self::Never => std::future::pending().await,
+            Self::Failing => Err(Error::invalid("no such device")),
+            Self::Panicking => panic!("on purpose"),
+        }
+    }
+}
+
+#[vextir::async_trait]
+impl Driver for Stubborn {
+    fn manifest(&self) -> Manifest {
+        Manifest::new(self.0)
+    }
+    async fn start(&self, _emitter: Emitter) -> Result<()> {
+        self.1().go().await
+    }
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+    async fn stop(&self) {
+        self.2().go().await.unwrap();
+    }
+}
+
+/// The processor's place can be taken.
+async fn is_free(bus: MemoryBus) {
+    let app = on(bus).start().await.unwrap();
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_given_up_frees_the_place() {
+    let bus = MemoryBus::new();
+    let starting = on(bus.clone()).driver(Stubborn("hangs", || How::Never, || How::Well)).start();
+    timeout(SOON, starting).await.unwrap_err();
+    is_free(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_given_up_while_it_attaches_frees_the_place() {
+    let bus = MemoryBus::new();
+    let slow = Slow::new(bus.clone(), |_| false).attaching(Duration::from_secs(7));
+    timeout(SOON, slow.builder().start()).await.unwrap_err();
+    tokio::time::sleep(SOON).await;
+    is_free(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_is_given_up_frees_the_place() {
+    let bus = MemoryBus::new();
+    let app = on(bus.clone()).driver(Stubborn("hangs", || How::Well, || How::Never)).start().await.unwrap();
+    timeout(SOON, app.shutdown()).await.unwrap_err();
+    is_free(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drivers_that_hang_share_the_limit() {
+    let bus = MemoryBus::new();
+    let mut builder = on(bus.clone());
+    for id in ["a", "b", "c", "d", "e"] {
+        builder = builder.driver(Stubborn(id, || How::Well, || How::Never));
+    }
+    let app = builder.start().await.unwrap();
+    let began = tokio::time::Instant::now();
+    app.shutdown().await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
+    is_free(bus).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_stop_does_not_keep_the_place() {
+    let bus = MemoryBus::new();
+    let (driver, _, stopped) = counted();
+    let builder = on(bus.clone()).driver(Stubborn("panics", || How::Well, || How::Panicking)).driver(driver);
+    builder.start().await.unwrap().shutdown().await.unwrap();
+    assert_eq!(stopped.load(Ordering::SeqCst), 1, "the others are stopped");
+    is_free(bus).await;
+}
+
+#[tokio::test]
+async fn a_bus_that_cannot_be_left_in_order_is_left_all_the_same() {
+    let bus = MemoryBus::new();
+    let staying = Slow::new(bus.clone(), |_| false).staying();
+    let app = staying.builder().start().await.unwrap();
+    let other = app.clone();
+    assert_eq!(app.shutdown().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    is_free(bus.clone()).await;
+    drop(other);
+    let starting = staying.builder().driver(Stubborn("fails", || How::Failing, || How::Well)).start();
+    let error = starting.await.unwrap_err();
+    assert!(error.to_string().contains("no such device"), "the error of the start: {error}");
+    is_free(bus).await;
+}
+
+#[tokio::test]
+async fn who_has_left_does_not_take_the_place_of_the_next() {
+    let bus = MemoryBus::new();
+    let app = on(bus.clone()).start().await.unwrap();
+    let (again, last) = (app.clone(), app.clone());
+    app.shutdown().await.unwrap();
+    let next = on(bus.clone()).start().await.unwrap();
+    again.shutdown().await.unwrap();
+    drop(last);
+    assert_eq!(on(bus).start().await.unwrap_err().kind(), ErrorKind::Locked, "the next one runs");
+    next.shutdown().await.unwrap();
+}
+
+/// What may have been running when the process died runs alone, also if the next start fails.
+#[tokio::test]
+async fn a_start_that_fails_after_a_crash_leaves_the_suspects_suspect() {
+    let bus = MemoryBus::new();
+    let life = |start: fn() -> How| {
+        let stuck = driver(Manifest::new("stuck").handles("job"), |_, _| Box::pin(std::future::pending()));
+        on(bus.clone()).driver(stuck).driver(Stubborn("other", start, || How::Well)).start()
+    };
+    let app = life(|| How::Well).await.unwrap();
+    app.emit(Event::new("job")).await.unwrap();
+    settle_down().await;
+    drop(app);
+    drop(life(|| How::Well).await.unwrap());
+    life(|| How::Failing).await.unwrap_err();
+    let app = life(|| How::Well).await.unwrap();
+    settle_down().await;
+    drop(app);
+    assert!(bus.attach().await.unwrap().alone.is_some(), "it ran in the crowd");
+}
