@@ -7,7 +7,8 @@ pub use vextir_core::*;
 #[cfg(feature = "hub")]
 #[doc(inline)]
 pub use vextir_context::{
-    HashingEmbedder, Hub, HubBuilder, HubSize, QueryLimits, SearchOptions, SearchState, Synchronous,
+    Exported, HashingEmbedder, Hub, HubBuilder, HubPart, HubSize, HubStats, ImportRights, Imported, Progress,
+    QueryLimits, SearchOptions, SearchState, Synchronous, Tidied,
 };
 
 #[cfg(any(feature = "context", feature = "files"))]

@@ -41,6 +41,8 @@ mod view;
 mod wire;
 mod write;
 
+pub(crate) use limits::{check_json, check_text};
+
 use serde_json::{Map, Value};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -245,6 +247,11 @@ impl Body {
     /// The whole document, for storage.
     pub(crate) fn state(&self) -> Vec<u8> {
         pack::pack(&self.doc.transact().encode_diff_v1(&StateVector::default()))
+    }
+
+    /// The whole document as one update.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        self.doc.transact().encode_diff_v1(&StateVector::default())
     }
 
     /// Which operations this replica has, for [`since`](Self::since) on another one.

@@ -12,11 +12,13 @@
 //! copied down, so a move, a removal, a grant and a restriction hold at once and touch one row.
 
 mod apply;
+pub(crate) mod arrive;
 mod bases;
 mod extent;
 mod groups;
 mod guides;
 pub(crate) mod history;
+pub(crate) mod keeping;
 mod lanes;
 mod list;
 mod merge;
@@ -24,6 +26,7 @@ mod mounts;
 pub(crate) mod node;
 mod past;
 mod place;
+pub(crate) mod purge;
 mod restored;
 pub(crate) mod rights;
 mod sight;
@@ -32,6 +35,7 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod threeway;
+pub(crate) mod trim;
 mod versions;
 
 pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, run_errand};
@@ -39,3 +43,4 @@ pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;
 pub(crate) use store::{change, changes_documents};
+pub(crate) use structure::check_principal;

@@ -54,6 +54,7 @@ struct Inner {
     changes: watch::Receiver<u64>,
     lanes: Lanes,
     queries: crate::sql::Threads,
+    keeper: crate::keeper::Keeper,
     cursors: Cursors,
     search: crate::search::Engine,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
@@ -188,6 +189,10 @@ impl Hub {
         answered.await
     }
 
+    pub(crate) fn keeper(&self) -> &crate::keeper::Keeper {
+        &self.0.keeper
+    }
+
     pub(crate) fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
@@ -237,6 +242,7 @@ impl Inner {
     /// Waits until every thread has ended: the readers first, since the last connection folds the
     /// write-ahead log into the file.
     fn end(&self, tell_writer: impl FnOnce(&Self)) {
+        self.keeper.end();
         self.queries.end();
         self.search.end();
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -140,6 +140,7 @@ mod encode;
 mod fault;
 mod file;
 mod hub;
+mod keeper;
 mod key;
 mod queries;
 mod readers;
@@ -151,6 +152,7 @@ mod sql;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
+pub use keeper::{Exported, HubPart, HubStats, ImportRights, Imported, Progress, Tidied};
 pub use search::{HashingEmbedder, SearchOptions, SearchState};
 pub use space::HubSize;
 pub use sql::QueryLimits;

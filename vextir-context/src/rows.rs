@@ -154,6 +154,11 @@ impl<'c> SqlRows<'c> {
         Ok(())
     }
 
+    /// Where house-keeping works.
+    pub(crate) fn parts(&mut self) -> (&'c Connection, &mut Desk, &mut u64, Timestamp) {
+        (self.connection, &mut self.desk, &mut self.writes, self.now)
+    }
+
     /// Puts a user into a group, or takes it out.
     pub(crate) fn enroll(&mut self, enrollment: &Enrollment) -> Result<()> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)

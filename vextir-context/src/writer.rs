@@ -9,7 +9,7 @@ mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Indexing, Job, Reading};
+pub(crate) use job::{Commit, Indexing, Job, Reading, Slice};
 pub(crate) use retention::Retention;
 
 use crate::cursors::Opening;
@@ -167,6 +167,7 @@ impl<'c> Writer<'c> {
                     answer.send(enrolled);
                 }
                 Job::Index(step, answer) => answer.send(self.index(step)),
+                Job::Slice(slice) => self.slice(slice),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
@@ -175,6 +176,16 @@ impl<'c> Writer<'c> {
             self.commit(commits);
         }
         close
+    }
+
+    fn slice(&mut self, Slice { work, done }: Slice) {
+        self.rows.begin(self.clock.now());
+        let outcome = self.in_transaction(|writer| {
+            work(&mut writer.rows)?;
+            writer.rows.flush()
+        });
+        self.publish();
+        done(outcome);
     }
 
     fn attach(&mut self) -> Result<Attachment> {

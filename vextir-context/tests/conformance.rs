@@ -1,11 +1,12 @@
-//! The hub keeps every promise of the bus contract, in a file and in memory.
+//! The hub keeps every promise of the bus contract and of the store contract, in a file and in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use tempfile::TempDir;
 use vextir_context::{Hub, HubBuilder};
 use vextir_core::testkit::conformance::BusUnderTest;
-use vextir_core::{EventBus, testkit};
+use vextir_core::testkit::stores::StoreUnderTest;
+use vextir_core::{ContextStore, EventBus, testkit};
 
 fn open(builder: HubBuilder) -> Hub {
     builder.open().unwrap_or_else(|error| panic!("{error}"))
@@ -65,6 +66,21 @@ impl BusUnderTest for Kept {
     }
 }
 
+#[vextir_core::async_trait]
+impl StoreUnderTest for Kept {
+    fn store(&self) -> Arc<dyn ContextStore> {
+        Arc::new(self.hub.clone())
+    }
+
+    async fn reopen(self) -> Option<Self> {
+        BusUnderTest::reopen(self).await
+    }
+
+    async fn add_member(&self, group: &str, user: &str) -> bool {
+        self.hub.add_member(group, user).await.is_ok()
+    }
+}
+
 mod file {
     vextir_core::testkit::bus_conformance!(|| async { crate::Kept::file() });
 }
@@ -76,6 +92,21 @@ mod memory {
 #[tokio::test]
 async fn a_hub_passes_by_its_handle_too() {
     if let Err(broken) = testkit::conformance::run(|| async { Hub::in_memory().unwrap() }).await {
+        panic!("{broken:#?}");
+    }
+}
+
+mod file_store {
+    vextir_core::testkit::store_conformance!(|| async { crate::Kept::file() });
+}
+
+mod memory_store {
+    vextir_core::testkit::store_conformance!(|| async { crate::Kept::memory() });
+}
+
+#[tokio::test]
+async fn a_hub_passes_as_a_store_by_its_handle_too() {
+    if let Err(broken) = testkit::stores::run(|| async { Hub::in_memory().unwrap() }).await {
         panic!("{broken:#?}");
     }
 }

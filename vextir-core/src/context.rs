@@ -9,6 +9,7 @@ mod diff;
 mod document;
 mod edit;
 mod handle;
+mod keep;
 mod origin;
 mod path;
 mod querying;
@@ -24,6 +25,7 @@ pub use document::{
 };
 pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
+pub use keep::Keep;
 pub use origin::{Origin, origin};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;

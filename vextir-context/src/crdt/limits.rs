@@ -18,7 +18,7 @@ pub(super) const UPDATE: usize = 64 << 20;
 pub(super) const MERGED: usize = 4;
 
 /// Refuses a text that is too long.
-pub(super) fn check_text(bytes: usize) -> Result<()> {
+pub(crate) fn check_text(bytes: usize) -> Result<()> {
     if bytes <= BYTES {
         return Ok(());
     }
@@ -28,7 +28,7 @@ pub(super) fn check_text(bytes: usize) -> Result<()> {
 }
 
 /// Refuses a JSON value that is too large, too deep or has too many parts. The number of its parts.
-pub(super) fn check_json(value: &Value) -> Result<usize> {
+pub(crate) fn check_json(value: &Value) -> Result<usize> {
     let mut counter = Counter::default();
     counter.count(value, 0, 0)?;
     Ok(counter.leaves)

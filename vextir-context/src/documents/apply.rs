@@ -21,7 +21,7 @@ use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Seque
 pub(crate) const BYTES: &str = "context_bytes";
 
 /// About how many bytes a node, or a row of the operation log, takes beside what it holds; indexes included.
-const ROW: u64 = 150;
+pub(super) const ROW: u64 = 150;
 
 /// What the writer remembers about documents between transactions.
 #[derive(Debug, Default)]
@@ -167,7 +167,7 @@ impl<'a> Apply<'a> {
             let kind = if is_guide { Kind::Folder } else { Kind::Document };
             let (id, version) = self.make(&place, kind, &change.path)?;
             let deed = if is_guide { Deed::Guided } else { Deed::Created };
-            return self.write(&place, id, version, deed, prepared).map(Some);
+            return self.write(&place.owner, id, version, deed, prepared).map(Some);
         };
         if node.is_document() == is_guide {
             return Err(if is_guide { not_a_folder(&change.path) } else { is_a_folder(&change.path) });
@@ -187,7 +187,7 @@ impl<'a> Apply<'a> {
             return Ok(Some(current));
         }
         let deed = if is_guide { Deed::Guided } else { Deed::Written };
-        self.write(&place, id, current + 1, deed, prepared).map(Some)
+        self.write(&place.owner, id, current + 1, deed, prepared).map(Some)
     }
 
     pub(super) fn version(&self, node: NodeId) -> Result<Version> {
@@ -198,9 +198,9 @@ impl<'a> Apply<'a> {
         )
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
-        place: &Place,
+        owner: &str,
         node: NodeId,
         version: Version,
         deed: Deed,
@@ -232,7 +232,7 @@ impl<'a> Apply<'a> {
         self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
         self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))?;
         let body = Some(prepared.update.as_slice());
-        self.note(&place.owner, node, (deed, version), None, body)?;
+        self.note(owner, node, (deed, version), None, body)?;
         Ok(version)
     }
 
@@ -260,9 +260,18 @@ impl<'a> Apply<'a> {
     }
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind, below: Extent) -> Result<NodeId> {
+        self.insert_as(fastrand::u128(..).to_be_bytes(), parent, name, (kind, below))
+    }
+
+    pub(super) fn insert_as(
+        &mut self,
+        uid: [u8; 16],
+        parent: NodeId,
+        name: &str,
+        (kind, below): (Kind, Extent),
+    ) -> Result<NodeId> {
         let (now, clock) = (self.now.as_micros(), self.tick());
         let as_number = |length| i64::try_from(length).unwrap_or(i64::MAX);
-        let uid: [u8; 16] = fastrand::u128(..).to_be_bytes();
         self.execute(
             "INSERT INTO node (uid, kind, parent, name, created, updated, clock, tall, long)
              VALUES (?1,?2,?3,?4,?5,?5,?6,?7,?8)",
@@ -347,6 +356,16 @@ fn is_a_folder(path: &str) -> Error {
 
 fn not_a_folder(path: &str) -> Error {
     Error::invalid(format!("{path}: a document stands where a folder is needed; choose another path"))
+}
+
+impl<'a> Apply<'a> {
+    /// Works for an actor outside of any command.
+    pub(super) fn of(
+        actor: Actor,
+        (connection, desk, writes, now): (&'a Connection, &'a mut Desk, &'a mut u64, Timestamp),
+    ) -> Self {
+        Self { connection, actor, now, desk, writes, renumbered: HashMap::new() }
+    }
 }
 
 /// Puts a user into a group, or takes it out.

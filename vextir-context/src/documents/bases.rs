@@ -254,6 +254,9 @@ pub(super) fn updates(
     node: NodeId,
     version: Version,
 ) -> Result<Option<Vec<Vec<u8>>>> {
+    if version < super::keeping::first_kept(connection, node)? {
+        return Ok(None);
+    }
     let sql = "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let mut rows = statement.query((node, signed(version))).or_fault()?;

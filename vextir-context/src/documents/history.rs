@@ -1,5 +1,6 @@
 //! What was done, when and by whom: the operation log, and documents as they were.
 
+use super::keeping;
 use super::node::{self, Node};
 use super::past::{first_at, past};
 use super::place::{Spot, find};
@@ -7,7 +8,7 @@ use super::rights::level_at;
 use super::sight::seen;
 use crate::decode::{self, count, get, time};
 use crate::fault::{OrFault, damaged};
-use crate::queries::{self, signed};
+use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 use vextir_core::context::{ChangePage, Deed, Document, Revision, When, nothing_at};
@@ -26,6 +27,7 @@ pub(super) fn number(deed: Deed) -> Result<i64> {
         Deed::Guided => Ok(5),
         Deed::Granted => Ok(6),
         Deed::Restricted => Ok(7),
+        Deed::Kept => Ok(8),
         other => {
             Err(Error::new(ErrorKind::Unsupported, format!("this hub does not know the deed {other:?}")))
         }
@@ -42,6 +44,7 @@ pub(crate) fn deed(number: i64) -> Result<Deed> {
         5 => Ok(Deed::Guided),
         6 => Ok(Deed::Granted),
         7 => Ok(Deed::Restricted),
+        8 => Ok(Deed::Kept),
         other => Err(damaged(format_args!("the deed {other}"))),
     }
 }
@@ -49,7 +52,7 @@ pub(crate) fn deed(number: i64) -> Result<Deed> {
 /// Who else than administrators hears of it.
 pub(crate) fn level_for(deed: Deed) -> Level {
     match deed {
-        Deed::Granted | Deed::Restricted => Level::Admin,
+        Deed::Granted | Deed::Restricted | Deed::Kept => Level::Admin,
         _ => Level::Read,
     }
 }
@@ -124,6 +127,18 @@ pub(super) fn history(
     Ok(found)
 }
 
+/// All that is kept of what was done to a node, the first thing first.
+pub(crate) fn all_steps(connection: &Connection, owner: &Name, id: i64) -> Result<Vec<Revision>> {
+    let sql = format!("SELECT {COLUMNS} FROM change WHERE node = ?1 ORDER BY seq");
+    let mut statement = connection.prepare_cached(&sql).or_fault()?;
+    let mut rows = statement.query([id]).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push(Entry::read(row)?.revision(owner));
+    }
+    Ok(found)
+}
+
 /// A document, now or as it was.
 pub(super) fn read(
     connection: &Connection,
@@ -181,7 +196,7 @@ pub(super) fn changes(
     limit: usize,
 ) -> Result<ChangePage> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let trimmed = queries::stored_number(&snapshot, "changes_trimmed")?;
+    let trimmed = keeping::trimmed(&snapshot, actor, prefix)?;
     if after < trimmed {
         return Err(Error::new(
             ErrorKind::Gap,

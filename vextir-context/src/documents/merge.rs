@@ -217,7 +217,7 @@ impl Open {
         waiting.iter().for_each(|index| parts[*index] = Part::Folded(last));
         let (content, metadata) = state_of(&self.body);
         let text = content.to_text().into_owned();
-        let described = json(&metadata)?;
+        let described = described(&metadata)?;
         let after = (content, metadata);
         let same = self.before.as_ref() == Some(&after);
         parts[last] = Part::Content(Box::new(Prepared {
@@ -225,7 +225,7 @@ impl Open {
             same,
             is_json: after.0.as_json().is_some(),
             content: text,
-            metadata: (described != "{}").then_some(described),
+            metadata: described,
             state: self.body.state(),
             update: self.body.take_update(),
         }));
@@ -257,6 +257,11 @@ fn put(
     };
     let described = threeway::value(&described_then, metadata.clone(), described.unwrap_or_default());
     Ok((merged, Some(described), Some((mine, metadata))))
+}
+
+/// Metadata as they are stored.
+pub(super) fn described(metadata: &Value) -> Result<Option<String>> {
+    Ok(Some(json(metadata)?).filter(|text| text != "{}"))
 }
 
 /// The document that updates make.

@@ -9,7 +9,7 @@ use vextir_core::{Name, Result, Timestamp};
 pub(crate) type NodeId = i64;
 
 /// A longer chain of folders is a damaged file: paths are far shorter.
-const DEEPEST: usize = 1_024;
+pub(crate) const DEEPEST: usize = 1_024;
 
 /// How much of what was removed from one place is looked at.
 const REMOVED: u32 = 1_000;
@@ -139,7 +139,8 @@ pub(crate) fn node(connection: &Connection, id: NodeId) -> Result<Option<Node>> 
 
 /// What was removed from a place, last first; at most [`REMOVED`].
 pub(crate) fn removed(connection: &Connection, folder: NodeId, name: &str) -> Result<Vec<Node>> {
-    let condition = "parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC LIMIT ?3";
+    let condition =
+        "parent = ?1 AND name = ?2 AND removed IS NOT NULL AND removed >= 0 ORDER BY removed DESC LIMIT ?3";
     many(connection, condition, (folder, name, REMOVED))
 }
 

@@ -1,6 +1,7 @@
 //! Documents as they were: also those that were removed since then, and those whose place another one has now.
 
 use super::bases::updates;
+use super::keeping;
 use super::merge::replay;
 use super::node::{self, Node, NodeId};
 use super::place::{Spot, find};
@@ -79,15 +80,32 @@ pub(super) fn past(
     at: Option<Timestamp>,
     version: Option<Version>,
 ) -> Result<Option<Document>> {
-    first_at(connection, actor, path, &mut |chain| {
+    let mut gone = false;
+    let found = first_at(connection, actor, path, &mut |chain| {
         let Some(node) = chain.last().filter(|node| node.is_document()) else { return Ok(None) };
         if let Some(at) = at
             && (node.created > at || !was_there(connection, node.id, at)?)
         {
             return Ok(None);
         }
-        as_it_was(connection, node, path, at, version)
-    })
+        let kept = keeping::first_kept(connection, node.id)?;
+        let is_before = version.is_some_and(|version| version > 0 && version < kept);
+        let found = if is_before { None } else { as_it_was(connection, node, path, at, version)? };
+        gone |= found.is_none() && (is_before || at.is_some() && kept > 0);
+        Ok(found)
+    })?;
+    if found.is_none() {
+        // It may have been there, and be gone for good.
+        gone |= match at {
+            Some(at) => at <= keeping::purged(connection, actor, path)?,
+            None => false,
+        };
+    }
+    if gone && found.is_none() {
+        let what = version.map_or("what it was then".to_owned(), |version| format!("version {version}"));
+        return Err(Error::new(ErrorKind::Gap, format!("{path}: {what} is not kept any more")));
+    }
+    Ok(found)
 }
 
 fn as_it_was(
@@ -162,5 +180,6 @@ fn parent_then(connection: &Connection, id: NodeId, at: Timestamp) -> Result<Nod
         let detail: Value = serde_json::from_str(&moved).map_err(|_| damaged("a move"))?;
         return detail["parent"].as_i64().ok_or_else(|| damaged("a move"));
     }
-    Ok(node::node(connection, id)?.ok_or_else(|| damaged("a folder"))?.parent)
+    // A folder that is gone for good was there, as far as can be told.
+    Ok(node::node(connection, id)?.map_or(0, |node| node.parent))
 }

@@ -1,5 +1,6 @@
 //! From a path to what stands there for an actor.
 
+use super::keeping::keep_at;
 use super::node::{self, Node, NodeId, is_live, join};
 use super::rights::{Rights, all_granted, level_at};
 use crate::decode::name;
@@ -162,6 +163,8 @@ pub(crate) fn access(connection: &Connection, actor: &Actor, path: &str) -> Resu
     let Some(node) = place.readable() else { return Ok(None) };
     let granted = if place.level >= Level::Admin { all_granted(&snapshot, node.id)? } else { Vec::new() };
     let access = Access::new(place.level, node.restricted, granted);
+    let access =
+        if place.level >= Level::Admin { access.with_keep(keep_at(&snapshot, node.id)?) } else { access };
     snapshot.finish().or_fault()?;
     Ok(Some(access))
 }

@@ -129,7 +129,7 @@ pub(crate) fn level_at(connection: &Connection, actor: &Actor, chain: &[Node]) -
 }
 
 /// Everything that is granted at a node.
-pub(super) fn all_granted(connection: &Connection, node: NodeId) -> Result<Vec<(Principal, Level)>> {
+pub(crate) fn all_granted(connection: &Connection, node: NodeId) -> Result<Vec<(Principal, Level)>> {
     let sql = "SELECT who, level FROM entitlement WHERE node = ?1 ORDER BY who";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let mut rows = statement.query([node]).or_fault()?;

@@ -26,6 +26,10 @@ pub(super) fn seen(
 ) -> Result<Option<(Sequence, Changed)>> {
     let chain = node::chain(connection, entry.node)?;
     let Some(root) = chain.first() else { return Ok(None) };
+    // Nothing is told of what is gone for good.
+    if chain.iter().any(|node| node.removed.is_some_and(|at| at.as_micros() < 0)) {
+        return Ok(None);
+    }
     // Somebody else's tree is only looked at by who watches what is shared.
     if root.name != actor.user && !is_within(prefix, "/Shared") && prefix != "/" {
         return Ok(None);
@@ -73,6 +77,9 @@ fn moved_from(
     let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) else {
         return Err(damaged("a move"));
     };
+    if node::node(connection, parent)?.is_none() {
+        return Ok(None);
+    }
     let chain = node::chain(connection, parent)?;
     if !node::is_live(&chain) || level_at(connection, actor, &chain)? < Level::Read {
         return Ok(None);

@@ -20,6 +20,7 @@ impl Apply<'_> {
             Intent::Restore => self.restore(path),
             Intent::Grant(principal, level) => self.grant(path, principal, *level),
             Intent::Restrict(on) => self.restrict(path, *on),
+            Intent::Keep(keep) => self.keep(path, *keep),
             _ => {
                 Err(Error::new(ErrorKind::Unsupported, format!("{path}: this hub does not know this change")))
             }
@@ -205,7 +206,7 @@ pub(super) fn restorable(
     Ok(None)
 }
 
-pub(super) fn check_principal(principal: &Principal) -> Result<()> {
+pub(crate) fn check_principal(principal: &Principal) -> Result<()> {
     let (Principal::User(name) | Principal::Group(name) | Principal::Agent(name)) = principal;
     if name.is_empty() || name.len() > vextir_core::MAX_NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Error::invalid(

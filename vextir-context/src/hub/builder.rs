@@ -4,6 +4,7 @@ use super::{Hub, Inner, Threads, channels};
 use crate::cursors::Cursors;
 use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
+use crate::keeper::Keeper;
 use crate::readers;
 use crate::search::{Engine, Link, SearchOptions};
 use crate::sql::QueryLimits;
@@ -13,10 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir_core::bus::BusLimits;
+use vextir_core::context::Keep;
 use vextir_core::{Clock, Error, ErrorKind, Limits, Result, SystemClock};
 
 /// How many commands may wait for the writer; who sends more waits for room.
 const QUEUE: usize = 4_096;
+
+/// For how long what is removed can be restored.
+const REMOVED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +63,7 @@ pub struct HubBuilder {
     clock: Arc<dyn Clock>,
     queries: QueryLimits,
     search: SearchOptions,
+    keep: Keep,
 }
 
 impl HubBuilder {
@@ -73,6 +79,7 @@ impl HubBuilder {
             clock: Arc::new(SystemClock),
             queries: QueryLimits::default(),
             search: SearchOptions::default(),
+            keep: Keep::new().removed(REMOVED),
         }
     }
 
@@ -127,6 +134,18 @@ impl HubBuilder {
         Self { dead_letters: most, ..self }
     }
 
+    /// For how long the past of documents can be read, where no folder says otherwise
+    /// ([`Context::keep`](vextir_core::Context::keep)). For ever by default; at least an hour.
+    pub fn keep_versions(self, versions: Duration) -> Self {
+        Self { keep: self.keep.versions(versions), ..self }
+    }
+
+    /// For how long removed documents and folders can be restored, where no folder says otherwise. 90 days by
+    /// default; `Duration::MAX` for ever.
+    pub fn keep_removed(self, removed: Duration) -> Self {
+        Self { keep: self.keep.removed(removed), ..self }
+    }
+
     /// What bounds each [`Context::query`](vextir_core::Context::query). At most two queries run at once, and others
     /// wait.
     pub fn query_limits(self, queries: QueryLimits) -> Self {
@@ -170,7 +189,7 @@ impl HubBuilder {
         let settings = Settings {
             limits: self.limits.clone(),
             retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
-            clock: self.clock,
+            clock: self.clock.clone(),
             opening: cursors.opening(),
         };
         let (shared, feed, status, chores, changes) = channels();
@@ -196,6 +215,8 @@ impl HubBuilder {
             status: status.clone(),
             signals: search.signals(),
         })?;
+        let reading = readers.as_ref().map(mpsc::Sender::downgrade);
+        let keeper = Keeper::start(jobs.downgrade(), reading, path.clone(), self.keep, self.clock)?;
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
@@ -205,6 +226,7 @@ impl HubBuilder {
             chores,
             changes,
             lanes: Lanes::new(),
+            keeper,
             queries: crate::sql::Threads::new(self.queries),
             cursors,
             search,

@@ -164,6 +164,7 @@ pub(super) fn of_step(hub: &Connection, item: &Item, step: &Step, column: &str) 
             Deed::Guided => "guided",
             Deed::Granted => "granted",
             Deed::Restricted => "restricted",
+            Deed::Kept => "kept",
             _ => return Ok(Value::Null),
         }),
         "version" => Value::Integer(step.version),

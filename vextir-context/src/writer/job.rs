@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::documents::{Enrollment, Merged};
+use crate::rows::SqlRows;
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,14 @@ pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Stores a step of the search index; by how many bytes it grew.
 pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
+/// A short piece of work on the rows, of a few milliseconds.
+pub(crate) type Work = Box<dyn FnOnce(&mut SqlRows<'_>) -> Result<()> + Send>;
+
+/// Work in a transaction of its own, and who is told when it is committed.
+pub(crate) struct Slice {
+    pub(crate) work: Work,
+    pub(crate) done: Box<dyn FnOnce(Result<()>) + Send>,
+}
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -28,6 +37,8 @@ pub(crate) enum Job {
     Enroll(Enrollment, Answer<()>),
     /// Store a step of the search index.
     Index(Indexing, Answer<()>),
+    /// A short piece of house-keeping.
+    Slice(Slice),
     /// Finish what is queued and end.
     Close,
 }
@@ -49,6 +60,7 @@ impl fmt::Debug for Job {
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
             Self::Index(..) => "Index",
+            Self::Slice(_) => "Slice",
             Self::Close => "Close",
         })
     }

@@ -128,7 +128,7 @@ async fn who_comes_too_late_is_told_so() {
     hub.close().await.unwrap();
     let tables = rusqlite::Connection::open(&file).unwrap();
     tables
-        .execute_batch("INSERT INTO meta VALUES ('changes_trimmed', 3); DELETE FROM change WHERE seq <= 3")
+        .execute_batch("INSERT INTO trimmed SELECT id, 3, 0 FROM node WHERE parent = 0; DELETE FROM change WHERE seq <= 3")
         .unwrap();
     drop(tables);
     let hub = Hub::open(&file).unwrap();

@@ -1,6 +1,6 @@
 //! What somebody wants changed: intents, merged by the store.
 
-use super::{Content, Level, LineEdit, Principal, Version, edit_lines, nothing_at, patch_json};
+use super::{Content, Keep, Level, LineEdit, Principal, Version, edit_lines, nothing_at, patch_json};
 use crate::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,6 +61,8 @@ pub enum Intent {
     Grant(Principal, Level),
     /// Cut off what the folder inherits, or inherit again.
     Restrict(bool),
+    /// Say how long the folder keeps what is not current any more.
+    Keep(Keep),
 }
 
 impl Intent {

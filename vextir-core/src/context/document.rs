@@ -1,6 +1,6 @@
 //! What is in the context: documents, folders, and who may do what with them.
 
-use super::Version;
+use super::{Keep, Version};
 use crate::{Error, EventId, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -190,13 +190,21 @@ pub struct Access {
     pub restricted: bool,
     /// What is granted at this very place, for administrators; empty for others.
     pub granted: Vec<(Principal, Level)>,
+    /// How long the past is kept, as set at this very place, for administrators.
+    pub keep: Keep,
 }
 
 impl Access {
     /// For stores.
     #[must_use]
     pub fn new(level: Level, restricted: bool, granted: Vec<(Principal, Level)>) -> Self {
-        Self { level, restricted, granted }
+        Self { level, restricted, granted, keep: Keep::new() }
+    }
+
+    /// With how long the past is kept.
+    #[must_use]
+    pub fn with_keep(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 }
 
@@ -278,6 +286,8 @@ pub enum Deed {
     Granted,
     /// The folder was restricted, or opened again. Administrators are told, and a watch tells others of what was opened.
     Restricted,
+    /// How long the folder keeps the past was set. Only administrators are told.
+    Kept,
 }
 
 /// A folder's index guide.

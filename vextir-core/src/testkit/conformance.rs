@@ -29,6 +29,7 @@ mod unclaimed;
 mod work;
 
 pub use tools::{Broken, Outcome};
+pub(super) use tools::{holds, judged, present, refused, same, soon};
 
 use crate::EventBus;
 use async_trait::async_trait;

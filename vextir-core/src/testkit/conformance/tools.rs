@@ -27,7 +27,10 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// Names the property, and turns what a broken bus can do to it (an answer that has less than was committed, a call
 /// that does not return, a panic) into a finding.
-pub(super) async fn judged(property: &'static str, work: impl Future<Output = Outcome>) -> Outcome {
+pub(in crate::testkit) async fn judged(
+    property: &'static str,
+    work: impl Future<Output = Outcome>,
+) -> Outcome {
     let work = AssertUnwindSafe(work).catch_unwind();
     let outcome = match tokio::time::timeout(LONGEST, work).await {
         Ok(Ok(outcome)) => outcome,
@@ -77,13 +80,17 @@ pub(super) fn broken(promise: &'static str, detail: String) -> Broken {
 
 /// Checks that a condition holds; `seen` is shown when it does not.
 #[track_caller]
-pub(super) fn holds(condition: bool, promise: &'static str, seen: impl fmt::Debug) -> Outcome {
+pub(in crate::testkit) fn holds(condition: bool, promise: &'static str, seen: impl fmt::Debug) -> Outcome {
     if condition { Ok(()) } else { Err(broken(promise, format!("seen: {seen:?}"))) }
 }
 
 /// Checks that two values are the same.
 #[track_caller]
-pub(super) fn same<T: fmt::Debug + PartialEq>(seen: T, expected: T, promise: &'static str) -> Outcome {
+pub(in crate::testkit) fn same<T: fmt::Debug + PartialEq>(
+    seen: T,
+    expected: T,
+    promise: &'static str,
+) -> Outcome {
     if seen == expected {
         return Ok(());
     }
@@ -92,7 +99,7 @@ pub(super) fn same<T: fmt::Debug + PartialEq>(seen: T, expected: T, promise: &'s
 
 /// Checks that a call is refused, and how.
 #[track_caller]
-pub(super) fn refused<T: fmt::Debug>(
+pub(in crate::testkit) fn refused<T: fmt::Debug>(
     answer: BusResult<T>,
     kind: ErrorKind,
     promise: &'static str,
@@ -106,13 +113,13 @@ pub(super) fn refused<T: fmt::Debug>(
 
 /// The one that must be there.
 #[track_caller]
-pub(super) fn present<T>(value: Option<T>, promise: &'static str) -> Result<T, Broken> {
+pub(in crate::testkit) fn present<T>(value: Option<T>, promise: &'static str) -> Result<T, Broken> {
     value.ok_or_else(|| broken(promise, "nothing is there".into()))
 }
 
 /// Waits no longer than ten seconds.
 #[track_caller]
-pub(super) fn soon<T>(
+pub(in crate::testkit) fn soon<T>(
     wait: impl Future<Output = T>,
     promise: &'static str,
 ) -> impl Future<Output = Result<T, Broken>> {

@@ -1,0 +1,244 @@
+//! One user's tree, as files.
+
+use super::Hands;
+use super::backup::{failed, sync_folder};
+use super::parcel::{ENTRIES, Entry, EntryKind, FORMAT, HEADER, HISTORY, Header, TEXTS};
+use crate::decode::get;
+use crate::documents::history::all_steps;
+use crate::documents::keeping::keep_at;
+use crate::documents::node::{self, Node, join};
+use crate::documents::rights::all_granted;
+use crate::fault::{OrFault, damaged};
+use crate::file::{beside, real_path};
+use crate::hub::Hub;
+use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
+use serde_json::{Map, json};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use vextir_core::context::Revision;
+use vextir_core::{Error, ErrorKind, Name, Result};
+
+/// How many entries of a folder are read at once.
+const PAGE: usize = 256;
+
+/// What was exported; see [`Hub::export`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// Folders, the root among them.
+    pub folders: u64,
+    /// Documents.
+    pub documents: u64,
+}
+
+impl Hub {
+    /// Writes one user's tree into a new folder, as it is at this moment: documents, guides, metadata, rights, and a
+    /// summary of their history, as JSON lines, with each text in a file of its own. What others share with the user
+    /// is theirs and not in it; neither is what was removed, nor who is in which group.
+    ///
+    /// | file | what is in it |
+    /// |---|---|
+    /// | `export.json` | `format` (1), `user`, `at` |
+    /// | `entries.jsonl` | a line for each folder and document: `uid`, `path`, `kind` (`folder`, `text`, `json`), `bytes`, `version`, `created`, `updated`, `metadata`, `restricted`, `granted`, `keep` |
+    /// | `history.jsonl` | a line for each change that is kept: `uid`, `what`, `version`, `at`, `user`, `agent`, `driver`, `cause` |
+    /// | `texts/<uid>.txt`, `.json` | what a document holds, or a folder's guide says |
+    ///
+    /// It is written beside its path, as `<folder>.part`, and gets its name when it is whole. It is not encrypted; only
+    /// its owner may open it, where the file system has such rights.
+    ///
+    /// # Errors
+    /// `Conflict`: there is something at `folder`, or at `<folder>.part`. `Unavailable`: it cannot be written.
+    pub async fn export(&self, user: impl Into<Name>, folder: impl AsRef<Path>) -> Result<Exported> {
+        let (user, folder) = (user.into(), folder.as_ref().to_owned());
+        self.keeper().run(move |hands| export(hands, user, &folder)).await
+    }
+}
+
+fn export(hands: &Hands, user: Name, folder: &Path) -> Result<Exported> {
+    let folder = real_path(folder)?;
+    let conflict = |path: &Path, what: &str| {
+        Error::new(ErrorKind::Conflict, format!("{} is there already; {what}", path.display()))
+    };
+    if fs::symlink_metadata(&folder).is_ok() {
+        return Err(conflict(&folder, "choose another folder for the export"));
+    }
+    let part = Part::begin(&folder)?;
+    let (target, own) = (part.0.clone(), hands.clone());
+    let exported = hands.read_long(move |connection| {
+        let snapshot = connection.unchecked_transaction().or_fault()?;
+        let exported = write(&snapshot, &own, &user, &target)?;
+        snapshot.finish().or_fault()?;
+        Ok(exported)
+    })?;
+    if fs::symlink_metadata(&folder).is_ok() {
+        return Err(conflict(&folder, "choose another folder for the export"));
+    }
+    fs::rename(&part.0, &folder).map_err(|error| failed(&folder, error))?;
+    sync_folder(&folder);
+    Ok(exported)
+}
+
+/// What is being written. It is removed again unless it got its name.
+struct Part(PathBuf);
+
+impl Part {
+    fn begin(folder: &Path) -> Result<Self> {
+        let part = beside(folder, ".part");
+        private_folder(&part).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "{} is there: another export is under way, or was cut off; remove it then",
+                    part.display()
+                ),
+            ),
+            _ => failed(&part, error),
+        })?;
+        private_folder(&part.join(TEXTS)).map_err(|error| failed(&part, error))?;
+        Ok(Self(part))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It is not there any more when it was finished.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// A file of JSON lines.
+struct Lines(PathBuf, BufWriter<File>);
+
+impl Lines {
+    fn begin(path: PathBuf) -> Result<Self> {
+        let file = File::create_new(&path).map_err(|error| failed(&path, error))?;
+        Ok(Self(path, BufWriter::new(file)))
+    }
+
+    fn push(&mut self, line: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_vec(line).map_err(|_| damaged("a row"))?;
+        text.push(b'\n');
+        self.1.write_all(&text).map_err(|error| failed(&self.0, error))
+    }
+
+    fn finish(self) -> Result<()> {
+        let Self(path, lines) = self;
+        let synced =
+            lines.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        synced.map_err(|error| failed(&path, error))
+    }
+}
+
+fn write(connection: &Connection, hands: &Hands, user: &Name, folder: &Path) -> Result<Exported> {
+    let mut header = Lines::begin(folder.join(HEADER))?;
+    header.push(&Header { format: FORMAT, user: user.to_string(), at: hands.clock.now() })?;
+    header.finish()?;
+    let mut entries = Lines::begin(folder.join(ENTRIES))?;
+    let mut history = Lines::begin(folder.join(HISTORY))?;
+    let mut exported = Exported::default();
+    // Folders that are being gone through: each with its path, and the last name that was met.
+    let mut open = Vec::new();
+    if let Some(root) = node::root(connection, user)? {
+        put(connection, (&mut entries, &mut history), (folder, user), &root, "/")?;
+        exported.folders += 1;
+        open.push((root, "/".to_owned(), String::new()));
+    }
+    while let Some((top, path, after)) = open.last_mut() {
+        let page = node::children(connection, top.id, after, PAGE)?;
+        let Some(next) = page.first() else {
+            open.pop();
+            continue;
+        };
+        // Documents are taken one after the other, and a folder is gone into at once.
+        let count = page.iter().take_while(|node| node.is_document()).count().max(1);
+        let path = path.clone();
+        after.clone_from(&page[count - 1].name.to_string());
+        let inner = (!next.is_document()).then(|| (next.clone(), join(&path, [next.name.as_str()])));
+        for node in &page[..count] {
+            hands.go_on()?;
+            let counted = if node.is_document() { &mut exported.documents } else { &mut exported.folders };
+            *counted += 1;
+            let path = join(&path, [node.name.as_str()]);
+            put(connection, (&mut entries, &mut history), (folder, user), node, &path)?;
+        }
+        open.extend(inner.map(|(node, path)| (node, path, String::new())));
+    }
+    entries.finish()?;
+    history.finish()?;
+    Ok(exported)
+}
+
+/// One folder or document.
+fn put(
+    connection: &Connection,
+    (entries, history): (&mut Lines, &mut Lines),
+    (folder, owner): (&Path, &Name),
+    node: &Node,
+    path: &str,
+) -> Result<()> {
+    let found = connection
+        .prepare_cached("SELECT kind, content, metadata, version FROM document WHERE node = ?1")
+        .and_then(|mut statement| {
+            let columns = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Option<String>>(2)?,
+                    row.get::<_, i64>(3)?,
+                ))
+            };
+            statement.query_row([node.id], columns).optional()
+        })
+        .or_fault()?;
+    let kind = match &found {
+        _ if !node.is_document() => EntryKind::Folder,
+        Some((0, ..)) => EntryKind::Text,
+        _ => EntryKind::Json,
+    };
+    let mut entry = Entry {
+        uid: uid(connection, node.id)?,
+        path: path.to_owned(),
+        kind,
+        bytes: found.as_ref().map(|(_, content, ..)| content.len() as u64),
+        version: 0,
+        created: node.created,
+        updated: node.updated,
+        metadata: Map::new(),
+        restricted: node.restricted,
+        granted: all_granted(connection, node.id)?,
+        keep: keep_at(connection, node.id)?,
+    };
+    if let Some((_, content, metadata, version)) = found {
+        entry.version = version.unsigned_abs();
+        if let Some(metadata) = metadata {
+            entry.metadata = serde_json::from_str(&metadata).map_err(|_| damaged(path))?;
+        }
+        let file = folder.join(TEXTS).join(entry.file());
+        fs::write(&file, content).map_err(|error| failed(&file, error))?;
+    }
+    entries.push(&entry)?;
+    for Revision { what, version, at, by, .. } in all_steps(connection, owner, node.id)? {
+        history.push(&json!({
+            "uid": entry.uid, "what": what, "version": version, "at": at,
+            "user": by.user, "agent": by.agent, "driver": by.driver, "cause": by.cause,
+        }))?;
+    }
+    Ok(())
+}
+
+fn uid(connection: &Connection, id: i64) -> Result<String> {
+    let bytes: Vec<u8> = connection
+        .prepare_cached("SELECT uid FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| Ok(get(row, 0))))
+        .or_fault()??;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
