@@ -4,7 +4,7 @@ use crate::{exact, hits, paths, stored};
 use serde_json::json;
 use std::time::Duration;
 use vextir_context::Hub;
-use vextir_core::context::{ContentKind, Context, ContextStore, Why};
+use vextir_core::context::{ContentKind, Context, Why};
 use vextir_core::{Clock, ErrorKind, SystemClock};
 
 async fn mail(context: &Context) {
@@ -162,5 +162,4 @@ async fn a_user_without_documents_finds_nothing() {
     assert!(found.hits.is_empty() && found.behind == 0 && !found.rebuilding);
     mail(&hub.context("ann")).await;
     assert!(hits(&hub.context("nobody"), "june").await.is_empty());
-    assert!(hub.incarnation() > 0);
 }
