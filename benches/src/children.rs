@@ -25,6 +25,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("latency_eager", |trial| ours::latency(trial, true)),
     ("idle", ours::idle),
     ("million", ours::million),
+    ("search", ours::search),
+    ("search_write", ours::search_write),
 ];
 
 /// Runs one round and prints its figures, each on one line.

@@ -21,6 +21,7 @@ pub(crate) enum Unit {
     /// Of processor time.
     CpuMilliseconds,
     Mebibytes,
+    Percent,
 }
 
 impl Measurement {
@@ -52,6 +53,7 @@ impl Unit {
             Unit::Nanoseconds => format!("{value:.0} ns"),
             Unit::CpuMilliseconds => format!("{value:.1} ms cpu"),
             Unit::Mebibytes => format!("{value:.1} MiB"),
+            Unit::Percent => format!("{value:.1} %"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod event_loop;
 mod latency;
 mod lifetime;
 mod route;
+mod search;
 
 pub(crate) use drain::drain;
 pub(crate) use emit::durable_emit;
@@ -17,6 +18,7 @@ pub(crate) use event_loop::{durable_loop, memory_loop};
 pub(crate) use latency::latency;
 pub(crate) use lifetime::{idle, million};
 pub(crate) use route::route;
+pub(crate) use search::{search, search_write};
 
 use std::future::Future;
 
@@ -34,3 +36,6 @@ fn block_on<T>(workload: impl Future<Output = Result<T>>) -> Result<T> {
 fn open(trial: &Trial) -> Result<Hub> {
     Ok(Hub::open(trial.folder.join("vextir.db"))?)
 }
+
+#[cfg(test)]
+mod tests;

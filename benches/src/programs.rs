@@ -37,7 +37,7 @@ impl Program {
 
     /// Whether it runs in each round, or once because it takes a minute.
     pub(crate) fn every_round(self) -> bool {
-        !matches!(self, Program::Child("idle" | "million"))
+        !matches!(self, Program::Child("idle" | "million" | "search"))
     }
 
     pub(crate) fn name(self) -> String {

@@ -56,7 +56,7 @@ pub(crate) fn select(options: &Options) -> Vec<Row> {
 }
 
 pub(crate) fn all() -> Vec<Row> {
-    [limits(), peers(), resources()].concat()
+    [limits(), peers(), resources(), searching()].concat()
 }
 
 /// Ours beside what SQLite, the disk and a hash map can do, with the same rows.
@@ -95,8 +95,10 @@ fn peers() -> Vec<Row> {
             .reach(15.0, 40.0),
         beside("drain of 10,000", "drain_10000", "apalis, fresh file", apalis(10_000, "fresh"))
             .reach(100.0, 250.0),
-        beside("drain of 1,000", "drain_1000", "apalis, optimized file", apalis(1_000, "optimized")),
-        beside("drain of 10,000", "drain_10000", "apalis, optimized file", apalis(10_000, "optimized")),
+        beside("drain of 1,000", "drain_1000", "apalis, optimized file", apalis(1_000, "optimized"))
+            .reach(15.0, 40.0),
+        beside("drain of 10,000", "drain_10000", "apalis, optimized file", apalis(10_000, "optimized"))
+            .reach(100.0, 250.0),
         beside("in-memory loop, 256 in flight", "memory_loop", "ractor ask, 64 callers", Program::Ractor)
             .reach(0.1, 0.3),
     ]
@@ -118,6 +120,41 @@ fn resources() -> Vec<Row> {
     ]
 }
 
+/// Searching 100,000 documents, beside SQLite and a plain scan of the same file.
+fn searching() -> Vec<Row> {
+    let of = |program, name| Figure { program: Program::Child(program), name: Some(name) };
+    let (one, scan) = ("search", ("exact scan", of("search", "scan")));
+    let less = |name, ours, against| Row {
+        name,
+        ours,
+        against: Some(against),
+        wants: Wants::Less,
+        floor: None,
+        goal: None,
+    };
+    let recall = ("", of(one, "recall"));
+    vec![
+        less("search by words, top 10", of(one, "words"), ("raw FTS5", of(one, "words_raw"))).reach(2.0, 1.5),
+        less("search by meaning, top 10", of(one, "meaning"), scan).reach(0.03, 0.02),
+        less("search by meaning, a hundredth is open", of(one, "meaning_hundredth"), scan).reach(0.03, 0.01),
+        Row {
+            against: None,
+            wants: Wants::More,
+            ..less("recall of searching by meaning", of(one, "recall"), recall)
+        }
+        .reach(99.0, 99.5),
+        Row {
+            wants: Wants::More,
+            ..less(
+                "write with the index",
+                of("search_write", "indexed"),
+                ("without", of("search_write", "plain")),
+            )
+        }
+        .reach(0.90, 0.98),
+    ]
+}
+
 /// A row between two workloads of this program.
 fn row(name: &'static str, ours: &'static str, label: &'static str, limit: &'static str) -> Row {
     beside(name, ours, label, Program::Child(limit))
@@ -132,5 +169,17 @@ fn beside(name: &'static str, ours: &'static str, label: &'static str, against: 
         wants: Wants::More,
         floor: None,
         goal: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_judged() {
+        for row in all() {
+            assert!(row.floor.is_some() && row.goal.is_some(), "{} has no bounds", row.name);
+        }
     }
 }

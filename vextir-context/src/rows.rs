@@ -44,6 +44,8 @@ pub(crate) struct Counts {
     deliveries: usize,
     unrouted: usize,
     pub(crate) parked: usize,
+    /// How many of the parked ones handlers made.
+    pub(crate) made: usize,
     pub(crate) dead: usize,
     unclaimed: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
@@ -212,6 +214,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         deliveries: size("SELECT count(*) FROM delivery")?,
         unrouted: size("SELECT count(*) FROM unrouted")?,
         parked: size("SELECT count(*) FROM parked")?,
+        made: size("SELECT count(*) FROM parked WHERE root IS NOT NULL")?,
         dead: size("SELECT count(*) FROM dead")?,
         unclaimed: size("SELECT count(*) FROM unclaimed")?,
         trimmed: stored_number(connection, "trimmed")?,
@@ -231,8 +234,8 @@ impl Rows for SqlRows<'_> {
         (self.counts.open(), self.backlog)
     }
 
-    fn waiting(&self) -> usize {
-        self.counts.parked
+    fn waiting(&self) -> (usize, usize) {
+        (self.counts.parked - self.counts.made, self.counts.made)
     }
 
     fn add_event(&mut self, event: &Event, policy: Option<&Name>) -> Result<Sequence> {
@@ -241,6 +244,10 @@ impl Rows for SqlRows<'_> {
 
     fn find_event(&mut self, user: &Name, id: &EventId) -> Result<Option<Logged>> {
         queries::find(self.connection, user, id)
+    }
+
+    fn has_event(&mut self, sequence: Sequence) -> Result<bool> {
+        self.is_there(sequence)
     }
 
     fn add_unrouted(&mut self, sequence: Sequence) -> Result<()> {
@@ -356,6 +363,10 @@ impl Rows for SqlRows<'_> {
 
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()> {
         self.write_driver(driver, version)
+    }
+
+    fn holds_documents(&self) -> bool {
+        true
     }
 
     fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>> {

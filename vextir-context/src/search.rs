@@ -55,7 +55,7 @@ use vextir_core::{Actor, Error, ErrorKind, Result};
 use words::Asked;
 
 /// How many documents an arm finds at least, if there are so many: their order decides.
-const LEAST: usize = 50;
+const LEAST: usize = 20;
 
 /// How many changes are looked at to tell how far the index is behind.
 const BEHIND: i64 = 1_000;

@@ -209,8 +209,8 @@ impl<'c> Writer<'c> {
             tracing::warn!(%error, "the next due time could not be read");
         }
         let counts = &self.rows.counts;
-        let status =
-            BusStatus::new(counts.head, counts.open(), self.limits.backlog).with_waiting(counts.parked);
+        let status = BusStatus::new(counts.head, counts.open(), self.limits.backlog)
+            .with_waiting(counts.parked - counts.made, counts.made);
         self.shared.status.send_if_modified(|old| std::mem::replace(old, status) != status);
         let head = self.rows.desk.head;
         self.shared.changes.send_if_modified(|old| std::mem::replace(old, head) != head);

@@ -67,7 +67,7 @@ pub struct Lease {
     pub user: Name,
     /// What it may use.
     pub limits: Limits,
-    /// Events used.
+    /// Events used; a delayed one from when it begins to wait.
     pub events: u64,
     /// Other units used.
     pub units: BTreeMap<Name, u64>,

@@ -120,7 +120,8 @@ struct Kernel {
 /// # Observing
 ///
 /// Each step is a [`tracing`](https://docs.rs/tracing) span: `accept`, `authorize`, `route`, `settle` at level
-/// debug, `handle` at level info, with the ids of the event and of its causal tree. Through the
+/// debug, `handle` at level info, with the ids of the event and of its causal tree. An eager driver's event is handled
+/// and settled before it is stored: if that is refused, its spans are there all the same. Through the
 /// [`metrics`](https://docs.rs/metrics) facade (install a recorder before the processor is built):
 ///
 /// | metric | kind | labels | counts |

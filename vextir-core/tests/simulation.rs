@@ -36,7 +36,8 @@ fn jobs(count: u32) -> impl Iterator<Item = Event> {
     (0..count).map(|n| Event::new("job").with_data(json!(n)))
 }
 
-/// Split, check (fails at first), join; with ordering keys, delays and an eager step.
+/// Split, check (fails at first), join; with ordering keys, delays and an eager driver, which is eager only for what
+/// comes from outside.
 fn pipeline(app: vextir::ProcessorBuilder) -> vextir::ProcessorBuilder {
     let split = answers(Manifest::new("split").handles("job"), |event, cx| {
         let later = cx.now().after(Duration::from_secs(3_600));
@@ -69,9 +70,10 @@ fn pipeline(app: vextir::ProcessorBuilder) -> vextir::ProcessorBuilder {
 fn drivers_without_a_fault_end_alike_wherever_the_process_dies() {
     let checked = Simulation::new(pipeline)
         .events(jobs(3))
+        .event(Event::new("checked").with_data(json!("from outside")))
         .seeds(0..3)
         .whatever_the_order()
-        .invariant("every part is noted", |(), run| run.count("noted") == 9)
+        .invariant("every part is noted", |(), run| run.count("noted") == 10)
         .invariant("a failure is a letter", |(), run| run.dead_letters.len() == 1 && run.count("error") == 1)
         .check()
         .unwrap_or_else(|finding| panic!("{finding}"));

@@ -18,6 +18,13 @@ type Fields = BTreeMap<&'static str, String>;
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<(&'static str, Fields)>>>);
 
+impl Spans {
+    fn fields(&self, id: &Id, change: impl FnOnce(&mut Fields)) {
+        let mut spans = self.0.lock().unwrap();
+        change(&mut spans[usize::try_from(id.into_u64()).unwrap() - 1].1);
+    }
+}
+
 struct Reader<'a>(&'a mut Fields);
 
 impl Visit for Reader<'_> {
@@ -39,19 +46,26 @@ impl Subscriber for Spans {
         Id::from_u64(spans.len() as u64)
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, id: &Id, values: &Record<'_>) {
+        self.fields(id, |fields| values.record(&mut Reader(fields)));
+    }
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, _: &LogLine<'_>) {}
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, id: &Id) {
+        self.fields(id, |fields| drop(fields.insert("entered", "yes".to_owned())));
+    }
     fn exit(&self, _: &Id) {}
 }
 
-struct Echo;
+struct Echo {
+    eager: bool,
+}
 
 #[vextir::async_trait]
 impl Driver for Echo {
     fn manifest(&self) -> Manifest {
-        Manifest::new("echo").handles("ping")
+        let ping = vextir::Capability::new("ping").effect(vextir::Effect::Reads);
+        Manifest::new("echo").can(ping).with_eager(self.eager)
     }
 
     async fn handle_event(&self, _: Event, _: &Ctx) -> HandlerResult {
@@ -59,24 +73,33 @@ impl Driver for Echo {
     }
 }
 
+/// An eager driver does its steps before the commit; they are the same ones.
 #[tokio::test]
 async fn each_step_is_a_span_with_the_ids_of_the_causal_tree() {
-    let spans = Spans::default();
-    let _guard = tracing::subscriber::set_default(spans.clone());
-    let app = Processor::builder(MemoryBus::new()).driver(Echo).start().await.unwrap();
-    app.process_event(Event::new("ping").with_id("evt_1".parse().unwrap())).await.unwrap();
-    app.shutdown().await.unwrap();
+    for eager in [false, true] {
+        let spans = Spans::default();
+        let _guard = tracing::subscriber::set_default(spans.clone());
+        let app = Processor::builder(MemoryBus::new()).driver(Echo { eager }).start().await.unwrap();
+        app.process_event(Event::new("ping").with_id("evt_1".parse().unwrap())).await.unwrap();
+        app.shutdown().await.unwrap();
 
-    let spans = spans.0.lock().unwrap();
-    let steps: Vec<&str> = spans.iter().map(|(name, _)| *name).collect();
-    // The event, then its output inside the settlement.
-    assert_eq!(steps, ["accept", "authorize", "route", "handle", "settle", "accept", "authorize", "route"]);
-    for (name, fields) in spans.iter().skip(1) {
-        assert_eq!(fields.get("root").map(String::as_str), Some("evt_1"), "{name} names its tree");
+        let spans = spans.0.lock().unwrap();
+        let steps: Vec<&str> = spans.iter().map(|(name, _)| *name).collect();
+        // The event, then its output inside the settlement.
+        let expected = ["accept", "authorize", "route", "handle", "settle", "accept", "authorize", "route"];
+        assert_eq!(steps, expected, "eager: {eager}");
+        for (name, fields) in spans.iter() {
+            assert_eq!(fields.get("root").map(String::as_str), Some("evt_1"), "{name} names its tree");
+            assert!(fields.contains_key("event"), "{name} names its event");
+            assert!(fields.contains_key("entered"), "{name} was entered");
+        }
+        for (name, fields) in &spans[..5] {
+            assert_eq!(fields["event"], "evt_1", "{name}");
+        }
+        let (_, handle) = &spans[3];
+        assert_eq!((handle["driver"].as_str(), handle["attempt"].as_str()), ("echo", "1"));
+        let (_, output) = &spans[5];
+        assert_eq!((output["event_type"].as_str(), output["cause"].as_str()), ("pong", "evt_1"));
+        assert_ne!(output["event"], "evt_1");
     }
-    let (_, handle) = spans.iter().find(|(name, _)| *name == "handle").unwrap();
-    assert_eq!((handle["driver"].as_str(), handle["event"].as_str()), ("echo", "evt_1"));
-    assert_eq!(handle["attempt"], "1");
-    let (_, output) = &spans[5];
-    assert_eq!((output["event_type"].as_str(), output["cause"].as_str()), ("pong", "evt_1"));
 }

@@ -24,6 +24,8 @@ pub struct Found {
     pub outputs: usize,
     /// How many pairs of outputs were compared for their order.
     pub ordered: usize,
+    /// How many events an operator approved.
+    pub approved: usize,
     /// How many deliveries were dead letters because the process died whenever they ran.
     pub buried: usize,
     /// How many documents its handlers wrote.
@@ -98,6 +100,9 @@ async fn hub_is_right(hub: &Hub, told: &Told, found: &mut Found) -> Result<()> {
         found.violation("every event belongs to a tree of the log", &strays[0].event.id);
     }
     order_is_kept(&log, &trees.by_id, found)?;
+    keys_are_in_order(&trees.roots, found)?;
+    let audit = hub.audit(0, usize::MAX >> 1).await?;
+    found.approved = audit.iter().filter(|(_, record)| record.act == "approve").count();
     documents_are_right(hub, &log, found).await?;
     nothing_waits(hub, found).await
 }
@@ -247,6 +252,21 @@ fn order_is_kept(log: &[Logged], by_id: &HashMap<&EventId, &Logged>, found: &mut
     Ok(())
 }
 
+/// An event that waits for an approval is passed by none of its key: they stand in the log as they were emitted.
+fn keys_are_in_order(roots: &[&Logged], found: &mut Found) -> Result<()> {
+    let mut last: HashMap<(&Name, &Name), u64> = HashMap::new();
+    for root in roots {
+        let event = &root.event;
+        let Some(key) = &event.ordering_key else { continue };
+        let (_, n, _) = work::parts(event)?;
+        if let Some(before) = last.insert((&event.user_id, key), n) {
+            let case = format_args!("{n} came after {before} under {key} of {}", event.user_id);
+            found.expect(before < n, "nothing passes a held event of its key", case);
+        }
+    }
+    Ok(())
+}
+
 /// What a handler wrote is there with its output, once, and not without it.
 async fn documents_are_right(hub: &Hub, log: &[Logged], found: &mut Found) -> Result<()> {
     let mut expected: HashMap<(Name, String), Option<EventId>> = HashMap::new();
@@ -298,11 +318,11 @@ async fn nothing_waits(hub: &Hub, found: &mut Found) -> Result<()> {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, roots, outputs, ordered, documents, buried, violations } = self;
+        let Self { acknowledged, roots, outputs, ordered, approved, documents, buried, violations } = self;
         write!(
             f,
             "{acknowledged} events acknowledged, {roots} stored, {outputs} outputs, {ordered} in order of a key, \
-             {documents} documents, {buried} killed too often: "
+             {approved} approved, {documents} documents, {buried} killed too often: "
         )?;
         if violations.is_empty() {
             return write!(f, "every promise holds");

@@ -14,11 +14,19 @@ const DRAIN: Duration = Duration::from_secs(120);
 async fn start(file: &Path) -> Result<Processor> {
     let hub = Hub::builder(file).backlog(300).open()?;
     let retry = RetryPolicy { base: Duration::from_millis(5), cap: Duration::from_millis(20) };
-    let mut builder = Processor::builder(hub).retry(retry);
+    let mut builder = Processor::builder(hub).retry(retry).authorizer(work::Asks);
     for driver in work::drivers() {
         builder = builder.driver(driver);
     }
     Ok(builder.start().await?)
+}
+
+/// What an operator does: approves what is held.
+async fn approve(app: &Processor) -> Result<()> {
+    for held in app.bus().parked(Hold::Approval, 100).await? {
+        app.approve(&held, "nothing against it").await?;
+    }
+    Ok(())
 }
 
 /// Emits until it is killed. `next` has the number that each emitter begins with: all before it were acknowledged.
@@ -45,6 +53,13 @@ pub async fn load(file: &Path, next: Vec<u64>) -> Result<()> {
             Ok(())
         });
     }
+    let operated = app.clone();
+    emitters.spawn(async move {
+        loop {
+            approve(&operated).await?;
+            tokio::time::sleep(Duration::from_micros(fastrand::u64(0..8_000))).await;
+        }
+    });
     while let Some(ended) = emitters.join_next().await {
         let ended: Result<()> = ended?;
         ended?;
@@ -61,9 +76,10 @@ pub async fn drain(file: &Path) -> Result<()> {
     let rest = async {
         loop {
             app.idle().await;
-            let waits = !app.bus().parked(Hold::Delayed, 1).await?.is_empty();
-            if !waits && app.bus().status().borrow().open == 0 {
-                return Ok::<(), vextir_core::Error>(());
+            approve(&app).await?;
+            let status = *app.bus().status().borrow();
+            if (status.open, status.waiting) == (0, 0) {
+                return Result::Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use std::time::Duration;
 use vextir_core::prelude::*;
-use vextir_core::{Capability, Effect, Event, Failure, Timestamp};
+use vextir_core::{
+    AuthorizeRequest, Authorizer, Capability, Decision, Effect, Event, Failure, Timestamp, Verdict,
+};
 
 /// The emitters' users; an emitter is known by its index.
 pub const USERS: [&str; 3] = ["ann", "bob", "local"];
@@ -13,6 +15,8 @@ pub const WITH_IDS: usize = 1;
 const HOPS: u64 = 4;
 const ITEMS: u64 = 5;
 const KEYS: u64 = 4;
+/// Of so many jobs with an ordering key one waits for the operator.
+const ASKED: u64 = 5;
 const KINDS: [&str; 7] =
     ["chain.step", "fan.out", "ordered.job", "flaky.job", "later.out", "quick.job", "bad.job"];
 
@@ -75,6 +79,21 @@ pub fn expected(root_type: &str) -> Vec<(&'static str, u64)> {
 /// Whether an event is a root of the load.
 pub fn is_root(event: &Event) -> bool {
     event.root_id.is_none() && KINDS.contains(&&*event.event_type)
+}
+
+/// Holds some of the jobs that have an ordering key until they are approved, and with them what comes behind.
+#[derive(Debug)]
+pub struct Asks;
+
+#[vextir_core::async_trait]
+impl Authorizer for Asks {
+    async fn authorize(&self, request: &AuthorizeRequest<'_>) -> vextir_core::Result<Verdict> {
+        let event = request.event;
+        if event.event_type == "ordered.job" && parts(event)?.1.is_multiple_of(ASKED) {
+            return Ok(Verdict::Hold(Decision::new("asks", "the operator decides")));
+        }
+        Ok(Verdict::Allow)
+    }
 }
 
 /// A driver of a plain function.

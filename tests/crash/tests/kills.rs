@@ -17,7 +17,10 @@ fn a_program_that_is_killed_loses_nothing_and_doubles_nothing() {
     let report = run(folder.path(), 15, 1);
     assert!(report.found.violations.is_empty(), "{}", report.found);
     assert!(
-        report.found.acknowledged > 100 && report.found.ordered > 10 && report.found.documents > 50,
+        report.found.acknowledged > 100
+            && report.found.ordered > 10
+            && report.found.documents > 50
+            && report.found.approved > 3,
         "too little happened: {}",
         report.found
     );

@@ -36,6 +36,7 @@ impl SqlRows<'_> {
         bind_event(&mut statement, 6, &parked.event)?;
         statement.raw_execute().or_fault()?;
         self.counts.parked += 1;
+        self.counts.made += usize::from(parked.is_made());
         self.due_changed = true;
         self.grown += 256 + parked.event.data.len() as u64;
         Ok(())
@@ -53,10 +54,10 @@ impl SqlRows<'_> {
     }
 
     pub(super) fn delete_parked(&mut self, number: u64) -> Result<bool> {
-        let gone =
-            self.cached("DELETE FROM parked WHERE number = ?1")?.execute([signed(number)]).or_fault()?;
-        self.forget_parked(gone);
-        Ok(gone == 1)
+        let sql = "DELETE FROM parked WHERE number = ?1 RETURNING root IS NOT NULL";
+        let gone = self.cached(sql)?.query_row([signed(number)], |row| row.get(0)).optional().or_fault()?;
+        self.forget_parked(gone.as_slice());
+        Ok(gone.is_some())
     }
 
     pub(super) fn delete_parked_of(&mut self, user: &Name, root: &EventId) -> Result<usize> {
@@ -64,16 +65,22 @@ impl SqlRows<'_> {
             return Ok(0);
         }
         let sql = "DELETE FROM parked WHERE number IN
-                   (SELECT number FROM parked WHERE root = ?1 UNION ALL SELECT number FROM parked WHERE id = ?1)";
-        let gone = self.cached(sql)?.execute([Key::new(user, root)]).or_fault()?;
-        self.forget_parked(gone);
-        Ok(gone)
+                   (SELECT number FROM parked WHERE root = ?1 UNION ALL SELECT number FROM parked WHERE id = ?1)
+                   RETURNING root IS NOT NULL";
+        let mut statement = self.cached(sql)?;
+        let gone = statement.query_map([Key::new(user, root)], |row| row.get(0)).or_fault()?;
+        let gone: Vec<bool> = gone.collect::<Result<_, _>>().or_fault()?;
+        self.forget_parked(&gone);
+        Ok(gone.len())
     }
 
-    fn forget_parked(&mut self, gone: usize) {
-        if gone > 0 {
+    /// For each event that went, whether a handler had made it.
+    fn forget_parked(&mut self, gone: &[bool]) {
+        if !gone.is_empty() {
             self.writes += 1;
-            self.counts.parked = self.counts.parked.saturating_sub(gone);
+            let made = gone.iter().filter(|made| **made).count();
+            self.counts.parked = self.counts.parked.saturating_sub(gone.len());
+            self.counts.made = self.counts.made.saturating_sub(made);
             self.due_changed = true;
         }
     }

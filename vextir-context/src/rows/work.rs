@@ -78,14 +78,15 @@ impl SqlRows<'_> {
         if sequence <= self.retiring {
             self.needed_again.push(sequence);
         }
-        if sequence > self.counts.trimmed {
-            return Ok(());
-        }
-        let there = self.cached("SELECT 1 FROM log WHERE seq = ?1")?.exists([signed(sequence)]).or_fault()?;
-        if there {
+        if self.is_there(sequence)? {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Stale, format!("retention removed event {sequence} of the log")))
+    }
+
+    pub(super) fn is_there(&self, sequence: Sequence) -> Result<bool> {
+        Ok(sequence > self.counts.trimmed
+            || self.cached("SELECT 1 FROM log WHERE seq = ?1")?.exists([signed(sequence)]).or_fault()?)
     }
 
     pub(super) fn delete_delivery(&mut self, position: Position) -> Result<bool> {

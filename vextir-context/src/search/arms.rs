@@ -1,14 +1,14 @@
 //! The three ways to find documents. Each asks for rights by itself, and goes on until it has enough that may be found.
 
 use super::sieve::{Candidate, Sieve};
-use super::signatures::{Table, signs};
+use super::signatures::Table;
 use super::words::{Asked, fold};
 use super::{entry, ids};
 use crate::decode::get;
 use crate::documents::node::{self, NodeId};
 use crate::fault::OrFault;
 use rusqlite::OptionalExtension;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use vextir_core::Result;
 
@@ -175,23 +175,48 @@ pub(super) fn by_meaning(
         }
         is_looked_into(tree) && (open.contains(&place) || granted.contains(&ids::node(row)))
     };
-    let mut left = RESCORED;
-    let mut best: HashMap<NodeId, (f32, i64, Rc<Candidate>)> = HashMap::new();
-    for row in table.nearest(&signs(vector), (RESCORED, LOOKED_AT), is_open) {
-        let Some(candidate) = sieve.admit(ids::node(row))? else { continue };
-        let Some(nearness) = nearness(sieve, row, vector)? else { continue };
-        left -= 1;
-        let place = best.entry(candidate.node).or_insert((nearness, row, candidate));
-        if nearness > place.0 {
-            (place.0, place.1) = (nearness, row);
+    let rows = table.nearest(vector, (RESCORED, LOOKED_AT), is_open);
+    rescore(sieve, rows, (vector, floor), want)
+}
+
+/// Compares rows exactly, and gives the documents that may be found, nearest first. What the tables in memory let
+/// through may be read; whether it is there, and is what is asked for, is seen last where that is rarely not so.
+fn rescore(
+    sieve: &mut Sieve<'_, '_>,
+    rows: Vec<i64>,
+    (vector, floor): (&[f32], f32),
+    want: usize,
+) -> Result<Ranked> {
+    let mut rows = rows.into_iter();
+    let mut near: Vec<(f32, i64)> = Vec::new();
+    loop {
+        let (before, mut left) = (near.len(), RESCORED);
+        while left > 0
+            && let Some(row) = rows.next()
+        {
+            if (sieve.is_plain() || sieve.admit(ids::node(row))?.is_some())
+                && let Some(nearness) = nearness(sieve, row, vector)?
+            {
+                left -= 1;
+                if nearness >= floor {
+                    near.push((nearness, row));
+                }
+            }
         }
-        if left == 0 {
-            break;
+        near.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        let (mut found, mut met, mut is_missed) = (Vec::new(), HashSet::new(), false);
+        for (_, row) in &near {
+            if found.len() < want && met.insert(ids::node(*row)) {
+                match sieve.admit(ids::node(*row))? {
+                    Some(candidate) => found.push((candidate, *row)),
+                    None => is_missed = true,
+                }
+            }
+        }
+        if found.len() >= want || !is_missed || near.len() == before {
+            return Ok(found);
         }
     }
-    let mut found: Vec<_> = best.into_values().filter(|(nearness, ..)| *nearness >= floor).collect();
-    found.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.2.path.cmp(&other.2.path)));
-    Ok(found.into_iter().take(want).map(|(_, row, candidate)| (candidate, row)).collect())
 }
 
 /// The cosine of a stored vector and another one.

@@ -72,6 +72,15 @@ impl<'c, 's> Sieve<'c, 's> {
         self.eyes.actor.agent.is_none() && self.search.under.is_none()
     }
 
+    /// Whether nothing but the place of a document matters.
+    pub(super) fn is_plain(&self) -> bool {
+        let search = self.search;
+        search.kind.is_none()
+            && search.since.is_none()
+            && search.until.is_none()
+            && search.metadata.is_empty()
+    }
+
     /// Whether documents in a folder may be found, as far as the folder tells.
     pub(super) fn admits_folder(&mut self, folder: NodeId) -> Result<bool> {
         let Some(place) = self.eyes.folder(folder)?.filter(|place| place.is_readable()) else {

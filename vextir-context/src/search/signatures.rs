@@ -10,6 +10,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use vextir_core::Result;
 
+/// How many times more rows are taken by the bits that differ than are needed in the end.
+const WIDER: usize = 10;
+
 /// All signatures of a hub; empty until somebody searches by meaning.
 #[derive(Debug, Clone)]
 pub(crate) struct Signatures(Arc<RwLock<Table>>);
@@ -233,16 +236,32 @@ impl Table {
         met.map(|(index, (_, folder))| (u32::try_from(index).unwrap_or(u32::MAX), *folder)).collect()
     }
 
-    /// The rows that may be looked at, nearest first by bits that differ; at least the `want` nearest, and no more
-    /// than `most`.
+    /// The rows that may be looked at, nearest first: about `most`. Those that differ in the fewest bits, put into order by how far
+    /// the vector goes along each of their bits, which tells more.
     pub(super) fn nearest(
+        &self,
+        to: &[f32],
+        (want, most): (usize, usize),
+        is_open: impl Fn(i64, u32) -> bool,
+    ) -> Vec<i64> {
+        let along = Along::new(to, self.stride);
+        let mut found: Vec<(f32, u32)> = Vec::new();
+        for index in self.fewest(&signs(to), (want * WIDER, most), is_open) {
+            let from = index as usize * self.stride;
+            found.push((along.of(&self.bits[from..from + self.stride]), index));
+        }
+        found.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        found.into_iter().map(|(_, index)| self.rows[index as usize]).collect()
+    }
+
+    /// The rows with the fewest bits that differ: the `want` best and those as good as the last of them.
+    fn fewest(
         &self,
         to: &[u64],
         (want, most): (usize, usize),
         is_open: impl Fn(i64, u32) -> bool,
-    ) -> Vec<i64> {
-        let longest = self.stride * 64;
-        let mut counts = vec![0_usize; longest + 1];
+    ) -> Vec<u32> {
+        let mut counts = vec![0_usize; self.stride * 64 + 1];
         let mut found: Vec<(u16, u32)> = Vec::new();
         for (index, (row, place)) in self.rows.iter().zip(&self.places).enumerate() {
             if !is_open(*row, *place) {
@@ -264,9 +283,33 @@ impl Table {
             }
         }
         found.retain(|(distance, _)| usize::from(*distance) <= last);
-        found.sort_unstable();
-        found.truncate(most);
-        found.into_iter().map(|(_, index)| self.rows[index as usize]).collect()
+        if found.len() > most {
+            found.sort_unstable();
+            found.truncate(most);
+        }
+        found.into_iter().map(|(_, index)| index).collect()
+    }
+}
+
+/// How far a vector goes along signs, eight of them at once.
+struct Along(Vec<[f32; 256]>);
+
+impl Along {
+    fn new(vector: &[f32], stride: usize) -> Self {
+        let mut sums = vec![[0.0; 256]; stride * 8];
+        for (sums, part) in sums.iter_mut().zip(vector.chunks(8)) {
+            sums[0] = -part.iter().sum::<f32>();
+            for (index, value) in part.iter().enumerate() {
+                let (without, with) = sums.split_at_mut(1 << index);
+                with.iter_mut().zip(without).for_each(|(with, without)| *with = *without + 2.0 * value);
+            }
+        }
+        Self(sums)
+    }
+
+    fn of(&self, bits: &[u64]) -> f32 {
+        let bytes = bits.iter().flat_map(|word| word.to_le_bytes());
+        bytes.zip(&self.0).map(|(byte, sums)| sums[usize::from(byte)]).sum()
     }
 }
 
@@ -286,17 +329,22 @@ mod tests {
     fn the_nearest_open_rows_come_first() {
         let row = |node| ids::row(1, node, 0).unwrap();
         let mut table =
-            table(&[(row(10), 5, 0b1111), (row(11), 5, 0b0001), (row(12), 6, 0), (row(13), 5, 0b0111)]);
+            table(&[(row(10), 5, 0b0000), (row(11), 5, 0b1110), (row(12), 6, 0b1111), (row(13), 5, 0b1101)]);
         let all = |_, _| true;
-        assert_eq!(table.nearest(&[0], (2, 9), all), [row(12), row(11)]);
-        assert_eq!(table.nearest(&[0], (9, 3), all), [row(12), row(11), row(13)]);
+        let to = [0.1, 1.0, 2.0, 3.0];
+        assert_eq!(
+            table.nearest(&to, (9, 9), all),
+            [row(12), row(11), row(13), row(10)],
+            "the first bit matters least"
+        );
+        assert_eq!(table.nearest(&to, (9, 1), all), [row(12)], "the fewest bits that differ");
         let folder = table.folders_of(|tree| tree == 1)[0];
         assert_eq!(folder, (0, 5));
-        assert_eq!(table.nearest(&[0], (9, 9), |_, place| place != 0), [row(12)]);
+        assert_eq!(table.nearest(&to, (9, 9), |_, place| place != 0), [row(12)]);
         table.remove(&HashSet::from([11, 12]));
-        assert_eq!(table.nearest(&[0], (9, 9), all), [row(13), row(10)]);
+        assert_eq!(table.nearest(&to, (9, 9), all), [row(13), row(10)]);
         table.relocate(7, &HashMap::from([(13, 6)]));
-        assert_eq!(table.nearest(&[0], (9, 9), |_, place| place != 0), [row(13)]);
+        assert_eq!(table.nearest(&to, (9, 9), |_, place| place != 0), [row(13)]);
     }
 
     #[test]

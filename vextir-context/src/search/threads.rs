@@ -28,6 +28,8 @@ pub(super) fn start(path: &Path, allowed: Duration) -> Result<(mpsc::Sender<Read
     let mut threads = Vec::with_capacity(THREADS);
     for _ in 0..THREADS {
         let mut connection = file::open_reader(path)?;
+        // Vectors lie far apart.
+        connection.execute_batch("PRAGMA cache_size = -8000").or_fault()?;
         let (began, base) = (Arc::new(AtomicU64::new(0)), Instant::now());
         let beginning = began.clone();
         let is_over = move || since(base).saturating_sub(beginning.load(Ordering::Relaxed)) > micros(allowed);

@@ -7,7 +7,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use vextir_context::Hub;
-use vextir_core::{ErrorKind, EventBus, EventBusExt};
+use vextir_core::{ErrorKind, EventBus, EventBusExt, EventFilter};
 
 /// A hub's file, closed in order.
 async fn sound() -> (TempDir, PathBuf) {
@@ -193,4 +193,28 @@ async fn damage_that_shows_later_is_an_error_and_not_a_panic() {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("restore a backup"), "{error}");
     hub.emit(event("b")).await.unwrap();
+}
+
+/// SQLite calls text what it was told is text, and looks at none of its bytes.
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_an_error_that_says_so_and_not_a_guess() {
+    for (column, word) in [("type", "a text"), ("data", "a text"), ("user", "a text")] {
+        let (_folder, path) = sound().await;
+        let writer = Connection::open(&path).unwrap();
+        let damage = format!("UPDATE log SET {column} = CAST(x'22ff22' AS TEXT) WHERE seq = 1");
+        assert_eq!(writer.execute(&damage, []).unwrap(), 1);
+        drop(writer);
+        let hub = Hub::open(&path).unwrap();
+        for answer in
+            [hub.read(0, &EventFilter::all(), 10).await.map(drop), hub.pending(0, 10).await.map(drop)]
+        {
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{column}: {error}");
+            assert!(error.to_string().contains(word), "{column}: {error}");
+            assert!(error.to_string().contains("restore a backup"), "{column}: {error}");
+        }
+        // What is sound can still be read, and the hub goes on.
+        hub.emit(event("b")).await.unwrap();
+        assert_eq!(hub.read(1, &EventFilter::all(), 10).await.unwrap().events.len(), 2);
+    }
 }

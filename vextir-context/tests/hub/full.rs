@@ -1,6 +1,7 @@
 //! No room: what needs some is refused, nothing is lost, and it goes on when there is room again.
 
 use crate::{append, done, event, large, page, reopen, routed, settle};
+use std::path::Path;
 use std::time::Duration;
 use vextir_context::{Hub, HubBuilder};
 use vextir_core::bus::Command;
@@ -9,7 +10,7 @@ use vextir_core::{ErrorKind, EventBus};
 const LIMIT: u64 = 1 << 20;
 
 /// Fills a hub with work until it refuses; the number of events that it took.
-async fn fill(hub: &Hub) -> usize {
+pub(crate) async fn fill(hub: &Hub) -> usize {
     for taken in 0.. {
         match hub.commit(Command::append(vec![routed(large(10_000), "one")])).await {
             Ok(_) => {}
@@ -23,7 +24,7 @@ async fn fill(hub: &Hub) -> usize {
     unreachable!()
 }
 
-fn small(folder: &std::path::Path) -> HubBuilder {
+fn small(folder: &Path) -> HubBuilder {
     Hub::builder(folder.join("hub.db")).max_bytes(LIMIT)
 }
 

@@ -3,6 +3,8 @@
 
 mod crowd;
 mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
 mod full;
 mod lock;
 mod retention;

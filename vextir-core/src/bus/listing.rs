@@ -14,8 +14,10 @@ pub struct BusStatus {
     pub open: usize,
     /// How many of them the bus takes before it says busy.
     pub limit: usize,
-    /// Delayed and held events, which the same limit bounds.
+    /// Delayed and held events. The same limit bounds those from outside and those that handlers made, each apart.
     pub waiting: usize,
+    /// How many of them handlers made.
+    pub made: usize,
 }
 
 /// What the processor has to do beside deliveries. Apart from [`BusStatus`], because it changes rarely.
@@ -32,19 +34,25 @@ impl BusStatus {
     /// A status with this log head, this much open work, and this limit.
     #[must_use]
     pub fn new(head: Sequence, open: usize, limit: usize) -> Self {
-        Self { head, open, limit, waiting: 0 }
+        Self { head, open, limit, waiting: 0, made: 0 }
     }
 
-    /// The same with this many delayed and held events.
+    /// The same with this many delayed and held events from outside, and this many that handlers made.
     #[must_use]
-    pub fn with_waiting(self, waiting: usize) -> Self {
-        Self { waiting, ..self }
+    pub fn with_waiting(self, outside: usize, made: usize) -> Self {
+        Self { waiting: outside + made, made, ..self }
     }
 
     /// Whether there is room in the backlog for an append.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.open < self.limit
+    }
+
+    /// Whether there is room for one more delayed or held event that a handler made.
+    #[must_use]
+    pub fn has_room_to_wait(&self) -> bool {
+        self.made < self.limit
     }
 }
 
@@ -155,6 +163,14 @@ pub struct Parked {
     pub since: Timestamp,
     /// Order of arrival.
     pub number: u64,
+}
+
+impl Parked {
+    /// Whether a handler made it; otherwise it came from outside.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.event.root() != &self.event.id
+    }
 }
 
 /// A delivery that failed for good.

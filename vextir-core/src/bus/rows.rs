@@ -1,7 +1,10 @@
 //! The row operations from which every back end with transactions is made.
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
-use crate::{Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Name, Result, Timestamp, Version};
+use crate::{
+    Actor, AuditRecord, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result, Timestamp,
+    Version,
+};
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
 ///
@@ -15,8 +18,8 @@ pub trait Rows {
     /// Deliveries and unrouted events that are not settled, and how many are allowed.
     fn backlog(&self) -> (usize, usize);
 
-    /// Parked events: delayed and held.
-    fn waiting(&self) -> usize;
+    /// Parked events, delayed and held: those from outside, and those that handlers made.
+    fn waiting(&self) -> (usize, usize);
 
     /// Adds an event to the log and returns its sequence.
     ///
@@ -28,6 +31,12 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn find_event(&mut self, user: &Name, id: &EventId) -> Result<Option<Logged>>;
+
+    /// Whether the log still has the event with this sequence, whole.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn has_event(&mut self, sequence: Sequence) -> Result<bool>;
 
     /// Notes that a logged event waits to be routed.
     ///
@@ -176,9 +185,20 @@ pub trait Rows {
     /// Storage failed.
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()>;
 
+    /// Whether the back end holds documents. What would change some is refused where it does not.
+    fn holds_documents(&self) -> bool {
+        false
+    }
     /// Applies changes of documents; the new version for each, 0 for one that is not about content.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless the back end holds documents.
-    fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>>;
+    /// A change does not fit, or is not allowed: the command is taken back whole. Storage failed.
+    fn apply_changes(&mut self, _actor: &Actor, _changes: &[Change]) -> Result<Vec<Version>> {
+        Err(no_documents())
+    }
+}
+
+pub(super) fn no_documents() -> Error {
+    let message = "the bus holds no documents, and something is to be changed in the context; use a Hub";
+    Error::new(ErrorKind::Unsupported, message)
 }

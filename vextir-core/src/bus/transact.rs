@@ -15,7 +15,9 @@ use crate::{Limits, Result};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BusLimits {
-    /// Open deliveries and unrouted events before an append is refused as busy. 100,000 by default.
+    /// Open deliveries and unrouted events before an append is refused as busy. 100,000 by default. As many delayed
+    /// and held events may wait from outside, before an append of more is refused, and as many that handlers made,
+    /// before an attempt that makes more has failed.
     pub backlog: usize,
     /// What a causal tree may use when nobody says otherwise.
     pub lease: Limits,

@@ -6,6 +6,7 @@ use crate::bus::Delivery;
 use crate::notice::refuse_kernels_name;
 use crate::{Error, Event, EventId, Name, Origin, Result};
 use std::panic::AssertUnwindSafe;
+use tracing::field::{Empty, display};
 
 /// Where an output comes from.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,9 @@ pub(super) struct Accepted {
 impl Kernel {
     /// Stamps and checks an event from outside: the root of a new causal tree.
     pub(super) fn accept(&self, mut event: Event, origin: &Origin, typed: bool) -> Result<Accepted> {
-        let _step = tracing::debug_span!("accept", event_type = %event.event_type).entered();
+        let step =
+            tracing::debug_span!("accept", event_type = %event.event_type, event = Empty, root = Empty);
+        let step = step.entered();
         let now = self.clock.now();
         let minted = event.id.is_unset();
         let fresh = minted.then(|| self.ids.next(now));
@@ -52,6 +55,7 @@ impl Kernel {
         }
         envelope.root_id = None;
         envelope.depth = 0;
+        step.record("event", display(&event.id)).record("root", display(event.root()));
         self.check_source(&event, origin)?;
         self.check(&event, typed)?;
         Ok(Accepted { event, minted })
@@ -66,8 +70,8 @@ impl Kernel {
     ) -> Result<Accepted> {
         let delivery = from.delivery;
         let handled = &delivery.event;
-        let _step = tracing::debug_span!(
-            "accept", event_type = %event.event_type, root = %handled.root(), cause = %cause.id
+        let step = tracing::debug_span!(
+            "accept", event_type = %event.event_type, event = Empty, root = %handled.root(), cause = %cause.id
         )
         .entered();
         let minted = event.id.is_unset();
@@ -100,6 +104,7 @@ impl Kernel {
                 envelope.metadata.entry(trace.into()).or_insert_with(|| value.clone());
             }
         }
+        step.record("event", display(&event.id));
         self.check(&event, false)?;
         Ok(Accepted { event, minted })
     }

@@ -18,15 +18,15 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is done about an event that no driver handles.
+/// What is done about an event that no driver handles. Events of the category `output` are no orphans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
     /// Stored, counted ([`Processor::orphans`]), and logged once for each type.
     #[default]
     Report,
-    /// Refused to its emitter, and not stored; counted all the same. Events of the category `output` are no orphans,
-    /// and what handlers emit is stored.
+    /// Refused to who emits it from outside, counted, and not stored. An orphan that a handler emits, that was
+    /// delayed, or that went to the bus directly is reported: there is nobody to refuse it to.
     Refuse,
 }
 
@@ -134,6 +134,9 @@ impl ProcessorBuilder {
     }
 
     /// How many deliveries of one driver wait in memory; more wait in the log's tables. 10,000 by default.
+    /// As many again may stand behind busy ordering keys, and of more of those the place alone is kept in memory.
+    /// An event of a higher priority than what waits in the tables goes ahead of it, a quarter as many of them at a
+    /// time; one with an ordering key keeps its place.
     pub fn queue_capacity(mut self, deliveries: usize) -> Self {
         self.room.queue = deliveries.max(1);
         self

@@ -5,7 +5,7 @@ use super::Kernel;
 use super::accept::check_payload;
 use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::route::Targets;
-use crate::bus::{Command, Entry, Hold, Logged, Parked, Release, Route};
+use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::notice::is_kernels_own;
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
@@ -135,7 +135,13 @@ impl Kernel {
         let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
         audit.extend(approved);
-        let place = self.route(&event, &verdict, &targets);
+        // Held at its tree's limit until now, and not due yet.
+        let early = event.deliver_at.is_some_and(|at| at > self.clock.now());
+        let place = if early && !approval && !matches!(verdict, Verdict::Hold(_)) {
+            Place::Parked(Hold::Delayed, None)
+        } else {
+            self.route(&event, &verdict, &targets)
+        };
         let (user, id) = (event.user_id.clone(), event.id.clone());
         let entry = match verdict {
             Verdict::Deny(_) => None,

@@ -3,8 +3,10 @@
 
 use super::Kernel;
 use super::handle::Attempt;
+use super::settle::step;
 use crate::bus::{Delivery, Entry, Outcome, Place, Settlement};
 use std::sync::Arc;
+use tracing::Instrument;
 
 impl Kernel {
     /// Runs the eager handlers of events that have no others. What is not ready at once, or fails, goes the
@@ -42,7 +44,8 @@ impl Kernel {
                 driver.lane().give_slot();
                 self.pump(driver);
                 let Some(attempt) = attempt else { break };
-                let Some(settlement) = self.eager_settlement(&delivery, attempt).await else { break };
+                let settlement = self.eager_settlement(&delivery, attempt).instrument(step(&delivery));
+                let Some(settlement) = settlement.await else { break };
                 settled.push(settlement);
             }
             entry.eager = settled;
@@ -58,6 +61,10 @@ impl Kernel {
         let done = self.outputs(delivery, result.ok()?, effects.outputs).await.ok()?;
         if done.entries.iter().any(|entry| !entry.minted) {
             // An id of its own may be stored already: that is looked up when it is settled the normal way.
+            return None;
+        }
+        if done.entries.iter().any(|entry| matches!(entry.place, Place::Parked(..))) {
+            // There may be no room for what waits.
             return None;
         }
         let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };

@@ -116,9 +116,7 @@ impl Kernel {
             }
             answer => (append, answer?),
         };
-        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
-            self.announce(settlement, &receipt);
-        }
+        self.conclude_eager(&append.entries, &receipt);
         meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }
@@ -171,6 +169,19 @@ impl Kernel {
         Ok(Arc::new(Append { entries, checkpoints, audit }))
     }
 
+    /// After the commit, for the deliveries that were settled in it.
+    fn conclude_eager(&self, entries: &[Entry], receipt: &Receipt) {
+        for (entry, appended) in entries.iter().zip(&receipt.appended) {
+            for settlement in &entry.eager {
+                self.announce(settlement, receipt);
+                let driver = self.routes().driver(&settlement.delivery.driver).cloned();
+                if let Some(driver) = driver.filter(|_| appended.fresh && !appended.parked) {
+                    driver.meters.done();
+                }
+            }
+        }
+    }
+
     /// Accept, authorize, route for one event from outside.
     async fn admit(
         &self,
@@ -212,6 +223,7 @@ impl Kernel {
     fn refuse_orphan(&self, event: &Event, orphan: bool) -> Result<()> {
         if orphan && self.orphan_policy == Orphans::Refuse && event.category != Category::Output {
             self.note_orphan(event);
+            meters::refused("route");
             return Err(Error::new(
                 ErrorKind::Invalid,
                 format!("{}: no driver handles this type; register one, or check the name", event.event_type),

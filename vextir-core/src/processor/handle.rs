@@ -14,9 +14,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
-/// An eager handler that took longer runs the normal way.
+/// An eager handler that took longer, on the processor's clock, runs the normal way.
 const EAGER: Duration = Duration::from_millis(1);
 
 /// A handler that waits for nothing and takes no longer shares a task with others.
@@ -33,19 +33,10 @@ type Caught = Result<HandlerResult, Box<dyn Any + Send>>;
 impl Kernel {
     /// Runs the handler to its end, or to its timeout.
     pub(super) async fn attempt(self: &Arc<Self>, driver: &Registered, delivery: &Delivery) -> Attempt {
-        let event = &delivery.event;
-        let span = tracing::info_span!(
-            "handle",
-            driver = %driver.id,
-            event = %event.id,
-            event_type = %event.event_type,
-            root = %event.root(),
-            cause = event.correlation_id.as_ref().map(tracing::field::display),
-            attempt = delivery.attempt + 1,
-        );
         let begun = Instant::now();
         let cx = self.context(delivery);
-        let result = self.with_timeout(driver, event.clone(), &cx).instrument(span).await;
+        let work = self.with_timeout(driver, delivery.event.clone(), &cx);
+        let result = work.instrument(step(delivery)).await;
         driver.meters.handled(begun.elapsed());
         Attempt { result, effects: cx.take_effects() }
     }
@@ -57,14 +48,15 @@ impl Kernel {
         delivery: &Delivery,
     ) -> Option<Attempt> {
         let cx = self.context(delivery);
-        let begun = Instant::now();
+        let begun = self.clock.now();
         let mut work =
             AssertUnwindSafe(driver.driver.handle_event(delivery.event.clone(), &cx)).catch_unwind();
-        let caught = poll_once(Pin::new(&mut work)).await?;
-        if begun.elapsed() > EAGER {
+        let caught = poll_once(Pin::new(&mut work)).instrument(step(delivery)).await?;
+        let took = self.clock.now().since(begun);
+        if took > EAGER {
             return None;
         }
-        driver.meters.handled(begun.elapsed());
+        driver.meters.handled(took);
         let result = flatten(caught);
         drop(work);
         Some(Attempt { result, effects: cx.take_effects() })
@@ -92,6 +84,20 @@ impl Kernel {
             ))),
         }
     }
+}
+
+/// The step as tracing shows it.
+fn step(delivery: &Delivery) -> Span {
+    let event = &delivery.event;
+    tracing::info_span!(
+        "handle",
+        driver = %delivery.driver,
+        event = %event.id,
+        event_type = %event.event_type,
+        root = %event.root(),
+        cause = event.correlation_id.as_ref().map(tracing::field::display),
+        attempt = delivery.attempt + 1,
+    )
 }
 
 /// Polls once, with the task's own waker.

@@ -62,4 +62,14 @@ mod tests {
         let asked = policy.decide(FailureClass::Transient, Some(Duration::from_secs(9)), 1, 1, 0.5);
         assert_eq!(asked, Next::Retry(Duration::from_secs(9)));
     }
+
+    #[test]
+    fn a_pause_is_spread_by_half_of_it_either_way() {
+        let policy = RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(1) };
+        let pause = |attempt, spread| policy.decide(FailureClass::Transient, None, attempt, 40, spread);
+        for (attempt, middle) in [(1, 100), (2, 200), (40, 1_000)] {
+            assert_eq!(pause(attempt, 0.0), Next::Retry(Duration::from_millis(middle / 2)));
+            assert_eq!(pause(attempt, 1.0), Next::Retry(Duration::from_millis(middle * 3 / 2)));
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// The longest text that is kept of a failure, in bytes.
 const MAX_REASON: usize = 4_096;
@@ -44,10 +44,7 @@ impl Kernel {
         attempt: Attempt,
     ) -> Settled {
         let Attempt { result, effects } = attempt;
-        let event = &delivery.event;
-        let step =
-            tracing::debug_span!("settle", driver = %driver.id, event = %event.id, root = %event.root());
-        self.settle_attempt(driver, delivery, result, effects).instrument(step).await
+        self.settle_attempt(driver, delivery, result, effects).instrument(step(delivery)).await
     }
 
     async fn settle_attempt(
@@ -67,7 +64,8 @@ impl Kernel {
             Ok(returned) => self
                 .outputs(delivery, returned, effects.outputs)
                 .await
-                .map_err(|error| Failure::permanent(format!("an output was refused: {error}"))),
+                .map_err(|error| Failure::permanent(format!("an output was refused: {error}")))
+                .and_then(|outputs| self.find_room(outputs)),
             Err(failure) => Err(failure),
         };
         let mut settlement = match done {
@@ -92,6 +90,19 @@ impl Kernel {
             }
             Err(error) => self.settle_refused(driver, delivery, &settlement, &error).await,
         }
+    }
+
+    /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
+    /// failed, and with the last attempt the delivery is a dead letter.
+    fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
+        let waits = |entry: &Entry| matches!(entry.place, Place::Parked(..));
+        if outputs.entries.iter().any(waits) && !self.bus.status().borrow().has_room_to_wait() {
+            return Err(Failure::transient(
+                "it emits a delayed or held event, and too many of those that handlers made wait already; \
+                 cancel or decide some, or raise the backlog limit of the bus",
+            ));
+        }
+        Ok(outputs)
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
@@ -280,6 +291,12 @@ impl Kernel {
             }
         }
     }
+}
+
+/// The step as tracing shows it.
+pub(super) fn step(delivery: &Delivery) -> Span {
+    let event = &delivery.event;
+    tracing::debug_span!("settle", driver = %delivery.driver, event = %event.id, root = %event.root())
 }
 
 fn shorten(mut text: String) -> String {

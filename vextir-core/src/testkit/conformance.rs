@@ -117,6 +117,7 @@ properties! {
         cursors_tell_logs_apart
         streams_show_everything_once
         retention_is_a_gap_and_not_silence
+        what_retention_removed_is_not_routed
         status_and_chores_follow_the_commits;
     work:
         deliveries_are_received_once_and_in_order
@@ -129,6 +130,8 @@ properties! {
     settle:
         success_is_one_commit
         a_refused_settlement_leaves_nothing
+        changes_of_documents_land_with_their_settlement
+        changes_of_an_eager_handler_land_with_its_event
         a_delivery_is_settled_once
         a_dead_delivery_is_a_letter
         an_output_known_by_its_own_id_is_not_doubled
@@ -139,6 +142,7 @@ properties! {
         a_tree_at_its_limit_is_held_and_says_so_once
         an_extension_lets_held_events_go
         an_extension_that_does_not_suffice_changes_no_order
+        a_delayed_event_draws_when_it_begins_to_wait
         the_kernels_own_events_draw_nothing;
     operate:
         cancel_drops_what_waits
@@ -168,6 +172,7 @@ properties! {
         everything_survives_when_the_bus_is_durable;
     load:
         a_full_backlog_is_busy
+        what_waits_is_bounded_and_counted_by_who_made_it
         commits_from_many_tasks_are_all_there_in_order
         a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
@@ -205,15 +210,16 @@ macro_rules! __bus_conformance {
             the_bus_gives_missing_ids_and_times checkpoints_land_with_their_events audit_is_kept_in_order
             the_log_is_read_in_commit_order a_filter_leaves_nothing_out pages_follow_each_other
             find_answers_with_the_logged_event cursors_tell_logs_apart streams_show_everything_once
-            retention_is_a_gap_and_not_silence status_and_chores_follow_the_commits
+            retention_is_a_gap_and_not_silence what_retention_removed_is_not_routed status_and_chores_follow_the_commits
             deliveries_are_received_once_and_in_order what_was_made_before_attach_is_pending
             unrouted_events_are_routed_once a_logged_event_that_is_held_keeps_its_place a_delivery_keeps_its_failed_attempts a_reclaim_is_counted
             drivers_are_known success_is_one_commit a_refused_settlement_leaves_nothing
+            changes_of_documents_land_with_their_settlement changes_of_an_eager_handler_land_with_its_event
             a_delivery_is_settled_once a_dead_delivery_is_a_letter an_output_known_by_its_own_id_is_not_doubled
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
-            the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
@@ -224,7 +230,7 @@ macro_rules! __bus_conformance {
             a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
-            everything_survives_when_the_bus_is_durable a_full_backlog_is_busy
+            everything_survives_when_the_bus_is_durable a_full_backlog_is_busy what_waits_is_bounded_and_counted_by_who_made_it
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }

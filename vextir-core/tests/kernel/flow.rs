@@ -1,7 +1,9 @@
 use crate::driver::{answers, driver, log, on, quick, types};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use vextir::prelude::*;
-use vextir::{ErrorKind, Limits, ManualClock, MemoryBus};
+use vextir::{Category, Clock, ErrorKind, Limits, ManualClock, MemoryBus, Orphans};
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 struct Ping {
@@ -260,4 +262,55 @@ async fn a_seeded_bus_gives_the_same_ids_for_the_same_commands() {
     };
     assert_eq!(id(7).await, id(7).await);
     assert_ne!(id(7).await, id(8).await);
+}
+
+#[tokio::test]
+async fn an_orphan_is_refused_where_that_is_wanted() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let worker = answers(Manifest::new("worker").handles("job"), |_| Ok(vec![Event::new("nobody.made")]));
+    let app = quick().clock(clock.clone()).orphans(Orphans::Refuse).driver(worker).start().await.unwrap();
+    let refused = app.emit(Event::new("nobody")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert!(refused.to_string().contains("nobody: no driver handles this type"), "{refused}");
+    let batch = vec![Event::new("job"), Event::new("nobody")];
+    assert_eq!(app.emit_all(batch).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert!(log(&app).await.is_empty(), "a refused orphan is not stored, nor is what came with it");
+
+    app.process_event(Event::new("job")).await.unwrap();
+    app.emit(Event::new("shown").with_category(Category::Output)).await.unwrap();
+    app.bus().emit(Event::new("nobody.raw")).await.unwrap();
+    let later = clock.now().after(Duration::from_secs(5));
+    app.emit(Event::new("nobody.later").with_deliver_at(later)).await.unwrap();
+    while log(&app).await.len() < 5 {
+        clock.advance(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    app.idle().await;
+    assert_eq!(types(&log(&app).await), ["job", "nobody.made", "shown", "nobody.raw", "nobody.later"]);
+    let counted: Vec<_> = app.orphans().into_iter().map(|(name, n)| (name.to_string(), n)).collect();
+    let expected = [("nobody", 2), ("nobody.later", 1), ("nobody.made", 1), ("nobody.raw", 1)];
+    assert_eq!(counted, expected.map(|(name, n)| (name.to_owned(), n)));
+}
+
+#[tokio::test]
+async fn an_eager_handler_is_timed_by_the_processors_clock() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (by, hand) = (calls.clone(), clock.clone());
+    let reads = |name: &'static str| vextir::Capability::new(name).effect(vextir::Effect::Reads);
+    let manifest = Manifest::new("quick").can(reads("sleeps")).can(reads("takes.long")).with_eager(true);
+    let eager = answers(manifest, move |event| {
+        by.fetch_add(1, Ordering::SeqCst);
+        match &*event.event_type {
+            "sleeps" => std::thread::sleep(Duration::from_millis(5)),
+            _ => hand.advance(Duration::from_millis(5)),
+        }
+        Ok(vec![])
+    });
+    let app = quick().clock(clock).driver(eager).start().await.unwrap();
+    for (event, expected) in [("sleeps", 1), ("takes.long", 3)] {
+        app.emit(Event::new(event)).await.unwrap();
+        app.idle().await;
+        assert_eq!(calls.load(Ordering::SeqCst), expected, "{event}");
+    }
 }

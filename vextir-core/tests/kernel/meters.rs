@@ -85,3 +85,28 @@ async fn what_happens_is_counted() {
     let expected = expected.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(counted, BTreeMap::from(expected));
 }
+
+#[tokio::test]
+async fn an_eager_driver_is_counted_as_any_other_and_an_event_once() {
+    let meters = Meters::default();
+    let _guard = metrics::set_default_local_recorder(&meters);
+    let ping = vextir::Capability::new("ping").effect(vextir::Effect::Reads);
+    let manifest = Manifest::new("quick").can(ping).with_eager(true);
+    let app = quick().driver(answers(manifest, |_| Ok(vec![]))).start().await.unwrap();
+    let ping = || Event::new("ping").with_id("evt_1".parse().unwrap());
+    app.emit(ping()).await.unwrap();
+    app.emit(ping()).await.unwrap();
+    app.emit_all(vec![Event::new("ping"), ping()]).await.unwrap();
+    app.idle().await;
+    app.shutdown().await.unwrap();
+
+    let counted = meters.0.lock().unwrap().clone();
+    let expected = [
+        ("vextir_deliveries_total driver=quick,outcome=done", 2),
+        ("vextir_events_accepted_total ", 2),
+        // It ran for each of them, before it was known that they are there.
+        ("vextir_handle_seconds driver=quick", 4),
+    ];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(counted, BTreeMap::from(expected));
+}

@@ -7,6 +7,7 @@ mod policies;
 mod requests;
 mod slow;
 mod tenants;
+mod waits;
 mod work;
 
 use crate::driver::{answers, driver, log, on, quick, types};

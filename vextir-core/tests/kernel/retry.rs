@@ -111,3 +111,35 @@ async fn an_error_handler_that_fails_causes_no_further_error() {
     assert_eq!(types(&outputs), ["error"]);
     assert_eq!(app.dead_letters(0, 10).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn pauses_differ() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let (base, cap) = (Duration::from_secs(10), Duration::from_secs(10));
+    let app = quick()
+        .clock(clock.clone())
+        .seed(7)
+        .retry(RetryPolicy { base, cap })
+        .driver(fails(3, Manifest::new("flaky").handles("job")))
+        .start()
+        .await
+        .unwrap();
+    app.emit(Event::new("job")).await.unwrap();
+    let mut pauses = Vec::new();
+    while pauses.len() < 3 {
+        match clock.until_next() {
+            Some(pause) => {
+                pauses.push(pause);
+                clock.advance(pause);
+            }
+            None => tokio::task::yield_now().await,
+        }
+    }
+    app.idle().await;
+    assert_eq!(types(&log(&app).await), ["job", "done"]);
+    assert!(pauses.iter().all(|pause| (base / 2..=base * 3 / 2).contains(pause)), "{pauses:?}");
+    assert!(
+        pauses[0] != pauses[1] && pauses[1] != pauses[2],
+        "they would all come again at once: {pauses:?}"
+    );
+}

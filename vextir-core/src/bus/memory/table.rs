@@ -7,8 +7,8 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    Actor, AuditRecord, Change, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name,
-    Result, Timestamp, Version,
+    AuditRecord, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
+    Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -24,6 +24,8 @@ pub(super) struct Table {
     pub(super) unclaimed: BTreeMap<Position, Delivery>,
     pub(super) unrouted: BTreeMap<Sequence, Logged>,
     pub(super) parked: BTreeMap<u64, Parked>,
+    /// How many of the parked ones handlers made.
+    made: usize,
     pub(super) delayed: BTreeSet<(Timestamp, u64)>,
     pub(super) dead: BTreeMap<Position, DeadLetter>,
     pub(super) audit: VecDeque<(u64, AuditRecord)>,
@@ -56,6 +58,7 @@ impl Table {
             unclaimed: BTreeMap::new(),
             unrouted: BTreeMap::new(),
             parked: BTreeMap::new(),
+            made: 0,
             delayed: BTreeSet::new(),
             dead: BTreeMap::new(),
             audit: VecDeque::new(),
@@ -86,7 +89,8 @@ impl Table {
 
     pub(super) fn status(&self) -> BusStatus {
         let (open, limit) = self.backlog();
-        BusStatus::new(self.head, open, limit).with_waiting(self.parked.len())
+        let (outside, made) = self.waiting();
+        BusStatus::new(self.head, open, limit).with_waiting(outside, made)
     }
 
     pub(super) fn chores(&self) -> Chores {
@@ -192,8 +196,8 @@ impl Rows for Table {
         (self.deliveries.len() + self.unrouted.len(), self.backlog)
     }
 
-    fn waiting(&self) -> usize {
-        self.parked.len()
+    fn waiting(&self) -> (usize, usize) {
+        (self.parked.len() - self.made, self.made)
     }
 
     fn add_event(&mut self, event: &Event, _policy: Option<&Name>) -> Result<Sequence> {
@@ -205,6 +209,10 @@ impl Rows for Table {
 
     fn find_event(&mut self, user: &Name, id: &EventId) -> Result<Option<Logged>> {
         Ok(self.logged(user, id))
+    }
+
+    fn has_event(&mut self, sequence: Sequence) -> Result<bool> {
+        Ok(self.at(sequence).is_some())
     }
 
     fn add_unrouted(&mut self, sequence: Sequence) -> Result<()> {
@@ -287,6 +295,7 @@ impl Rows for Table {
         self.number += 1;
         parked.number = self.number;
         self.parked.insert(self.number, parked.clone());
+        self.made += usize::from(parked.is_made());
         self.delayed.extend(due(parked));
         Ok(())
     }
@@ -300,6 +309,7 @@ impl Rows for Table {
 
     fn take_parked(&mut self, number: u64) -> Result<bool> {
         let Some(parked) = self.parked.remove(&number) else { return Ok(false) };
+        self.made -= usize::from(parked.is_made());
         if let Some(due) = due(&parked) {
             self.delayed.remove(&due);
         }
@@ -310,6 +320,7 @@ impl Rows for Table {
         let before = self.parked.len();
         self.parked.retain(|_, parked| parked.event.user_id != *user || parked.event.root() != root);
         self.delayed = self.parked.values().filter_map(due).collect();
+        self.made = self.parked.values().filter(|parked| parked.is_made()).count();
         Ok(before - self.parked.len())
     }
 
@@ -328,6 +339,7 @@ impl Rows for Table {
             }
             parked.hold = hold;
             parked.decision = decision.cloned().or(parked.decision.take());
+            self.delayed.extend(due(parked));
         }
         Ok(())
     }
@@ -380,12 +392,5 @@ impl Rows for Table {
     fn know_driver(&mut self, driver: &Name, version: &str) -> Result<()> {
         self.drivers.insert(driver.clone(), version.to_owned());
         Ok(())
-    }
-
-    fn apply_changes(&mut self, _actor: &Actor, _changes: &[Change]) -> Result<Vec<Version>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "the memory bus holds no documents, and something is to be changed in the context; use a Hub",
-        ))
     }
 }

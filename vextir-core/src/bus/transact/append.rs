@@ -25,6 +25,7 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn append(&mut self, append: &Append) -> Result<()> {
         let Append { entries, checkpoints, audit } = append;
         self.refuse_busy(entries)?;
+        entries.iter().flat_map(|entry| &entry.eager).try_for_each(|eager| self.need_documents(eager))?;
         let entries: Vec<_> = entries.iter().map(|entry| self.stamp(entry)).collect();
         if entries.iter().all(|one| one.minted && one.entry.key.is_none()) {
             entries.iter().try_for_each(|one| self.admit_root(one))?;
@@ -47,7 +48,8 @@ impl<R: Rows> Write<'_, R> {
         }
         let waits =
             |entry: &Entry| matches!(entry.place, Place::Parked(..)) || entry.event.deliver_at.is_some();
-        if self.rows.waiting() >= limit && entries.iter().any(waits) {
+        let (waiting, _) = self.rows.waiting();
+        if waiting >= limit && entries.iter().any(waits) {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "too many delayed and held events wait; cancel or decide some, or raise the backlog limit",
@@ -177,12 +179,16 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn admit(&mut self, event: &Event, entry: &Entry, place: &Place, ledger: bool) -> Result<()> {
         let deliveries = match place {
             Place::Parked(hold, decision) => {
-                return self.park(event, *hold, decision.clone(), entry.origin.as_ref());
+                // It counts from now on: what waits for its time is bounded by its tree's limits.
+                let used_up = if *hold == Hold::Delayed { self.draw(event, entry, false)? } else { None };
+                let (hold, decision) =
+                    used_up.map_or((*hold, decision.clone()), |used_up| (Hold::Lease, Some(used_up)));
+                return self.park(event, hold, decision, entry.origin.as_ref());
             }
             Place::Unrouted => None,
             Place::Routed(deliveries) => Some(deliveries),
         };
-        if ledger && let Some(decision) = self.draw(event, entry)? {
+        if ledger && let Some(decision) = self.draw(event, entry, false)? {
             return self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref());
         }
         self.log(event, entry, deliveries.map(|deliveries| &deliveries[..]), ledger)
@@ -211,18 +217,22 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
-    /// Draws the lease. When it is used up, the tree is held from now on, and what comes back says why.
-    pub(super) fn draw(&mut self, event: &Event, entry: &Entry) -> Result<Option<Decision>> {
+    /// Draws the lease. When it is used up, the tree is held from now on, and what comes back says why. What drew
+    /// before and gave it back (`again`) is not held because others are.
+    pub(super) fn draw(&mut self, event: &Event, entry: &Entry, again: bool) -> Result<Option<Decision>> {
         if entry.exempt {
             return Ok(None);
         }
         let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(None) };
-        if lease.state != LeaseState::Active {
+        let active = lease.state == LeaseState::Active;
+        if !active && !again {
             return Ok(Some(Decision::new("lease", "the tree is held at its limit")));
         }
         let Err(exceeded) = lease.draw_event(event.depth) else { return Ok(None) };
         lease.state = LeaseState::Held;
-        self.announce_held(event, &exceeded)?;
+        if active {
+            self.announce_held(event, &exceeded)?;
+        }
         let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
         Ok(Some(Decision::new("lease", reason)))
     }

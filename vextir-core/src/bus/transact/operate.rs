@@ -13,6 +13,10 @@ impl<R: Rows> Write<'_, R> {
         if *waiting && !self.rows.take_unrouted(sequence)? {
             return Err(Error::new(ErrorKind::Stale, format!("event {} was routed already", event.id)));
         }
+        if !*waiting && leaves_work(place) && !self.rows.has_event(sequence)? {
+            let message = format!("retention removed event {} of the log", event.id);
+            return Err(Error::new(ErrorKind::Stale, message));
+        }
         self.audit(audit)?;
         if let Some(checkpoint) = checkpoint {
             self.rows.set_checkpoint(checkpoint)?;
@@ -45,7 +49,12 @@ impl<R: Rows> Write<'_, R> {
         };
         let root = parked.event.root();
         self.audit(audit)?;
-        let state = self.rows.lease(user, root)?.map(|lease| lease.state);
+        let mut state = None;
+        if let Some(lease) = self.rows.lease(user, root)? {
+            state = Some(lease.state);
+            // It was drawn when it began to wait, and is drawn again where it goes on, or waits on, for its time.
+            lease.events = lease.events.saturating_sub(u64::from(parked.hold == Hold::Delayed));
+        }
         match entry.as_ref().filter(|_| state != Some(LeaseState::Cancelled)) {
             None => self.end_wait(&parked)?,
             Some(entry) => {
@@ -60,13 +69,18 @@ impl<R: Rows> Write<'_, R> {
     }
 
     fn release_into(&mut self, parked: &Parked, entry: &Entry) -> Result<()> {
-        let event = &entry.event;
+        let (event, drew) = (&entry.event, parked.hold == Hold::Delayed);
         // Held ones are released in their order; a delayed one joins its key now.
         let place = match parked.hold {
             Hold::Delayed => self.destination(event, &entry.place)?,
             _ => Cow::Borrowed(&entry.place),
         };
         let deliveries = match &*place {
+            Place::Parked(Hold::Delayed, decision) => {
+                let used_up = self.draw(event, entry, drew)?;
+                let hold = if used_up.is_some() { Hold::Lease } else { Hold::Delayed };
+                return self.wait_on(parked, entry, hold, used_up.as_ref().or(decision.as_ref()));
+            }
             Place::Parked(hold, decision) => return self.wait_on(parked, entry, *hold, decision.as_ref()),
             Place::Routed(deliveries) => Some(&deliveries[..]),
             Place::Unrouted => None,
@@ -77,7 +91,7 @@ impl<R: Rows> Write<'_, R> {
             return self.deliver(&logged.event, logged.sequence, deliveries.unwrap_or_default());
         }
         // Drawn while it still stands in its place, in case that it has to keep it.
-        if let Some(decision) = self.draw(event, entry)? {
+        if let Some(decision) = self.draw(event, entry, drew)? {
             return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
         }
         self.end_wait(parked)?;

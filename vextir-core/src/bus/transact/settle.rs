@@ -2,6 +2,7 @@
 
 use super::Write;
 use super::append::twins;
+use crate::bus::rows::no_documents;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Actor, Error, ErrorKind, LeaseState, Result};
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ impl<R: Rows> Write<'_, R> {
         if cancelled {
             return self.settle_late(settlement);
         }
+        self.need_documents(settlement)?;
         let known = match outcome {
             Outcome::Done { outputs, .. } => self.known_outputs(outputs)?,
             _ => HashSet::new(),
@@ -32,6 +34,16 @@ impl<R: Rows> Write<'_, R> {
             return Err(stale(settlement));
         }
         self.conclude(settlement, delivery, &known)
+    }
+
+    /// Refuses what changes documents, where there are none.
+    pub(super) fn need_documents(&self, settlement: &Settlement) -> Result<()> {
+        match &settlement.outcome {
+            Outcome::Done { changes, .. } if !changes.is_empty() && !self.rows.holds_documents() => {
+                Err(no_documents())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The outputs under ids of their own that are stored already: they are dropped.

@@ -2,8 +2,8 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Delivery, Entry, EventBus, Held, Hold, Release};
-use crate::{LeaseState, Limits, Name};
+use crate::bus::{Command, Delivery, Entry, EventBus, Held, Hold, Parked, Place, Release};
+use crate::{LeaseState, Limits, Name, Timestamp};
 use std::sync::Arc;
 
 pub(super) async fn a_ledger_counts_its_tree<S: BusUnderTest>(subject: S) -> Outcome {
@@ -162,6 +162,42 @@ pub(super) async fn an_extension_that_does_not_suffice_changes_no_order<S: BusUn
     same(after, before, "an event that its tree's lease still holds keeps its place before its key")?;
     let lease = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
     same((lease.state, lease.parked), (LeaseState::Held, 2), "and is counted once")
+}
+
+pub(super) async fn a_delayed_event_draws_when_it_begins_to_wait<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let limits = |events| Limits { events, ..Limits::default() };
+    let delivery = delivered(&*bus, Entry { limits: Some(Box::new(limits(2))), ..job("burst") }).await?;
+    let root = delivery.event.id.clone();
+    let later = |index| {
+        let mut entry = output(&delivery, index, "later", Place::Parked(Hold::Delayed, None));
+        entry.event.edit().deliver_at = Some(Timestamp::from_micros(1 + i64::from(index)));
+        entry
+    };
+    let receipt = bus.commit(done(&delivery, vec![later(0), later(1)])).await?;
+    same(receipt.notices.len(), 1, "a tree at its limit says so when an event begins to wait")?;
+    let ledger = async |state, events, parked, promise| {
+        let lease = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
+        same((lease.state, lease.events, lease.parked), (state, events, parked), promise)
+    };
+    ledger(LeaseState::Held, 2, 2, "a delayed event is drawn when it begins to wait").await?;
+    let (due, held) = (bus.parked(Hold::Delayed, 10).await?, bus.parked(Hold::Lease, 10).await?);
+    same((due.len(), held.len()), (1, 1), "at its limit a tree's delayed events are held")?;
+    let release = async |parked: &Parked, place: Option<Place>| {
+        let (user, id) = (user(), parked.event.id.clone());
+        let entry = place.map(|place| Entry { minted: true, ..Entry::new(parked.event.clone(), place) });
+        bus.commit(Command::Release(Box::new(Release { user, id, entry, audit: Vec::new() }))).await
+    };
+    let receipt = release(&due[0], Some(to(&["worker"]))).await?;
+    holds(!receipt.appended[0].parked, "what was drawn goes on when it is due", &receipt)?;
+    ledger(LeaseState::Held, 2, 1, "and is not drawn again").await?;
+    bus.commit(Command::Extend { user: user(), root: root.clone(), limits: limits(3), audit: Vec::new() })
+        .await?;
+    release(&held[0], Some(Place::Parked(Hold::Delayed, None))).await?;
+    ledger(LeaseState::Active, 3, 1, "what waits for its time again is drawn").await?;
+    same(bus.chores().borrow().next_due, Some(Timestamp::from_micros(2)), "and falls due")?;
+    release(&held[0], None).await?;
+    ledger(LeaseState::Active, 2, 0, "what is dropped was not used").await
 }
 
 pub(super) async fn the_kernels_own_events_draw_nothing<S: BusUnderTest>(subject: S) -> Outcome {

@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, EventBusExt, Place};
+use crate::bus::{Command, Entry, EventBusExt, Hold, Parked, Place, Release};
 use crate::{ErrorKind, Event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +38,40 @@ pub(super) async fn a_full_backlog_is_busy<S: BusUnderTest>(subject: S) -> Outco
     let outputs = (0..8).map(|index| output(&next, index, "out", to(&["worker"]))).collect();
     bus.commit(done(&next, outputs)).await?;
     holds(bus.status().borrow().open > 4, "a settlement is never refused as busy", *bus.status().borrow())
+}
+
+pub(super) async fn what_waits_is_bounded_and_counted_by_who_made_it<S: BusUnderTest>(subject: S) -> Outcome {
+    let Some(subject) = subject.with_backlog(2).await else { return Ok(()) };
+    let bus = subject.bus();
+    let waits = || Place::Parked(Hold::Approval, None);
+    let delivery = delivered(&*bus, job("ask")).await?;
+    let outputs = (0..3).map(|index| output(&delivery, index, "risky", waits())).collect();
+    bus.commit(done(&delivery, outputs)).await?;
+    let counts = || (bus.status().borrow().waiting, bus.status().borrow().made);
+    same(
+        counts(),
+        (3, 3),
+        "a settlement is never refused as busy, and the status says what handlers let wait",
+    )?;
+    same(bus.status().borrow().has_room_to_wait(), false, "and that there is no room for more")?;
+    for _ in 0..2 {
+        append(&*bus, vec![Entry::new(event("risky"), waits())]).await?;
+    }
+    same(counts(), (5, 3), "what handlers made leaves the room of what comes from outside")?;
+    let more = bus.commit(Command::append(vec![Entry::new(event("risky"), waits())])).await;
+    refused(more, ErrorKind::Busy, "which is bounded too")?;
+    let release = |parked: &Parked| {
+        let (user, id) = (user(), parked.event.id.clone());
+        bus.commit(Command::Release(Box::new(Release { user, id, entry: None, audit: Vec::new() })))
+    };
+    let held = bus.parked(Hold::Approval, 10).await?;
+    release(&held[0]).await?;
+    release(&held[4]).await?;
+    same(counts(), (3, 2), "what is released makes room")?;
+    append(&*bus, vec![Entry::new(event("risky"), waits())]).await?;
+    let (user, root) = (user(), delivery.event.id.clone());
+    bus.commit(Command::Cancel { user, root, audit: Vec::new() }).await?;
+    same(counts(), (2, 0), "and what is cancelled")
 }
 
 pub(super) async fn commits_from_many_tasks_are_all_there_in_order<S: BusUnderTest>(subject: S) -> Outcome {

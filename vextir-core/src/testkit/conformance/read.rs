@@ -2,8 +2,8 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Cursor, Entry, EventStream, Hold, Place, Start};
-use crate::{Category, Data, ErrorKind, EventFilter, Timestamp};
+use crate::bus::{Checkpoint, Command, Cursor, Entry, EventBus, EventStream, Hold, Place, Route, Start};
+use crate::{AuditRecord, Category, Data, Decision, ErrorKind, EventFilter, Timestamp};
 
 pub(super) async fn the_log_is_read_in_commit_order<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
@@ -168,20 +168,51 @@ pub(super) async fn streams_show_everything_once<S: BusUnderTest>(subject: S) ->
     writing.await.map_err(lost)?
 }
 
-pub(super) async fn retention_is_a_gap_and_not_silence<S: BusUnderTest>(subject: S) -> Outcome {
+pub(super) async fn what_retention_removed_is_not_routed<S: BusUnderTest>(subject: S) -> Outcome {
     let Some(subject) = subject.forgetful().await else { return Ok(()) };
     let bus = subject.bus();
+    append(&*bus, vec![Entry::new(event("gone"), to(&[]))]).await?;
+    let gone = log(&*bus).await?.remove(0);
+    fill_up(&*bus).await?;
+    let value = Some(serde_json::json!(1).into());
+    let note = Checkpoint { driver: "kernel".into(), key: "past".into(), value };
+    let route = Route {
+        sequence: gone.sequence,
+        audit: vec![AuditRecord::about(&gone.event, "limit", Decision::new("policy", "because"))],
+        event: gone.event,
+        place: to(&["worker"]),
+        limits: None,
+        waiting: false,
+        checkpoint: Some(note),
+    };
+    let answer = bus.commit(Command::Route(Box::new(route))).await;
+    refused(answer, ErrorKind::Stale, "an event that retention removed is not delivered")?;
+    let promise = "a refused routing leaves nothing behind";
+    same(bus.audit(0, 10).await?.len(), 0, promise)?;
+    same(bus.checkpoints(&"kernel".into(), "", 10).await?, vec![], promise)?;
+    same(bus.pending(0, 10).await?, vec![], promise)
+}
+
+/// Appends until retention has removed something.
+async fn fill_up(bus: &dyn EventBus) -> Outcome {
     let text = "x".repeat(4_000);
-    let waits = Entry::new(event("waits"), Place::Parked(Hold::Approval, None));
-    append(&*bus, vec![job("worked"), waits]).await?;
     let mut tries = 0;
     while bus.read(0, &EventFilter::all(), 1).await.is_ok() {
         tries += 1;
         holds(tries < 400, "retention removes the oldest events", tries)?;
         let big = Entry::new(event("big").with_data(serde_json::json!(text)), to(&[]));
-        append(&*bus, vec![big; 50]).await?;
+        append(bus, vec![big; 50]).await?;
         tokio::time::sleep(std::time::Duration::from_millis(u64::from(tries > 100) * 10)).await;
     }
+    Ok(())
+}
+
+pub(super) async fn retention_is_a_gap_and_not_silence<S: BusUnderTest>(subject: S) -> Outcome {
+    let Some(subject) = subject.forgetful().await else { return Ok(()) };
+    let bus = subject.bus();
+    let waits = Entry::new(event("waits"), Place::Parked(Hold::Approval, None));
+    append(&*bus, vec![job("worked"), waits]).await?;
+    fill_up(&*bus).await?;
     let answer = bus.read(0, &EventFilter::all(), 1).await;
     refused(answer, ErrorKind::Gap, "a read below what retention kept answers with a gap")?;
     let answer = bus.read(0, &EventFilter::try_from("nothing")?, 1).await;

@@ -2,8 +2,9 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Entry, Outcome as Ending, Settlement};
-use crate::{AuditRecord, Decision, ErrorKind, EventId};
+use crate::bus::{Command, Delivery, Entry, Outcome as Ending, Settlement};
+use crate::context::Intent;
+use crate::{AuditRecord, Change, Decision, ErrorKind, Event, EventId};
 use std::sync::Arc;
 
 pub(super) async fn success_is_one_commit<S: BusUnderTest>(subject: S) -> Outcome {
@@ -58,6 +59,47 @@ pub(super) async fn a_refused_settlement_leaves_nothing<S: BusUnderTest>(subject
     same((lease.open, lease.events, lease.units.len()), (1, 1, 0), promise)?;
     bus.commit(done(&delivery, vec![output(&delivery, 0, "answer", to(&[]))])).await?;
     same(types(&*bus).await?.len(), 3, "what was refused can be settled otherwise")
+}
+
+pub(super) async fn changes_of_documents_land_with_their_settlement<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let impossible = Change { expected: Some(99), ..Change::new("/notes", Intent::Append("one".into())) };
+    let possible = Change::new("/notes", Intent::Append("one".into()));
+    for change in [impossible, possible] {
+        let (before, delivery) = (types(&*bus).await?.len(), delivered(&*bus, job("ask")).await?);
+        let outputs = vec![output(&delivery, 0, "answer", to(&[]))];
+        let mut settlement =
+            Settlement::of(&delivery, Ending::Done { outputs, changes: vec![change.clone()] });
+        settlement.usage = vec![("tokens".into(), 60)];
+        let answer = bus.commit(settlement.into()).await;
+        let lease = present(bus.lease(&user(), &delivery.event.id).await?, "a tree with work has a ledger")?;
+        let (after, pending) = (types(&*bus).await?.len() - before, bus.pending(0, 10).await?);
+        let seen = (after, pending.contains(&delivery), lease.open, lease.units.len());
+        match answer {
+            Ok(_) => same(seen, (2, false, 0, 1), "what is settled with changes is settled whole")?,
+            Err(_) => {
+                same(seen, (1, true, 1, 0), "a settlement whose changes are refused leaves nothing behind")?
+            }
+        }
+        holds(
+            change.expected.is_none() || pending.len() == 1,
+            "a change that does not fit is refused",
+            seen,
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) async fn changes_of_an_eager_handler_land_with_its_event<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let ask = event("ask").with_id(EventId::from_uuid_bytes([0x43; 16]));
+    let delivery = eager_delivery(&ask);
+    let changes = vec![Change::new("/notes", Intent::Append("one".into()))];
+    let eager = vec![Settlement::of(&delivery, Ending::Done { outputs: Vec::new(), changes })];
+    let entry = Entry { eager, minted: true, ..Entry::new(ask, to(&["quick"])) };
+    let stored = usize::from(bus.commit(Command::append(vec![entry])).await.is_ok());
+    same(log(&*bus).await?.len(), stored, "an event whose eager handler's changes are refused is refused")?;
+    same(bus.pending(0, 10).await?, vec![], "with its deliveries")
 }
 
 pub(super) async fn a_delivery_is_settled_once<S: BusUnderTest>(subject: S) -> Outcome {
@@ -118,23 +160,28 @@ pub(super) async fn an_output_known_by_its_own_id_is_not_doubled<S: BusUnderTest
     same(bus.pending(0, 10).await?.len(), 1, "and delivered once")
 }
 
-pub(super) async fn eager_settlements_land_with_their_event<S: BusUnderTest>(subject: S) -> Outcome {
-    let bus = subject.bus();
-    bus.attach().await?;
-    let own = EventId::from_uuid_bytes([0x42; 16]);
-    let ask = event("ask").with_id(own.clone());
-    let delivery = crate::bus::Delivery {
+/// The delivery of an event that is not stored yet.
+fn eager_delivery(event: &Event) -> Delivery {
+    Delivery {
         position: 0,
         driver: "quick".into(),
-        event: ask.clone(),
+        event: event.clone(),
         sequence: 0,
-        logged_at: ask.timestamp,
+        logged_at: event.timestamp,
         attempt: 0,
         due: None,
         reclaims: 0,
         obligations: None,
         error: None,
-    };
+    }
+}
+
+pub(super) async fn eager_settlements_land_with_their_event<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    bus.attach().await?;
+    let own = EventId::from_uuid_bytes([0x42; 16]);
+    let ask = event("ask").with_id(own.clone());
+    let delivery = eager_delivery(&ask);
     let outputs = vec![output(&delivery, 0, "answer", to(&["reader"]))];
     let outcome = Ending::Done { outputs, changes: Vec::new() };
     let eager = vec![Settlement::of(&delivery, outcome)];

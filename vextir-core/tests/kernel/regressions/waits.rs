@@ -1,0 +1,91 @@
+//! Events that handlers let wait: bounded, and nobody else's matter.
+
+use super::*;
+use vextir::{Clock, Effect};
+
+/// Answers each order with something for a month later.
+fn reminder() -> impl Driver {
+    answers(Manifest::new("reminder").handles("order").with_retries(0), |_| {
+        let month = Duration::from_secs(30 * 24 * 3_600);
+        Ok(vec![Event::new("reminder.due").with_deliver_at(SystemClock.now().after(month))])
+    })
+}
+
+fn small(backlog: usize) -> MemoryBus {
+    MemoryBus::with_limits(BusLimits::default().with_backlog(backlog), 1_000, Arc::new(SystemClock))
+}
+
+#[tokio::test]
+async fn what_handlers_let_wait_is_bounded() {
+    let app = on(small(8)).driver(reminder()).start().await.unwrap();
+    for _ in 0..20 {
+        app.emit(Event::new("order")).await.unwrap();
+        app.idle().await;
+    }
+    assert_eq!(app.delayed(100).await.unwrap().len(), 8);
+    let dead = app.dead_letters(0, 100).await.unwrap();
+    assert_eq!(dead.len(), 12, "nothing is lost");
+    assert!(dead[0].reason.contains("raise the backlog limit"), "{}", dead[0].reason);
+}
+
+#[tokio::test]
+async fn what_handlers_let_wait_is_in_nobodys_way() {
+    let app = on(small(8)).driver(reminder()).start().await.unwrap();
+    for _ in 0..20 {
+        app.emit(Event::new("order")).await.unwrap();
+        app.idle().await;
+    }
+    let own = Event::new("wake.up").with_deliver_at(SystemClock.now().after(SOON));
+    app.as_user("ann").try_emit(own).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_eager_handler_is_bounded_too() {
+    let order = Capability::new("order").effect(Effect::Reads);
+    let eager = answers(Manifest::new("eager").can(order).with_eager(true).with_retries(0), |_| {
+        Ok(vec![Event::new("reminder.due").with_deliver_at(SystemClock.now().after(SOON))])
+    });
+    let app = on(small(4)).driver(eager).start().await.unwrap();
+    for _ in 0..10 {
+        app.emit(Event::new("order")).await.unwrap();
+        app.idle().await;
+    }
+    assert_eq!(app.delayed(100).await.unwrap().len(), 4);
+    assert_eq!(app.dead_letters(0, 100).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_tree_pays_for_what_it_lets_wait_and_once() {
+    let burst = answers(Manifest::new("burst").handles("go"), |_| {
+        let soon = SystemClock.now().after(Duration::from_millis(50));
+        Ok(vec![Event::new("later").with_deliver_at(soon); 5])
+    });
+    let limits = |events| Limits { events, ..Limits::default() };
+    let app = quick().limits(limits(3)).driver(burst).start().await.unwrap();
+    let root = app.emit(Event::new("go")).await.unwrap();
+    app.idle().await;
+    let counts = async || (app.delayed(10).await.unwrap().len(), app.held(10).await.unwrap().len());
+    assert_eq!(counts().await, (2, 3), "the root and two more");
+    while counts().await.0 > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(
+        log(&app).await.iter().filter(|event| event.event_type == "later").count(),
+        2,
+        "they were paid"
+    );
+    assert_eq!(app.lease(&root).await.unwrap().unwrap().events, 3);
+}
+
+#[tokio::test]
+async fn an_extension_does_not_hurry_what_is_not_due() {
+    let limits = Limits { events: 1, ..Limits::default() };
+    let app = quick().limits(limits).driver(reminder()).start().await.unwrap();
+    let root = app.emit(Event::new("order")).await.unwrap();
+    app.idle().await;
+    assert_eq!(app.held(10).await.unwrap().len(), 1);
+    app.extend(&root, Limits::default()).await.unwrap();
+    assert_eq!(app.held(10).await.unwrap().len(), 0);
+    assert_eq!(app.delayed(10).await.unwrap().len(), 1, "it waits for its time");
+    assert_eq!(types(&log(&app).await), ["order", "lease.held"]);
+}
