@@ -33,6 +33,8 @@
 //!   Such a path never comes to mean something else: neither a move by its owner nor a revocation gives it away.
 //! * Rights are granted on a document or folder and hold for all below it, up to a restricted folder, which inherits
 //!   nothing. A tree's owner always has all rights on it. What one may not read is not there: the same answers.
+//! * Something new lies at most 32 folders deep, and its path has at most 1,024 bytes, in the tree of its owner.
+//! * Who comes into a large group, or is in one that is given something, may find it a moment later.
 //! * A document is at most 16 MiB. What is removed can be restored. The history of all documents is kept.
 //!
 //! # SQL
