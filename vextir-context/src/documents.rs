@@ -25,7 +25,7 @@ mod store;
 mod structure;
 mod threeway;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, mount};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;

@@ -110,8 +110,10 @@ mod rows;
 mod schema;
 mod space;
 mod sql;
+mod sync;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
 pub use space::HubSize;
 pub use sql::QueryLimits;
+pub use sync::{Peer, SyncReport, SyncSession};

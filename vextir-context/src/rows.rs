@@ -156,6 +156,12 @@ impl<'c> SqlRows<'c> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
     }
 
+    /// Takes in what another replica sent, or notes what it has.
+    pub(crate) fn sync(&mut self, work: &crate::sync::Work) -> Result<crate::sync::Taken> {
+        let taken = work.apply(self.connection, &mut self.desk, &mut self.writes, self.now)?;
+        self.flush().map(|()| taken)
+    }
+
     /// What the processor has to do.
     pub(crate) fn chores(&self) -> Chores {
         Chores::new(self.counts.unrouted, self.next_due)

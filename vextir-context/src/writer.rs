@@ -136,6 +136,12 @@ impl<'c> Writer<'c> {
                     self.rows.begin(self.clock.now());
                     answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
                 }
+                Job::Sync(work, answer) => {
+                    self.rows.begin(self.clock.now());
+                    let taken = self.in_transaction(|writer| writer.rows.sync(&work));
+                    self.publish();
+                    answer.send(taken);
+                }
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }

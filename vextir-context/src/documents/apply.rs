@@ -47,6 +47,17 @@ impl Desk {
         Ok(Self { head, clock: signed(clock), bytes, stored_bytes: bytes, merged: None })
     }
 
+    /// The clock of the next change.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> i64 {
+        self.clock = (self.clock + 1).max(now.as_micros());
+        self.clock
+    }
+
+    /// Changes come after what was seen, as far as it is not too far in the future.
+    pub(crate) fn see(&mut self, clock: i64, most: i64) {
+        self.clock = self.clock.max(clock.min(most));
+    }
+
     /// The bytes, if the file is to be told.
     pub(crate) fn new_bytes(&mut self) -> Option<u64> {
         let changed = self.bytes != self.stored_bytes;
@@ -220,7 +231,7 @@ impl Apply<'_> {
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
         let (now, clock) = (self.now.as_micros(), self.tick());
-        let uid: [u8; 16] = fastrand::u128(..).to_be_bytes();
+        let uid = crate::sync::fresh_uid(kind, name);
         self.execute(
             "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,?2,?3,?4,?5,?5,?6)",
             (uid.as_slice(), kind.number(), parent, name, now, clock),
@@ -231,8 +242,7 @@ impl Apply<'_> {
 
     /// The clock of the next change.
     pub(super) fn tick(&mut self) -> i64 {
-        self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
-        self.desk.clock
+        self.desk.tick(self.now)
     }
 
     /// Adds to the operation log.
@@ -266,7 +276,7 @@ impl Apply<'_> {
         )?;
         self.desk.bytes += ROW + body.map_or(0, <[u8]>::len) as u64;
         self.desk.head = self.connection.last_insert_rowid().cast_unsigned();
-        Ok(())
+        crate::sync::note(self.connection, (node, deed, clock), owner, &self.actor, detail)
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
@@ -294,6 +304,16 @@ pub(crate) fn enroll(
     let actor = Actor::user(vextir_core::LOCAL_USER);
     let Enrollment { group, user, on } = enrollment;
     Apply { connection, actor, now, desk, writes }.enroll(&Principal::Group(group.clone()), user, *on)
+}
+
+/// Gives a user the place where a node that another replica shared is found.
+pub(crate) fn mount(
+    (connection, desk, writes, now): (&Connection, &mut Desk, &mut u64, Timestamp),
+    user: &str,
+    (owner, node): (&str, &super::node::Node),
+) -> Result<()> {
+    let actor = Actor::user(owner);
+    Apply { connection, actor, now, desk, writes }.mount(user, owner, node)
 }
 
 /// A user goes into a group, or out of it.
