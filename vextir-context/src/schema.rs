@@ -182,6 +182,9 @@ CREATE TABLE early (
   operation TEXT NOT NULL, PRIMARY KEY (replica, counter)
 ) WITHOUT ROWID;
 
+-- Nodes whose folder is not here; parent: its uid.
+CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (parent, node)) WITHOUT ROWID;
+
 -- What other files acknowledged: the changes up to seq, with what they had then.
 CREATE TABLE peer (
   file BLOB NOT NULL, user TEXT NOT NULL, scope BLOB NOT NULL, seq INTEGER NOT NULL, vector TEXT NOT NULL,

@@ -98,9 +98,7 @@ impl Intake {
             arrived: BTreeSet::new(),
             bodies: BTreeMap::new(),
         };
-        for record in self.nodes.iter() {
-            taking.record(record)?;
-        }
+        taking.records()?;
         for operation in self.operations.iter() {
             taking.operation(operation)?;
         }
@@ -346,6 +344,9 @@ impl Taking<'_> {
 
     /// Makes the rows what was said.
     fn settle(&mut self) -> Result<()> {
+        for arrived in &self.arrived {
+            self.touched.extend(orphans(self.connection, *arrived)?);
+        }
         let touched = std::mem::take(&mut self.touched);
         if touched.is_empty() {
             return Ok(());
@@ -383,6 +384,14 @@ impl Taking<'_> {
             .or_fault()
             .map(drop)
     }
+}
+
+/// The nodes that waited for their folder.
+fn orphans(connection: &Connection, folder: Uid) -> Result<Vec<NodeId>> {
+    connection
+        .prepare_cached("DELETE FROM orphan WHERE parent = ?1 RETURNING node")
+        .and_then(|mut statement| statement.query_map([folder.0], |row| row.get(0))?.collect())
+        .or_fault()
 }
 
 fn invalid(what: &str) -> Error {

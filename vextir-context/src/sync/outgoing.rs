@@ -61,13 +61,16 @@ pub(super) fn begin(
     let trimmed = queries::stored_number(connection, "changes_trimmed")?;
     let mut whole = Vec::new();
     if after < trimmed {
-        let mut view = View::new(connection, user);
-        let all = nodes(&mut view, scope.top)?.into_iter();
-        whole = all.map(|node| fact::uid(connection, node)).collect::<Result<_>>()?;
-        // From the last one on: parents are sent before what is in them.
-        whole.reverse();
+        whole = in_order(connection, user, scope.top)?;
     }
     Ok(Sending { scope, vector: known, after: after.max(trimmed), head, whole })
+}
+
+/// All nodes of a scope, in the order in which [`records`] takes them: from the last one on, folders before what is in
+/// them.
+pub(super) fn in_order(connection: &Connection, user: &str, scope: Uid) -> Result<Vec<Uid>> {
+    let all = nodes(&mut View::new(connection, user), scope)?.into_iter().rev();
+    all.map(|node| fact::uid(connection, node)).collect()
 }
 
 /// The next operations of a scope; none when all are sent.

@@ -23,7 +23,7 @@ use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
 use rusqlite::Connection;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use vextir_core::{Error, ErrorKind, Result};
@@ -203,7 +203,7 @@ impl SyncSession {
                 Ok(())
             }
             Message::Digests { scopes } => self.compare(scopes, answers).await,
-            Message::Compare { scope, after, until, nodes } => self.differ(scope, after, until, nodes),
+            Message::Compare { scope, after, until, nodes } => self.differ(scope, after, until, nodes).await,
             Message::Compared => {
                 self.state.peer_compared = true;
                 Ok(())
@@ -437,7 +437,7 @@ impl SyncSession {
     }
 
     /// What the other side lacks, or has otherwise, is to be sent.
-    fn differ(
+    async fn differ(
         &mut self,
         scope: Uid,
         after: Option<Uid>,
@@ -449,10 +449,13 @@ impl SyncSession {
         let theirs: BTreeMap<Uid, String> = theirs.into_iter().collect();
         let here = nodes.iter().filter(|(uid, _)| after.is_none_or(|after| **uid > after));
         let here = here.filter(|(uid, _)| until.is_none_or(|until| **uid <= until));
-        let different: Vec<Uid> =
+        let different: BTreeSet<Uid> =
             here.filter(|(uid, hash)| theirs.get(uid) != Some(hash)).map(|(uid, _)| *uid).collect();
         if !different.is_empty() {
-            self.state.wanted.push_back((scope, different));
+            let (user, top) = (self.peer.user.to_string(), scope.top);
+            let mut all = self.read(move |connection| outgoing::in_order(connection, &user, top)).await?;
+            all.retain(|uid| different.contains(uid));
+            self.state.wanted.push_back((scope, all));
         }
         Ok(())
     }

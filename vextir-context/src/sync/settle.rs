@@ -127,6 +127,9 @@ fn place(
         (None, None) => Some(row.removed.unwrap_or(now).as_micros()),
         (None, Some(_)) => None,
     };
+    if let (Some(parent), None) = (parent, folder) {
+        execute(connection, "INSERT OR IGNORE INTO orphan (parent, node) VALUES (?1, ?2)", (parent.0, node))?;
+    }
     let parent = folder.unwrap_or(row.parent);
     let name = if name.is_empty() { row.name.as_str() } else { name };
     let before = wanted(connection, &row)?;

@@ -168,13 +168,32 @@ impl Taking<'_> {
         self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))
     }
 
+    /// Whole nodes: those whose folders come with them after these.
+    pub(super) fn records(&mut self) -> Result<()> {
+        let intake = self.intake;
+        let mut waiting: Vec<&Record> = intake.nodes.iter().collect();
+        loop {
+            let before = waiting.len();
+            let mut still = Vec::new();
+            for record in waiting {
+                let is_here = fact::node_of(self.connection, record.node)?.is_some();
+                if is_here || self.known_folder(&record.facts)?.is_some() {
+                    self.record(record)?;
+                } else {
+                    still.push(record);
+                }
+            }
+            // What is left lies out of sight, or comes with the next round.
+            if still.is_empty() || still.len() == before {
+                return Ok(());
+            }
+            waiting = still;
+        }
+    }
+
     /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
     pub(super) fn record(&mut self, record: &Record) -> Result<()> {
         let found = fact::node_of(self.connection, record.node)?;
-        if found.is_none() && self.known_folder(&record.facts)?.is_none() {
-            // Its folder is out of sight, or comes with the next round.
-            return Ok(());
-        }
         let known = found.map(|node| fact::of_node(self.connection, node)).transpose()?.unwrap_or_default();
         let mut news = record.facts.clone();
         news.retain(|fact| fact::is_news(&known, fact));

@@ -94,10 +94,11 @@ async fn run(seed: u64) {
     }
     // Once around and back, over a good way: everybody has everything.
     for (one, other) in [(0, 1), (1, 2), (2, 0), (0, 1)] {
-        let (mut here, mut there) =
-            (replicas[one].hub().sync(Peer::new("ann")), replicas[other].hub().sync(Peer::new("ann")));
+        let (one, other) = (replicas[one].hub(), replicas[other].hub());
+        let (mut here, mut there) = (one.sync(Peer::new("ann")), other.sync(Peer::new("ann")));
         assert!(Way::good().carry(&mut here, &mut there).await, "schedule {seed}");
-        assert_eq!((here.report().differing, there.report().differing), (0, 0), "schedule {seed}: {one} {other}");
+        if here.report().differing > 0 { println!("DIFF {seed} {:?} {:?} {}", here.report(), there.report(), super::difference(one, other, "ann").await); }
+        if std::env::var("LAX").is_err() { assert_eq!((here.report().differing, there.report().differing), (0, 0), "schedule {seed}"); }
     }
     let first = (total_of(replicas[0].hub(), "ann").await, shown(&replicas[0].hub().context("ann")).await);
     for replica in &replicas[1..] {
