@@ -6,7 +6,7 @@ pub use vextir_core::*;
 
 #[cfg(feature = "hub")]
 #[doc(inline)]
-pub use vextir_context::{Hub, HubBuilder, HubSize, QueryLimits, Synchronous};
+pub use vextir_context::{Hub, HubBuilder, HubSize, Peer, QueryLimits, SyncReport, SyncSession, Synchronous};
 
 #[cfg(any(feature = "context", feature = "files"))]
 pub use vextir_drivers as drivers;

@@ -19,6 +19,7 @@ mod wire;
 pub(crate) use fact::note;
 pub(crate) use identity::begin;
 pub(crate) use incoming::Taken;
+pub(crate) use registry::acknowledged;
 pub use session::SyncSession;
 
 use crate::decode::get;
@@ -30,7 +31,7 @@ use name::Uid;
 use registry::Acknowledgement;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use vextir_core::{Name, Result, Timestamp};
+use vextir_core::{Name, Result, Sequence, Timestamp};
 
 /// Who is at the other end of an exchange. Who that is, the application has made sure of: sync knows no passwords.
 #[derive(Debug, Clone)]
@@ -87,6 +88,14 @@ impl Hub {
         SyncSession::new(self.clone(), peer)
     }
 
+    /// Up to which change of documents every other replica that was ever met has them; `None` when there is none.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn acknowledged(&self) -> Result<Option<Sequence>> {
+        self.read_with(acknowledged).await
+    }
+
     /// Forgets the replicas that were not met since a time, so that the history is kept for them no longer. One that
     /// comes all the same gets whole documents instead of changes. How many (one for each user and scope) that were.
     ///
@@ -133,7 +142,8 @@ pub(crate) fn fresh_uid(kind: Kind, name: &str) -> [u8; 16] {
 
 /// What operations wait for, by scope.
 fn early(connection: &Connection) -> Result<Vec<(Uid, Vec<Uid>)>> {
-    let mut statement = connection.prepare_cached("SELECT DISTINCT scope, missing FROM early LIMIT 10000").or_fault()?;
+    let mut statement =
+        connection.prepare_cached("SELECT DISTINCT scope, missing FROM early LIMIT 10000").or_fault()?;
     let mut rows = statement.query([]).or_fault()?;
     let mut found: BTreeMap<Uid, Vec<Uid>> = BTreeMap::new();
     while let Some(row) = rows.next().or_fault()? {

@@ -33,7 +33,8 @@ pub(super) fn digests(connection: &Connection, user: &str, scope: Uid) -> Result
 
 /// All of a scope in one hash.
 pub(super) fn total(digests: &Digests) -> String {
-    let all = digests.iter().fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
+    let all =
+        digests.iter().fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
     hexadecimal(&all.finalize())
 }
 

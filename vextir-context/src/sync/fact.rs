@@ -83,7 +83,9 @@ pub(super) fn of_change(connection: &Connection, sequence: i64) -> Result<Vec<Fa
 }
 
 fn select(connection: &Connection, condition: &str, key: i64) -> Result<Vec<Fact>> {
-    let sql = format!("SELECT clock, id, value FROM fact JOIN replica ON number = replica {condition} ORDER BY clock, id");
+    let sql = format!(
+        "SELECT clock, id, value FROM fact JOIN replica ON number = replica {condition} ORDER BY clock, id"
+    );
     let mut statement = connection.prepare_cached(&sql).or_fault()?;
     let mut rows = statement.query([key]).or_fault()?;
     let mut found = Vec::new();
@@ -124,7 +126,9 @@ pub(super) fn add(connection: &Connection, node: NodeId, sequence: i64, fact: &F
     let value = serde_json::to_string(&fact.say).map_err(|_| damaged("a fact"))?;
     let replica = number(connection, fact.by)?;
     let before: Option<String> = connection
-        .prepare_cached("SELECT value FROM fact WHERE node = ?1 AND topic = ?2 AND clock = ?3 AND replica = ?4")
+        .prepare_cached(
+            "SELECT value FROM fact WHERE node = ?1 AND topic = ?2 AND clock = ?3 AND replica = ?4",
+        )
         .and_then(|mut statement| {
             statement.query_row((node, &topic, fact.clock, replica), |row| row.get(0)).optional()
         })
@@ -172,7 +176,9 @@ pub(crate) fn note(
         return Ok(());
     }
     let sequence = connection.last_insert_rowid();
-    let Some(row) = node::node(connection, node)?.filter(|row| row.kind != Kind::Root || deed == Deed::Granted) else {
+    let Some(row) =
+        node::node(connection, node)?.filter(|row| row.kind != Kind::Root || deed == Deed::Granted)
+    else {
         return Ok(());
     };
     let before = of_node(connection, node)?;

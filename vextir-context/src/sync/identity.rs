@@ -25,7 +25,8 @@ pub(crate) fn begin(connection: &Connection) -> Result<()> {
     transaction.execute("INSERT INTO replica (id, first) VALUES (?1, ?2)", (id.0, head)).or_fault()?;
     let mut roots = Vec::new();
     {
-        let mut statement = transaction.prepare("SELECT id, uid, name FROM node WHERE parent = 0").or_fault()?;
+        let mut statement =
+            transaction.prepare("SELECT id, uid, name FROM node WHERE parent = 0").or_fault()?;
         let mut rows = statement.query([]).or_fault()?;
         while let Some(row) = rows.next().or_fault()? {
             let (node, old, user): (i64, Vec<u8>, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);

@@ -149,7 +149,9 @@ impl Taking<'_> {
                 continue;
             }
             let known = fact::of_node(self.connection, node)?;
-            if known.iter().any(|other| other.stamp() == fact.stamp() && other.say.topic() == fact.say.topic())
+            if known
+                .iter()
+                .any(|other| other.stamp() == fact.stamp() && other.say.topic() == fact.say.topic())
                 && fact::add(self.connection, node, 0, fact)?
             {
                 self.touched.insert(node);
@@ -169,7 +171,8 @@ impl Taking<'_> {
         if !self.may(node, &operation.user, &operation.facts, operation.body.is_some())? {
             return Ok(Verdict::Refuse);
         }
-        self.node(node, operation.node, (operation.folder, operation.created), &operation.facts).map(Verdict::Apply)
+        self.node(node, operation.node, (operation.folder, operation.created), &operation.facts)
+            .map(Verdict::Apply)
     }
 
     /// What must be here first.
@@ -200,9 +203,15 @@ impl Taking<'_> {
         self.check_places(facts)?;
         if let Some(node) = node {
             let chain = node::chain(self.connection, node)?;
-            let (Some(root), Some(row)) = (chain.first(), chain.last()) else { return Err(damaged("a node")) };
-            let is_place = facts.iter().any(|fact| matches!(fact.say, Say::Place { .. } | Say::Removed { .. }));
-            if *root.name != *self.intake.scope.owner || row.is_document() == folder || row.kind == Kind::Root && is_place {
+            let (Some(root), Some(row)) = (chain.first(), chain.last()) else {
+                return Err(damaged("a node"));
+            };
+            let is_place =
+                facts.iter().any(|fact| matches!(fact.say, Say::Place { .. } | Say::Removed { .. }));
+            if *root.name != *self.intake.scope.owner
+                || row.is_document() == folder
+                || row.kind == Kind::Root && is_place
+            {
                 return Err(invalid("something about a node that is another one here"));
             }
             return Ok(node);
@@ -294,7 +303,17 @@ impl Taking<'_> {
         let body = operation.body.as_ref().map(|body| &body.0);
         let detail = self.detail(node, operation)?;
         let row = (
-            node, what, signed(version), at, clock, user, agent, driver, cause.as_ref().map(crate::key::bare), detail, body,
+            node,
+            what,
+            signed(version),
+            at,
+            clock,
+            user,
+            agent,
+            driver,
+            cause.as_ref().map(crate::key::bare),
+            detail,
+            body,
         );
         self.execute(
             "INSERT INTO change (node, what, version, at, clock, user, agent, driver, cause, detail, body)

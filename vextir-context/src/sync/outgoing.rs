@@ -56,7 +56,8 @@ pub(super) fn begin(
 ) -> Result<Sending> {
     let head = super::identity::head(connection)?;
     // Who has less than it acknowledged was restored from a backup: everything is looked at again.
-    let kept = |(_, had): &(Sequence, Vector)| had.iter().all(|(by, n)| known.get(by).is_some_and(|now| now >= n));
+    let kept =
+        |(_, had): &(Sequence, Vector)| had.iter().all(|(by, n)| known.get(by).is_some_and(|now| now >= n));
     let after = hint.filter(kept).map_or(0, |(sequence, _)| sequence.min(head));
     let trimmed = queries::stored_number(connection, "changes_trimmed")?;
     let mut whole = Vec::new();
@@ -235,7 +236,8 @@ pub(super) fn records(
         return Ok(Vec::new());
     };
     let (mut found, mut bytes) = (Vec::new(), 0);
-    while found.len() < BATCH && bytes < BYTES
+    while found.len() < BATCH
+        && bytes < BYTES
         && let Some(uid) = wanted.pop()
     {
         let Some(node) = fact::node_of(&snapshot, uid)? else { continue };
@@ -260,7 +262,8 @@ pub(super) fn family(connection: &Connection, user: &str, scope: Uid, wanted: &[
             continue;
         }
         let chain = view.chain(node)?;
-        let above = chain.iter().skip_while(|(row, _)| row.id != top).filter(|(row, _)| row.kind != Kind::Root);
+        let above =
+            chain.iter().skip_while(|(row, _)| row.id != top).filter(|(row, _)| row.kind != Kind::Root);
         for (row, _) in above {
             all.push(fact::uid(connection, row.id)?);
         }
@@ -306,5 +309,11 @@ pub(super) fn lost(connection: &Connection, user: &str, scope: &Scope) -> Result
         return Ok(Vec::new());
     }
     let Some(row) = node::node(connection, node)? else { return Ok(Vec::new()) };
-    Ok(vec![Record { node: scope.top, folder: !row.is_document(), created: row.created.as_micros(), facts, state: None }])
+    Ok(vec![Record {
+        node: scope.top,
+        folder: !row.is_document(),
+        created: row.created.as_micros(),
+        facts,
+        state: None,
+    }])
 }

@@ -32,7 +32,12 @@ impl Acknowledgement {
 }
 
 /// What a file acknowledged last.
-pub(super) fn last(connection: &Connection, file: Uid, user: &str, scope: Uid) -> Result<Option<(Sequence, Vector)>> {
+pub(super) fn last(
+    connection: &Connection,
+    file: Uid,
+    user: &str,
+    scope: Uid,
+) -> Result<Option<(Sequence, Vector)>> {
     let found: Option<(i64, String)> = connection
         .prepare_cached("SELECT seq, vector FROM peer WHERE file = ?1 AND user = ?2 AND scope = ?3")
         .and_then(|mut statement| {

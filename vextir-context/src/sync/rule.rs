@@ -62,7 +62,9 @@ pub(super) fn replay<N: Copy + Eq + Ord + Hash, E>(
 /// What stands of what was said about one right: everything that nobody replaced.
 pub(super) fn standing<'f>(said: &'f [(Stamp, Vec<Stamp>, i64)]) -> impl Iterator<Item = (Stamp, i64)> + 'f {
     let replaced: BTreeSet<Stamp> = said.iter().flat_map(|(_, over, _)| over.iter().copied()).collect();
-    said.iter().filter(move |(stamp, _, _)| !replaced.contains(stamp)).map(|(stamp, _, level)| (*stamp, *level))
+    said.iter()
+        .filter(move |(stamp, _, _)| !replaced.contains(stamp))
+        .map(|(stamp, _, level)| (*stamp, *level))
 }
 
 /// What a right is: the lowest of what stands.
@@ -81,12 +83,11 @@ pub(super) fn names<E>(
     let mut number = 2_u64;
     for (place, (_, node)) in who.into_iter().enumerate() {
         let mut name = wanted.to_owned();
-        while place > 0 {
+        let mut is_free = place == 0;
+        while !is_free {
             name = format!("{wanted} ({number})");
             number += 1;
-            if !is_wanted(&name)? {
-                break;
-            }
+            is_free = !is_wanted(&name)?;
         }
         given.insert(node, name);
     }
@@ -109,8 +110,11 @@ mod tests {
     }
 
     fn held(steps: Vec<Step<u8>>) -> Vec<(u8, i64)> {
-        let mut held: Vec<_> =
-            replay(steps, |_| Ok::<_, Infallible>(Some(0).filter(|_| false))).unwrap().into_iter().map(|(n, s)| (n, s.0)).collect();
+        let mut held: Vec<_> = replay(steps, |_| Ok::<_, Infallible>(Some(0).filter(|_| false)))
+            .unwrap()
+            .into_iter()
+            .map(|(n, s)| (n, s.0))
+            .collect();
         held.sort_unstable();
         held
     }
@@ -140,7 +144,12 @@ mod tests {
         assert_eq!(lowest(&[]), 0);
         assert_eq!(lowest(&[(one, vec![], 3)]), 3);
         assert_eq!(lowest(&[(one, vec![], 3), (two, vec![one], 4), (three, vec![one], 0)]), 0);
-        let all = [(one, vec![], 3), (two, vec![one], 4), (three, vec![one], 0), (stamp(3, 1), vec![two, three], 2)];
+        let all = [
+            (one, vec![], 3),
+            (two, vec![one], 4),
+            (three, vec![one], 0),
+            (stamp(3, 1), vec![two, three], 2),
+        ];
         assert_eq!(lowest(&all), 2, "who saw both decides");
     }
 

@@ -89,7 +89,8 @@ impl<'c> View<'c> {
             match &mut fact.say {
                 Say::Level { who, .. } if level < Level::Admin && *who != own => continue,
                 Say::Place { parent, name, stub, .. } => {
-                    let folder = parent.map(|parent| fact::node_of(self.connection, parent)).transpose()?.flatten();
+                    let folder =
+                        parent.map(|parent| fact::node_of(self.connection, parent)).transpose()?.flatten();
                     let is_shown = match folder {
                         Some(folder) => self.level(folder)? >= Level::Read,
                         None => false,
@@ -164,7 +165,13 @@ pub(super) fn nodes(view: &mut View<'_>, top: Uid) -> Result<Vec<NodeId>> {
     let mut next = vec![top];
     let connection = view.connection;
     while let Some(node) = next.pop() {
-        if view.level(node)? < Level::Read {
+        let chain = view.chain(node)?;
+        let Some((row, level)) = chain.last() else { continue };
+        if *level < Level::Read {
+            continue;
+        }
+        // What was moved out of sight counts as removed, with all that is in it.
+        if row.removed.is_some() && view.place(node, &fact::of_node(view.connection, node)?)?.is_none() {
             continue;
         }
         found.push(node);

@@ -94,7 +94,10 @@ struct State {
 
 impl fmt::Debug for SyncSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SyncSession").field("peer", &self.peer).field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("SyncSession")
+            .field("peer", &self.peer)
+            .field("report", &self.report)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,6 @@ impl SyncSession {
     /// # Errors
     /// * `Invalid`: the message is malformed, or belongs to another exchange; nothing was changed, and the exchange may
     ///   go on. Or it says what cannot be; then nothing of it was stored, and the exchange is over.
-    /// * `Denied`: it is about something that the peer's user may not read; the exchange is over.
     /// * `Conflict`: the peer has changes in the name of this replica that it never made; open the file anew.
     /// * `Closed`: the exchange was over. `Unsupported`: the peer is of another version.
     pub async fn receive(&mut self, message: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -194,7 +196,8 @@ impl SyncSession {
                     return Ok(());
                 };
                 let top = scope.top;
-                let all = self.read(move |connection| outgoing::family(connection, &user, top, &nodes)).await?;
+                let all =
+                    self.read(move |connection| outgoing::family(connection, &user, top, &nodes)).await?;
                 self.state.wanted.push_back((scope, all));
                 Ok(())
             }
@@ -254,8 +257,14 @@ impl SyncSession {
         if self.state.file.is_none() {
             return Err(unasked());
         }
-        self.check_scope(&scope).await?;
         let top = scope.top;
+        if !self.may_speak_of(&scope).await? {
+            // As for what is not there: whoever lost a right may not know it yet.
+            let refused: Vec<(Uid, u64)> =
+                operations.iter().map(|operation| (operation.by, operation.n)).collect();
+            self.report.refused_here += refused.len() as u64;
+            return self.send(Message::Took { scope: top, refused }, answers);
+        }
         let taken = self.store(scope, Arc::new(operations), Arc::new(nodes)).await?;
         self.report.applied += taken.applied;
         self.report.repaired += taken.repaired;
@@ -268,19 +277,24 @@ impl SyncSession {
     }
 
     /// A peer that is not trusted only speaks of what its user may read.
-    async fn check_scope(&self, scope: &Scope) -> Result<()> {
+    async fn may_speak_of(&self, scope: &Scope) -> Result<bool> {
         let user = self.peer.user.to_string();
         if scope.owner == user {
-            return if scope.top == Uid::of_root(&user) { Ok(()) } else { Err(not_shared()) };
+            return Ok(scope.top == Uid::of_root(&user));
         }
         if self.peer.trusted {
-            return Ok(());
+            return Ok(true);
         }
         let scopes = self.read(move |connection| scope::scopes(&mut View::new(connection, &user))).await?;
-        if scopes.contains(scope) { Ok(()) } else { Err(not_shared()) }
+        Ok(scopes.contains(scope))
     }
 
-    async fn store(&self, scope: Scope, operations: Arc<Vec<Operation>>, nodes: Arc<Vec<Record>>) -> Result<Taken> {
+    async fn store(
+        &self,
+        scope: Scope,
+        operations: Arc<Vec<Operation>>,
+        nodes: Arc<Vec<Record>>,
+    ) -> Result<Taken> {
         let mut tries = 0;
         loop {
             let (all, whole) = (operations.clone(), nodes.clone());
@@ -335,7 +349,12 @@ impl SyncSession {
         Ok(())
     }
 
-    async fn send_nodes(&mut self, scope: Scope, mut wanted: Vec<Uid>, answers: &mut Vec<Vec<u8>>) -> Result<()> {
+    async fn send_nodes(
+        &mut self,
+        scope: Scope,
+        mut wanted: Vec<Uid>,
+        answers: &mut Vec<Vec<u8>>,
+    ) -> Result<()> {
         let (user, top) = (self.peer.user.to_string(), scope.top);
         let (nodes, rest) = self
             .read(move |connection| {
@@ -513,8 +532,4 @@ fn file_of(hub: &Hub) -> Uid {
 
 fn unasked() -> Error {
     Error::invalid("the peer sent a message of sync out of turn; begin another exchange")
-}
-
-fn not_shared() -> Error {
-    Error::new(ErrorKind::Denied, "the peer spoke of something that its user may not read")
 }

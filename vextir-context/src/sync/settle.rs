@@ -48,10 +48,10 @@ pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail:
     if matches!(deed, Deed::Granted | Deed::Restricted) || !exists(connection, "SELECT 1 FROM alias", [])? {
         return Ok(());
     }
-    let mut groups: BTreeSet<Group> = [(row.parent, wanted(connection, row)?)].into();
+    let mut groups = BTreeSet::new();
+    concern(&mut groups, row.parent, &wanted(connection, row)?);
     if let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) {
-        groups.insert((parent, name.to_owned()));
-        groups.extend(unnumbered(name).map(|name| (parent, name.to_owned())));
+        concern(&mut groups, parent, name);
     }
     number_names(connection, groups)
 }
@@ -89,7 +89,11 @@ pub(super) fn held(connection: &Connection) -> Result<BTreeMap<NodeId, Stamp>> {
         let parent = parent.map(|parent| fact::node_of(connection, parent)).transpose()?.flatten();
         steps.push(Step { stamp: fact.stamp(), node: *node, parent });
     }
-    let above = |id| Ok::<_, vextir_core::Error>(node::node(connection, id)?.map(|row| row.parent).filter(|parent| *parent != 0));
+    let above = |id| {
+        Ok::<_, vextir_core::Error>(
+            node::node(connection, id)?.map(|row| row.parent).filter(|parent| *parent != 0),
+        )
+    };
     Ok(replay(steps, above)?.into_iter().collect())
 }
 
@@ -99,7 +103,10 @@ pub(super) fn belongs<'f>(facts: &'f [Fact], held: Option<&Stamp>) -> Option<(Op
         Say::Place { parent, name, stub, .. } => Some((fact.stamp(), (*parent, name.as_str(), *stub))),
         _ => None,
     });
-    places.filter(|(stamp, _)| held.is_none_or(|held| held == stamp)).max_by_key(|(stamp, _)| *stamp).map(|(_, place)| place)
+    places
+        .filter(|(stamp, _)| held.is_none_or(|held| held == stamp))
+        .max_by_key(|(stamp, _)| *stamp)
+        .map(|(_, place)| place)
 }
 
 /// Whether and when it was removed.
@@ -137,8 +144,7 @@ fn place(
         return Ok(());
     }
     if row.removed.is_none() {
-        groups.insert((row.parent, before.clone()));
-        groups.extend(unnumbered(&before).map(|name| (row.parent, name.to_owned())));
+        concern(groups, row.parent, &before);
     }
     let sql = "UPDATE node SET parent = ?2, name = ?3, removed = ?4 WHERE id = ?1";
     if gone.is_some() {
@@ -149,9 +155,14 @@ fn place(
     execute(connection, sql, (node, parent, aside(node), gone))?;
     let alias = "INSERT OR REPLACE INTO alias (node, parent, name) VALUES (?1, ?2, ?3)";
     execute(connection, alias, (node, parent, name))?;
+    concern(groups, parent, name);
+    Ok(())
+}
+
+/// Who wants a name, and who would be numbered past it.
+fn concern(groups: &mut BTreeSet<Group>, parent: NodeId, name: &str) {
     groups.insert((parent, name.to_owned()));
     groups.extend(unnumbered(name).map(|name| (parent, name.to_owned())));
-    Ok(())
 }
 
 /// A name that nobody can give.
@@ -165,14 +176,19 @@ fn rights(connection: &Connection, node: NodeId, facts: &[Fact]) -> Result<()> {
         let said = said(facts, &topic);
         if topic == "x" {
             let on = i64::from(lowest(&said) == 0);
-            execute(connection, "UPDATE node SET restricted = ?2 WHERE id = ?1 AND restricted <> ?2", (node, on))?;
+            execute(
+                connection,
+                "UPDATE node SET restricted = ?2 WHERE id = ?1 AND restricted <> ?2",
+                (node, on),
+            )?;
         } else if let Some(who) = topic.strip_prefix('g') {
             let level = lowest(&said);
             let clock = said.iter().map(|(stamp, _, _)| stamp.0).max().unwrap_or(0);
             if level == 0 {
                 execute(connection, "DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node, who))?;
             } else {
-                let sql = "INSERT OR REPLACE INTO entitlement (node, who, level, clock) VALUES (?1, ?2, ?3, ?4)";
+                let sql =
+                    "INSERT OR REPLACE INTO entitlement (node, who, level, clock) VALUES (?1, ?2, ?3, ?4)";
                 execute(connection, sql, (node, who, level, clock))?;
             }
         }

@@ -1,14 +1,18 @@
 //! What replicas promise each other.
 
 mod convergence;
+mod sharing;
 mod structure;
+mod trouble;
 
 use super::audit::{digests, total};
+use super::fact::{node_of, of_node};
 use super::name::Uid;
 use super::{Peer, SyncReport, SyncSession};
+use crate::documents::node;
 use crate::hub::Hub;
 use fastrand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::Context;
 
 /// How the messages of an exchange travel.
@@ -126,31 +130,25 @@ fn told(error: &vextir_core::Error) {
     assert!(error.to_string().contains("another session"), "{error:?}");
 }
 
-/// Everything about the nodes that differ, for the reader of a failure.
+/// What is known of the nodes that differ, for the reader of a failure.
 async fn difference(here: &Hub, there: &Hub, user: &'static str) -> String {
-    let mut found = Vec::new();
+    let mut sides = Vec::new();
     for hub in [here, there] {
         let all = hub.read_with(move |connection| {
             let mut found = BTreeMap::new();
             for (uid, hash) in digests(connection, user, Uid::of_root(user))? {
-                let node = super::fact::node_of(connection, uid)?.unwrap();
-                let facts = super::fact::of_node(connection, node)?;
-                let row = crate::documents::node::node(connection, node)?;
-                let content: Option<String> = connection.query_row("SELECT content FROM document WHERE node = ?1", [node], |row| row.get(0)).ok();
-                let changes: String = connection.query_row("SELECT group_concat(seq || ':' || what || ':' || version || ':' || coalesce(length(body), '-') || ':' || coalesce((select replica || '/' || counter from operation where operation.seq = change.seq), 'own'), ' ') FROM change WHERE node = ?1", [node], |row| row.get(0)).unwrap_or_default();
-                found.insert(uid, (hash, format!("{row:?} {facts:?} {content:?} {changes}")));
+                let node = node_of(connection, uid)?.unwrap_or_default();
+                let known =
+                    format!("{hash} {:?} {:?}", node::node(connection, node)?, of_node(connection, node)?);
+                found.insert(uid, (hash, known));
             }
             Ok(found)
         });
-        found.push(all.await.unwrap());
+        sides.push(all.await.unwrap());
     }
-    let mut text = String::new();
-    let all: std::collections::BTreeSet<_> = found[0].keys().chain(found[1].keys()).collect();
-    for uid in all {
-        let (one, other) = (found[0].get(uid), found[1].get(uid));
-        if one.map(|one| &one.0) != other.map(|other| &other.0) {
-            text.push_str(&format!("\n{uid}\n  {:?}\n  {:?}\n", one.map(|one| &one.1), other.map(|other| &other.1)));
-        }
-    }
-    text
+    let all: BTreeSet<_> = sides.iter().flat_map(BTreeMap::keys).collect();
+    let (one, other) = (|uid: &Uid| sides[0].get(uid), |uid: &Uid| sides[1].get(uid));
+    let differing =
+        all.into_iter().filter(|uid| one(uid).map(|node| &node.0) != other(uid).map(|node| &node.0));
+    differing.map(|uid| format!("\n{uid}\n  {:?}\n  {:?}", one(uid), other(uid))).collect()
 }

@@ -45,16 +45,32 @@ pub(super) enum Message {
     Hello(Hello),
     Operations(Operations),
     /// These operations are stored, waiting, or refused.
-    Took { scope: Uid, refused: Vec<(Uid, u64)> },
+    Took {
+        scope: Uid,
+        refused: Vec<(Uid, u64)>,
+    },
     /// These nodes are missing.
-    Want { scope: Uid, nodes: Vec<Uid> },
-    Nodes { scope: Scope, nodes: Vec<Record> },
+    Want {
+        scope: Uid,
+        nodes: Vec<Uid>,
+    },
+    Nodes {
+        scope: Scope,
+        nodes: Vec<Record>,
+    },
     /// All operations are sent, and taken by the other side.
     Sent,
     /// What each scope comes to.
-    Digests { scopes: Vec<(Uid, String)> },
+    Digests {
+        scopes: Vec<(Uid, String)>,
+    },
     /// What each node of a scope comes to, up to a node; for the scopes that differ.
-    Compare { scope: Uid, after: Option<Uid>, until: Option<Uid>, nodes: Vec<(Uid, String)> },
+    Compare {
+        scope: Uid,
+        after: Option<Uid>,
+        until: Option<Uid>,
+        nodes: Vec<(Uid, String)>,
+    },
     /// No more of these will come.
     Compared,
     /// Nothing more will come.
@@ -149,7 +165,10 @@ impl Frame {
         if version.v != VERSION {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("the peer speaks version {} of sync, and this replica {VERSION}; update the older one", version.v),
+                format!(
+                    "the peer speaks version {} of sync, and this replica {VERSION}; update the older one",
+                    version.v
+                ),
             ));
         }
         let frame: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
@@ -260,7 +279,11 @@ fn check_count(count: usize, most: usize) -> Result<()> {
 }
 
 fn check_counter(counter: u64) -> Result<()> {
-    if i64::try_from(counter).is_ok_and(|counter| counter < i64::MAX) { Ok(()) } else { Err(malformed("counts too far")) }
+    if i64::try_from(counter).is_ok_and(|counter| counter < i64::MAX) {
+        Ok(())
+    } else {
+        Err(malformed("counts too far"))
+    }
 }
 
 fn check_time(micros: i64) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Content and whole nodes that come in.
 
-
-
+use super::merging::{Merged, merge};
 use super::{Taking, Verdict};
 use crate::decode::{count, get};
 use crate::documents::node::NodeId;
@@ -11,7 +10,6 @@ use crate::sync::fact;
 use crate::sync::identity::{Replicas, number};
 use crate::sync::name::Uid;
 use crate::sync::wire::{Operation, Record};
-use super::merging::{Merged, merge};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
 use vextir_core::{Error, ErrorKind, Result};
@@ -70,7 +68,8 @@ impl Bases {
     /// How many bytes there are to be merged.
     pub(crate) fn weight(&self) -> usize {
         let of_one = |base: &Base| {
-            base.stored.as_ref().map_or(0, |(_, state)| state.len()) + base.updates.iter().map(Vec::len).sum::<usize>()
+            base.stored.as_ref().map_or(0, |(_, state)| state.len())
+                + base.updates.iter().map(Vec::len).sum::<usize>()
         };
         self.0.iter().map(of_one).sum()
     }
@@ -83,7 +82,11 @@ impl Bases {
         let mut premerged = Premerged::default();
         for Base { node, stored, names, updates } in self.0 {
             let updates: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
-            match merge(client, stored.as_ref().map(|(version, state)| (*version, state.as_slice())), &updates) {
+            match merge(
+                client,
+                stored.as_ref().map(|(version, state)| (*version, state.as_slice())),
+                &updates,
+            ) {
                 Ok(merged) => drop(premerged.merged.insert(node, (names, merged))),
                 Err(error) if error.kind() == ErrorKind::Gap => drop(premerged.lacking.insert(node)),
                 Err(error) => return Err(error),
@@ -103,7 +106,9 @@ fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)
     connection
         .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
         .and_then(|mut statement| {
-            statement.query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?))))).optional()
+            statement
+                .query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?)))))
+                .optional()
         })
         .or_fault()?
         .transpose()
@@ -144,7 +149,9 @@ impl Taking<'_> {
         let stored = stored(self.connection, node)?;
         let stored = stored.as_ref().map(|(version, state)| (*version, state.as_slice()));
         merge(self.intake.client, stored, updates).map_err(|error| match error.kind() {
-            ErrorKind::Gap => Error::new(ErrorKind::Conflict, "a document was changed meanwhile; merge it again"),
+            ErrorKind::Gap => {
+                Error::new(ErrorKind::Conflict, "a document was changed meanwhile; merge it again")
+            }
             _ => error,
         })
     }
@@ -255,7 +262,11 @@ impl Taking<'_> {
             created: record.created,
             what,
             at: self.now.as_micros(),
-            user: if self.intake.trusted { self.intake.scope.owner.clone() } else { self.intake.user.clone() },
+            user: if self.intake.trusted {
+                self.intake.scope.owner.clone()
+            } else {
+                self.intake.user.clone()
+            },
             agent: None,
             driver: Some("sync".into()),
             cause: None,
@@ -269,13 +280,18 @@ impl Taking<'_> {
         while let Some(arrived) = self.arrived.pop_first() {
             let waiting: Vec<(i64, i64, String)> = self
                 .connection
-                .prepare_cached("SELECT replica, counter, operation FROM early WHERE missing = ?1 ORDER BY counter")
+                .prepare_cached(
+                    "SELECT replica, counter, operation FROM early WHERE missing = ?1 ORDER BY counter",
+                )
                 .and_then(|mut statement| {
-                    statement.query_map([arrived.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+                    statement
+                        .query_map([arrived.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                        .collect()
                 })
                 .or_fault()?;
             for (replica, counter, text) in waiting {
-                let operation: Operation = serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
+                let operation: Operation =
+                    serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
                 self.execute("DELETE FROM early WHERE replica = ?1 AND counter = ?2", (replica, counter))?;
                 self.retry_one(&operation)?;
             }
@@ -333,4 +349,3 @@ fn deed(say: &fact::Say) -> i64 {
         fact::Say::Restricted { .. } => 7,
     }
 }
-

@@ -17,7 +17,13 @@ impl Taking<'_> {
 
     /// Whether the peer may say this about a node. A peer that is not trusted speaks for its own user, and with this
     /// user's rights as they are here and now: who lost a right in the meantime cannot use it any more.
-    pub(super) fn may(&mut self, node: Option<NodeId>, author: &str, facts: &[Fact], writes: bool) -> Result<bool> {
+    pub(super) fn may(
+        &mut self,
+        node: Option<NodeId>,
+        author: &str,
+        facts: &[Fact],
+        writes: bool,
+    ) -> Result<bool> {
         if self.intake.trusted || self.is_own_tree() {
             return Ok(true);
         }

@@ -46,7 +46,10 @@ async fn names_that_clash_both_survive_and_lose_their_numbers_when_the_clash_goe
     assert_eq!(both, shown(&there).await);
     let mut texts: Vec<_> = both.values().cloned().collect();
     texts.sort();
-    assert_eq!((both.keys().map(String::as_str).collect::<Vec<_>>(), texts), (vec!["/plan", "/plan (2)"], vec!["mine".into(), "yours".into()]));
+    assert_eq!(
+        (both.keys().map(String::as_str).collect::<Vec<_>>(), texts),
+        (vec!["/plan", "/plan (2)"], vec!["mine".into(), "yours".into()])
+    );
 
     let kept = both["/plan (2)"].clone();
     here.remove("/plan").await.unwrap();
