@@ -171,6 +171,9 @@ impl Taking<'_> {
         if !self.may(node, &operation.user, &operation.facts, operation.body.is_some())? {
             return Ok(Verdict::Refuse);
         }
+        if node.is_none() && !operation.folder && operation.body.is_none() {
+            return Err(invalid("a new document without content"));
+        }
         self.node(node, operation.node, (operation.folder, operation.created), &operation.facts)
             .map(Verdict::Apply)
     }

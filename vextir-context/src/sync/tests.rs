@@ -1,6 +1,7 @@
 //! What replicas promise each other.
 
 mod convergence;
+mod hostile;
 mod sharing;
 mod structure;
 mod trouble;
@@ -100,6 +101,11 @@ async fn exchange_as(here: &Hub, there: &Hub, of_here: Peer, of_there: Peer) -> 
     }
     assert!(one.is_done() && other.is_done(), "{one:?} {other:?}");
     (one.report().clone(), other.report().clone())
+}
+
+/// Bob's laptop, and the server that it believes.
+async fn serve(server: &Hub, laptop: &Hub) -> (SyncReport, SyncReport) {
+    exchange_as(server, laptop, Peer::new("bob"), Peer::new("bob").trusted()).await
 }
 
 /// What a user's tree comes to.

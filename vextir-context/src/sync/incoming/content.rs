@@ -1,7 +1,7 @@
 //! Content and whole nodes that come in.
 
 use super::merging::{Merged, merge};
-use super::{Taking, Verdict};
+use super::{Taking, Verdict, invalid};
 use crate::decode::{count, get};
 use crate::documents::node::NodeId;
 use crate::fault::{OrFault, damaged};
@@ -201,6 +201,9 @@ impl Taking<'_> {
     /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
     pub(super) fn record(&mut self, record: &Record) -> Result<()> {
         let found = fact::node_of(self.connection, record.node)?;
+        if found.is_none() && !record.folder && record.state.is_none() {
+            return Err(invalid("a new document without content"));
+        }
         let known = found.map(|node| fact::of_node(self.connection, node)).transpose()?.unwrap_or_default();
         let mut news = record.facts.clone();
         news.retain(|fact| fact::is_news(&known, fact));

@@ -1,17 +1,12 @@
 //! What is shared: who gets it, who may change it, and what nobody else learns.
 
-use super::{exchange, exchange_as, shown};
+use super::{exchange, serve, shown};
+use crate::Peer;
 use crate::hub::Hub;
-use crate::{Peer, SyncReport};
 use vextir_core::{ErrorKind, Level, Principal};
 
 fn bob() -> Principal {
     Principal::User("bob".into())
-}
-
-/// Bob's laptop and the server that it believes.
-async fn serve(server: &Hub, laptop: &Hub) -> (SyncReport, SyncReport) {
-    exchange_as(server, laptop, Peer::new("bob"), Peer::new("bob").trusted()).await
 }
 
 async fn server_and_laptop() -> (Hub, Hub) {
