@@ -62,7 +62,9 @@ pub trait Driver: Send + Sync + 'static {
     }
 
     /// Called once when the processor starts (or the driver is registered), before events come. A driver
-    /// that watches the outside world spawns its watch here and emits through `emitter`.
+    /// that watches the outside world spawns its watch here and emits through `emitter`. Before this returns,
+    /// nothing makes room in a full backlog when the processor starts: what is emitted then is refused as
+    /// [`Busy`](crate::ErrorKind::Busy).
     ///
     /// # Errors
     /// The driver cannot work; the processor does not start.
@@ -70,7 +72,8 @@ pub trait Driver: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Called once at shutdown, after the last event.
+    /// Called once: at shutdown, after the last event, or when the processor or the registration fails after
+    /// [`Driver::start`] was called or would have been.
     async fn stop(&self) {}
 
     /// The event types and patterns that it handles: those of the manifest.

@@ -1,8 +1,9 @@
 //! The columns of `documents`, `folders` and `history`. What a column needs is read when it is asked for.
 
-use super::walk::{Item, uid};
+use super::walk::Item;
 use crate::decode::{count, get, time};
 use crate::documents::history::{deed, level_for};
+use crate::documents::node::uid;
 use crate::fault::OrFault;
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension};

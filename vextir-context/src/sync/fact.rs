@@ -172,7 +172,9 @@ pub(crate) fn note(
     actor: &Actor,
     detail: Option<&Value>,
 ) -> Result<()> {
-    if deed == Deed::Written {
+    let detail = detail.unwrap_or(&Value::Null);
+    // Who came into a group or left it is this hub's affair.
+    if deed == Deed::Written || !detail["through"].is_null() {
         return Ok(());
     }
     let sequence = connection.last_insert_rowid();
@@ -187,7 +189,6 @@ pub(crate) fn note(
         let over = standing(&format!("g{who}"));
         Say::Level { who, level, over }
     };
-    let detail = detail.unwrap_or(&Value::Null);
     let say = match deed {
         Deed::Created | Deed::Guided | Deed::Moved => {
             let moved = deed == Deed::Moved;

@@ -300,6 +300,7 @@ impl Taking<'_> {
     /// Adds to the operation log.
     fn note(&mut self, node: NodeId, version: u64, operation: &Operation) -> Result<i64> {
         let Operation { what, at, user, agent, driver, cause, .. } = operation;
+        self.desk.note_opening(self.connection)?;
         let clock = self.desk.tick(self.now);
         let user = Some(user).filter(|user| **user != self.intake.scope.owner);
         let cause = cause.as_ref().map(|cause| cause.parse::<EventId>()).transpose()?;
@@ -373,29 +374,26 @@ impl Taking<'_> {
         if touched.is_empty() {
             return Ok(());
         }
-        settle(self.connection, touched.clone(), self.now)?;
+        let touched = settle(self.connection, &touched, self.now)?;
         *self.writes += 1;
         self.view.forget();
         for node in touched {
             self.check_depth(node)?;
-            self.mount(node)?;
+            self.settled(node)?;
         }
         Ok(())
     }
 
-    /// Gives those whom a node is shared with the place where they find it.
-    fn mount(&mut self, node: NodeId) -> Result<()> {
+    /// What follows for others from where a node is, and from whom it is shared with.
+    fn settled(&mut self, node: NodeId) -> Result<()> {
         let users: Vec<String> = self
             .connection
             .prepare_cached("SELECT substr(who, 3) FROM entitlement WHERE node = ?1 AND who LIKE 'u:%'")
             .and_then(|mut statement| statement.query_map([node], |row| row.get(0))?.collect())
             .or_fault()?;
-        let Some(row) = node::node(self.connection, node)? else { return Ok(()) };
-        for user in users {
-            let writer = (self.connection, &mut *self.desk, &mut *self.writes, self.now);
-            documents::mount(writer, &user, (&self.intake.scope.owner, &row))?;
-        }
-        Ok(())
+        let chain = node::chain(self.connection, node)?;
+        let writer = (self.connection, &mut *self.desk, &mut *self.writes, self.now);
+        documents::settled(writer, &chain, &users)
     }
 
     fn execute(&mut self, sql: &str, params: impl Params) -> Result<()> {

@@ -24,6 +24,7 @@ const LOOKED: usize = 8_192;
 /// The deeds of moving, removal, granting and restricting.
 const MOVED: i64 = 2;
 const REMOVED: i64 = 3;
+const GRANTED: i64 = 6;
 
 /// Where the sending of one scope stands.
 #[derive(Debug, Clone)]
@@ -133,8 +134,9 @@ fn told(
     let facts = if view.is_within(node, top)? {
         let had = !said.is_empty();
         let facts = view.veil(node, said)?;
-        body = get::<Option<Vec<u8>>>(row, 9)?.map(Bytes);
-        if had && facts.is_empty() && body.is_none() {
+        // A move to a name that another document had makes a new version without any edit: here only.
+        body = get::<Option<Vec<u8>>>(row, 9)?.filter(|body| !body.is_empty() || what < MOVED).map(Bytes);
+        if facts.is_empty() && body.is_none() && (had || what >= GRANTED) {
             return Ok(None);
         }
         facts

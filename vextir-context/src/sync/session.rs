@@ -26,7 +26,7 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use vextir_core::{Error, ErrorKind, Result};
+use vextir_core::{Error, ErrorKind, EventBus, Result};
 
 /// How often a message is merged again because its documents were changed meanwhile.
 const TRIES: usize = 16;
@@ -526,7 +526,7 @@ impl Meeting {
 /// What names a file through all its incarnations.
 fn file_of(hub: &Hub) -> Uid {
     let mut file = [0; 16];
-    file[8..].copy_from_slice(&hub.log_incarnation().to_be_bytes());
+    file[8..].copy_from_slice(&EventBus::incarnation(hub).to_be_bytes());
     Uid(file)
 }
 

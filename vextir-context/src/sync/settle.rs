@@ -41,7 +41,7 @@ pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail:
             let all = fact::of_moved_folders(connection)?;
             let own = fact::of_node(connection, row.id)?.iter().map(Fact::stamp).max();
             if all.iter().any(|(_, fact)| Some(fact.stamp()) > own) {
-                settle(connection, [row.id].into(), row.updated)?;
+                settle(connection, &[row.id].into(), row.updated)?;
             }
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail:
     if let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) {
         concern(&mut groups, parent, name);
     }
-    number_names(connection, groups)
+    number_names(connection, groups).map(drop)
 }
 
 /// The name that a node was given, whatever it has.
@@ -65,19 +65,27 @@ pub(super) fn wanted(connection: &Connection, row: &Node) -> Result<String> {
     Ok(alias.unwrap_or_else(|| row.name.to_string()))
 }
 
-/// Makes the rows of these nodes what was said about them, and of all folders that stand elsewhere for it. `now` is
-/// when what cannot be shown counts as removed.
-pub(super) fn settle(connection: &Connection, nodes: BTreeSet<NodeId>, now: Timestamp) -> Result<()> {
+/// Makes the rows of these nodes what was said about them, and of all folders that stand elsewhere for it: all nodes
+/// whose places or names may have changed. `now` is when what cannot be shown counts as removed.
+pub(super) fn settle(
+    connection: &Connection,
+    nodes: &BTreeSet<NodeId>,
+    now: Timestamp,
+) -> Result<BTreeSet<NodeId>> {
     let moved = held(connection)?;
-    let mut groups = BTreeSet::new();
+    let (mut groups, mut placed) = (BTreeSet::new(), nodes.clone());
     for node in nodes.iter().chain(moved.keys().filter(|node| !nodes.contains(node))) {
         let known = fact::of_node(connection, *node)?;
-        place(connection, *node, &known, moved.get(node), now, &mut groups)?;
+        if place(connection, *node, &known, moved.get(node), now, &mut groups)? {
+            placed.insert(*node);
+        }
         if nodes.contains(node) {
             rights(connection, *node, &known)?;
         }
     }
-    number_names(connection, groups)
+    let changed = number_names(connection, groups)?;
+    placed.extend(changed);
+    Ok(placed)
 }
 
 /// Which move holds, of each folder that was ever moved.
@@ -125,9 +133,11 @@ fn place(
     held: Option<&Stamp>,
     now: Timestamp,
     groups: &mut BTreeSet<Group>,
-) -> Result<()> {
-    let Some(row) = node::node(connection, node)?.filter(|row| row.kind != Kind::Root) else { return Ok(()) };
-    let Some((parent, name, _)) = belongs(facts, held) else { return Ok(()) };
+) -> Result<bool> {
+    let Some(row) = node::node(connection, node)?.filter(|row| row.kind != Kind::Root) else {
+        return Ok(false);
+    };
+    let Some((parent, name, _)) = belongs(facts, held) else { return Ok(false) };
     let folder = parent.map(|parent| fact::node_of(connection, parent)).transpose()?.flatten();
     let gone = match (removed(facts), folder) {
         (Some(at), _) => Some(at),
@@ -141,7 +151,7 @@ fn place(
     let name = if name.is_empty() { row.name.as_str() } else { name };
     let before = wanted(connection, &row)?;
     if (parent, name, gone) == (row.parent, before.as_str(), row.removed.map(Timestamp::as_micros)) {
-        return Ok(());
+        return Ok(false);
     }
     if row.removed.is_none() {
         concern(groups, row.parent, &before);
@@ -149,14 +159,15 @@ fn place(
     let sql = "UPDATE node SET parent = ?2, name = ?3, removed = ?4 WHERE id = ?1";
     if gone.is_some() {
         execute(connection, "DELETE FROM alias WHERE node = ?1", [node])?;
-        return execute(connection, sql, (node, parent, name, gone));
+        execute(connection, sql, (node, parent, name, gone))?;
+        return Ok(true);
     }
     // Under a name of its own until all who want the same one are known.
     execute(connection, sql, (node, parent, aside(node), gone))?;
     let alias = "INSERT OR REPLACE INTO alias (node, parent, name) VALUES (?1, ?2, ?3)";
     execute(connection, alias, (node, parent, name))?;
     concern(groups, parent, name);
-    Ok(())
+    Ok(true)
 }
 
 /// Who wants a name, and who would be numbered past it.
@@ -187,8 +198,9 @@ fn rights(connection: &Connection, node: NodeId, facts: &[Fact]) -> Result<()> {
             if level == 0 {
                 execute(connection, "DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node, who))?;
             } else {
-                let sql =
-                    "INSERT OR REPLACE INTO entitlement (node, who, level, clock) VALUES (?1, ?2, ?3, ?4)";
+                let sql = "INSERT INTO entitlement (node, who, level, clock, since)
+                           VALUES (?1, ?2, ?3, ?4, (SELECT coalesce(max(seq), 0) FROM change))
+                           ON CONFLICT (node, who) DO UPDATE SET level = excluded.level, clock = excluded.clock";
                 execute(connection, sql, (node, who, level, clock))?;
             }
         }
@@ -197,7 +209,7 @@ fn rights(connection: &Connection, node: NodeId, facts: &[Fact]) -> Result<()> {
 }
 
 /// Gives everybody in these groups a name.
-fn number_names(connection: &Connection, groups: BTreeSet<Group>) -> Result<()> {
+fn number_names(connection: &Connection, groups: BTreeSet<Group>) -> Result<BTreeSet<NodeId>> {
     let mut given: Vec<(NodeId, NodeId, String, String)> = Vec::new();
     for (parent, name) in groups {
         let who = members(connection, parent, &name)?;
@@ -219,10 +231,10 @@ fn number_names(connection: &Connection, groups: BTreeSet<Group>) -> Result<()> 
             execute(connection, alias, (node, parent, wanted))?;
         }
     }
-    for (node, name) in changed {
+    for (node, name) in &changed {
         execute(connection, "UPDATE node SET name = ?2 WHERE id = ?1", (node, name))?;
     }
-    Ok(())
+    Ok(changed.into_iter().map(|(node, _)| node).collect())
 }
 
 /// Who wants a name in a folder.
