@@ -7,244 +7,25 @@ use vextir_core::Result;
 /// Marks the file as a hub's: "VXTR".
 pub(crate) const APPLICATION_ID: i32 = 0x5658_5452;
 
-/// The version that this code reads and writes.
-pub(crate) const VERSION: i32 = 5;
-
 /// From version 0 to 1, from 1 to 2, and so on; each step runs in one transaction with its version number.
-const STEPS: [&str; VERSION as usize] = [FIRST, SECOND, THIRD, PLACES, SYNC];
+const STEPS: &[&str] = &[
+    include_str!("schema/1_log.sql"),
+    include_str!("schema/2_documents.sql"),
+    include_str!("schema/3_unclaimed.sql"),
+    include_str!("schema/4_places.sql"),
+    include_str!("schema/5_sync.sql"),
+];
+
+/// The version that this code reads and writes.
+pub(crate) const VERSION: i32 = STEPS.len() as i32;
+
+/// What the first version made.
+#[cfg(test)]
+pub(crate) const FIRST: &str = STEPS[0];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
      ordering_key, deliver_at, priority, labels, metadata, data";
-
-/// Ids are 16-byte blobs, or text for foreign ids (`user`, 0x1f, id). Times are microseconds since 1970.
-/// `data` is last: whoever wants the other columns need not walk over it.
-const FIRST: &str = "
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-
-CREATE TABLE driver (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, version TEXT);
-
--- category: 0 input, 1 internal, 2 output; priority: 0 high, 2 low, else null; root: null on the root itself.
-CREATE TABLE log (
-  seq INTEGER PRIMARY KEY, logged INTEGER NOT NULL, policy TEXT,
-  id BLOB NOT NULL, type TEXT NOT NULL, category INTEGER NOT NULL, time INTEGER NOT NULL,
-  user TEXT NOT NULL, source TEXT NOT NULL, cause BLOB, root BLOB, depth INTEGER NOT NULL,
-  ordering_key TEXT, deliver_at INTEGER, priority INTEGER, labels TEXT, metadata TEXT, data TEXT
-);
-CREATE UNIQUE INDEX log_id ON log (id);
-
-CREATE TABLE unrouted (seq INTEGER PRIMARY KEY);
-
-CREATE TABLE delivery (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
-);
-
-CREATE TABLE dead (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempts INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, obligations TEXT
-);
-CREATE INDEX dead_seq ON dead (seq);
-
--- hold: 0 delayed, 1 approval, 2 lease, 3 key.
-CREATE TABLE parked (
-  number INTEGER PRIMARY KEY, hold INTEGER NOT NULL, since INTEGER NOT NULL, decision TEXT, origin TEXT,
-  id BLOB NOT NULL, type TEXT NOT NULL, category INTEGER NOT NULL, time INTEGER NOT NULL,
-  user TEXT NOT NULL, source TEXT NOT NULL, cause BLOB, root BLOB, depth INTEGER NOT NULL,
-  ordering_key TEXT, deliver_at INTEGER, priority INTEGER, labels TEXT, metadata TEXT, data TEXT
-);
-CREATE UNIQUE INDEX parked_id ON parked (id);
-CREATE INDEX parked_due ON parked (deliver_at) WHERE hold = 0;
-CREATE INDEX parked_hold ON parked (hold) WHERE hold <> 0;
-CREATE INDEX parked_key ON parked (user, ordering_key) WHERE hold <> 0 AND ordering_key IS NOT NULL;
-CREATE INDEX parked_root ON parked (root) WHERE root IS NOT NULL;
-
--- state: 0 active, 1 held, 2 cancelled; limits: null where the hub's default limits hold.
-CREATE TABLE lease (
-  root BLOB PRIMARY KEY, user TEXT NOT NULL, events INTEGER NOT NULL, first INTEGER NOT NULL,
-  last INTEGER NOT NULL, open INTEGER NOT NULL, parked INTEGER NOT NULL, state INTEGER NOT NULL,
-  limits TEXT, units TEXT
-) WITHOUT ROWID;
-
--- Ledgers that no row of the log will take along when it goes; each leaves when retention has passed seq.
-CREATE TABLE linger (seq INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (seq, root)) WITHOUT ROWID;
-
-CREATE TABLE key (
-  number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, user TEXT NOT NULL, key TEXT NOT NULL, id BLOB NOT NULL
-);
-CREATE UNIQUE INDEX key_key ON key (user, key);
-
-CREATE TABLE audit (
-  number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, user TEXT NOT NULL, record TEXT NOT NULL
-);
-
-CREATE TABLE checkpoint (
-  driver INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (driver, key)
-) WITHOUT ROWID;
-";
-
-/// Documents. Names are unique among what is not removed; a folder's guide is a text under the folder's own number.
-/// Nothing but `node.parent` says where a node is: a move, a removal, a grant and a restriction are one row each,
-/// however much lies below.
-const SECOND: &str = "
--- kind: 0 a user's root (name is the user, parent 0), 1 folder, 2 document; clock: of the last change of structure,
--- microseconds since 1970 that never repeat or go back.
-CREATE TABLE node (
-  id INTEGER PRIMARY KEY, uid BLOB NOT NULL, kind INTEGER NOT NULL, parent INTEGER NOT NULL, name TEXT NOT NULL,
-  restricted INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL, updated INTEGER NOT NULL, removed INTEGER,
-  clock INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX node_live ON node (parent, name) WHERE removed IS NULL;
-CREATE INDEX node_removed ON node (parent, name, removed) WHERE removed IS NOT NULL;
-CREATE UNIQUE INDEX node_uid ON node (uid);
-
--- kind: 0 text, 1 JSON; metadata: null where there are none; state: what replicas merge.
-CREATE TABLE document (
-  node INTEGER PRIMARY KEY, version INTEGER NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, metadata TEXT,
-  content TEXT NOT NULL, state BLOB NOT NULL
-);
-
--- The operation log. user: null where it is the tree's owner; detail: JSON about a change of structure or rights;
--- body: what changed in the content, as replicas merge it.
-CREATE TABLE change (
-  seq INTEGER PRIMARY KEY, node INTEGER NOT NULL, what INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL,
-  clock INTEGER NOT NULL, user TEXT, agent TEXT, driver TEXT, cause BLOB, detail TEXT, body BLOB
-);
-CREATE INDEX change_node ON change (node, seq);
-
--- who: u: user, g: group, a: agent, and the name; level: 1 read, 2 comment, 3 write, 4 admin.
-CREATE TABLE entitlement (
-  node INTEGER NOT NULL, who TEXT NOT NULL, level INTEGER NOT NULL, clock INTEGER NOT NULL, PRIMARY KEY (node, who)
-) WITHOUT ROWID;
-CREATE INDEX entitlement_who ON entitlement (who, node);
-
-CREATE TABLE member (user TEXT NOT NULL, who TEXT NOT NULL, PRIMARY KEY (user, who)) WITHOUT ROWID;
-CREATE INDEX member_who ON member (who, user);
-
--- Where a user finds what others share: /Shared/<owner>/<name>. A row stays when the right goes, so that a path never
--- comes to mean something else.
-CREATE TABLE mount (
-  user TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, node INTEGER NOT NULL,
-  PRIMARY KEY (user, owner, name)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX mount_node ON mount (user, node);
-";
-
-/// Deliveries that wait for a driver that is not registered; columns as in `delivery`. And letters keep ledgers.
-const THIRD: &str = "
-CREATE TABLE unclaimed (
-  pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, driver INTEGER NOT NULL, logged INTEGER NOT NULL,
-  attempt INTEGER NOT NULL, reclaims INTEGER NOT NULL, due INTEGER, obligations TEXT, error TEXT
-);
-CREATE INDEX unclaimed_driver ON unclaimed (driver);
-
-CREATE INDEX parked_user ON parked (user) WHERE hold <> 0;
-
--- root: of the tree whose ledger the letter keeps.
-ALTER TABLE dead ADD COLUMN root BLOB;
-UPDATE dead SET root = (SELECT coalesce(log.root, log.id) FROM log WHERE log.seq = dead.seq);
-CREATE INDEX dead_root ON dead (root);
-";
-
-/// What stood at a name before, and where a document came from.
-const PLACES: &str = "
--- The first version that a document had at its present name, or 0 where no other one was there before.
-ALTER TABLE node ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
-
--- The highest version that any document had at a name when it left it, and the last one that did.
-CREATE TABLE former (
-  parent INTEGER NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, node INTEGER NOT NULL,
-  PRIMARY KEY (parent, name)
-) WITHOUT ROWID;
-INSERT INTO former
-  SELECT parent, name, max(version), node FROM (
-    SELECT parent, name, version, node FROM node JOIN document ON document.node = node.id
-    WHERE node.kind = 2 AND removed IS NOT NULL
-    UNION ALL
-    SELECT detail ->> 'parent', detail ->> 'name', document.version, change.node
-    FROM change JOIN document ON document.node = change.node JOIN node ON node.id = change.node
-    WHERE what = 2 AND node.kind = 2
-  ) GROUP BY parent, name;
-
--- How many folders and bytes what lies below a folder may add to its path, removed and hidden things with it: at most.
-ALTER TABLE node ADD COLUMN tall INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE node ADD COLUMN long INTEGER NOT NULL DEFAULT 0;
-UPDATE node SET tall = 32, long = 1024 WHERE kind < 2;
-CREATE INDEX node_folder ON node (parent) WHERE kind = 1 AND removed IS NULL;
-
-CREATE INDEX change_structure ON change (node, seq) WHERE what IN (2, 3, 4);
-
--- The head of the operation log when the right was given, and when the user came into the group.
-ALTER TABLE entitlement ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE member ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
-
--- The openings of the file, each with the first change that it made.
-CREATE TABLE opening (first INTEGER PRIMARY KEY, number INTEGER NOT NULL);
-
--- What is done in slices, between two batches: round 0: the node becomes known to members of the group after `user`;
--- 1, 2: the user came into the group, or left it, and learns of its nodes after `node`.
-CREATE TABLE errand (
-  number INTEGER PRIMARY KEY, round INTEGER NOT NULL, who TEXT NOT NULL, user TEXT NOT NULL, node INTEGER NOT NULL
-);
-";
-
-/// What replicas need: the names of operations, what each change of structure said, and who has what.
-const SYNC: &str = "
--- first: for an incarnation of this file, the last change before it; null for those of other files.
-CREATE TABLE replica (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, first INTEGER);
-INSERT INTO replica VALUES (1, randomblob(16), 0);
-
--- Operations of other replicas; seq: the change, null where it was known in another form already.
-CREATE TABLE operation (
-  replica INTEGER NOT NULL, counter INTEGER NOT NULL, seq INTEGER, PRIMARY KEY (replica, counter)
-) WITHOUT ROWID;
-CREATE INDEX operation_seq ON operation (seq) WHERE seq IS NOT NULL;
-
--- What was said about structure and rights: rows of node and entitlement follow from it. topic: c created, m moved,
--- r removed or restored, x restricted, g and who: a right; value: JSON.
-CREATE TABLE fact (
-  node INTEGER NOT NULL, topic TEXT NOT NULL, clock INTEGER NOT NULL, replica INTEGER NOT NULL, seq INTEGER NOT NULL,
-  value TEXT NOT NULL, PRIMARY KEY (node, topic, clock, replica)
-) WITHOUT ROWID;
-CREATE INDEX fact_seq ON fact (seq);
-CREATE INDEX fact_moved ON fact (node) WHERE topic = 'm';
-
--- Nodes whose name clashes, with the name that they were given.
-CREATE TABLE alias (node INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL);
-CREATE INDEX alias_name ON alias (parent, name);
-
--- Up to where the operations of each replica were taken in, by scope (the uid of its uppermost node).
-CREATE TABLE horizon (
-  scope BLOB NOT NULL, replica INTEGER NOT NULL, counter INTEGER NOT NULL, PRIMARY KEY (scope, replica)
-) WITHOUT ROWID;
-
--- Operations that build on what is not here yet; missing: the uid of a node.
-CREATE TABLE early (
-  replica INTEGER NOT NULL, counter INTEGER NOT NULL, scope BLOB NOT NULL, missing BLOB NOT NULL,
-  operation TEXT NOT NULL, PRIMARY KEY (replica, counter)
-) WITHOUT ROWID;
-
--- Nodes whose folder is not here; parent: its uid.
-CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (parent, node)) WITHOUT ROWID;
-
--- What other files acknowledged: the changes up to seq, with what they had then.
-CREATE TABLE peer (
-  file BLOB NOT NULL, user TEXT NOT NULL, scope BLOB NOT NULL, seq INTEGER NOT NULL, vector TEXT NOT NULL,
-  at INTEGER NOT NULL, PRIMARY KEY (file, user, scope)
-) WITHOUT ROWID;
-
-INSERT INTO fact SELECT node.id, 'c', node.clock, 1,
-  coalesce((SELECT min(seq) FROM change WHERE change.node = node.id), 0),
-  json_object('say', 'place', 'parent', lower(hex(above.uid)), 'name', node.name)
-  FROM node JOIN node above ON above.id = node.parent;
-INSERT INTO fact SELECT id, 'r', clock, 1, coalesce((SELECT min(seq) FROM change WHERE node = id), 0),
-  json_object('say', 'removed', 'at', removed) FROM node WHERE removed IS NOT NULL;
-INSERT INTO fact SELECT id, 'x', clock, 1, coalesce((SELECT min(seq) FROM change WHERE node = id), 0),
-  '{\"say\":\"restricted\",\"on\":true,\"over\":[]}' FROM node WHERE restricted;
-INSERT INTO fact SELECT node, 'g' || who, clock, 1,
-  coalesce((SELECT min(seq) FROM change WHERE change.node = entitlement.node), 0),
-  json_object('say', 'level', 'who', who, 'level', level, 'over', json_array()) FROM entitlement;
-";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.
 pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::schema::{APPLICATION_ID, FIRST};
 use std::fs;
 
 const PLAIN: Tuning = Tuning { synchronous: "FULL", max_bytes: None };
@@ -50,14 +51,11 @@ fn a_new_file_is_made_in_one_commit() {
 fn a_file_of_the_first_version_opens_as_one_of_this() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.db");
-    let old = open(&path, PLAIN).unwrap();
-    old.execute_batch(
-        "DROP TABLE node; DROP TABLE document; DROP TABLE change; DROP TABLE entitlement; DROP TABLE member;
-         DROP TABLE mount; DROP TABLE former; DROP TABLE errand; DROP TABLE opening; DROP TABLE unclaimed;
-         DROP TABLE replica; DROP TABLE operation; DROP TABLE fact; DROP TABLE alias; DROP TABLE horizon;
-         DROP TABLE early; DROP TABLE orphan; DROP TABLE peer; DROP INDEX parked_user; DROP INDEX dead_root;
-         ALTER TABLE dead DROP COLUMN root; INSERT INTO meta VALUES ('head', 7); PRAGMA user_version = 1;",
-    )
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA auto_vacuum = INCREMENTAL; {FIRST} INSERT INTO meta VALUES ('head', 7);
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+    ))
     .unwrap();
     old.close().unwrap();
     for _ in 0..2 {
