@@ -31,6 +31,9 @@ use vextir_core::{Error, ErrorKind, EventBus, Result};
 /// How often a message is merged again because its documents were changed meanwhile.
 const TRIES: usize = 16;
 
+/// How many lists of missing nodes may wait to be sent.
+const WANTED: usize = 256;
+
 /// What is merged in the caller's task: up to so many bytes.
 const QUICK: usize = 32 << 10;
 
@@ -195,6 +198,9 @@ impl SyncSession {
                 let Some(scope) = self.state.scopes.iter().find(|known| known.top == scope).cloned() else {
                     return Ok(());
                 };
+                if self.state.wanted.len() >= WANTED {
+                    return Err(unasked());
+                }
                 let top = scope.top;
                 let all =
                     self.read(move |connection| outgoing::family(connection, &user, top, &nodes)).await?;
@@ -422,7 +428,7 @@ impl SyncSession {
 
     /// Compares the scopes of both sides: of those that differ, every node is told.
     async fn compare(&mut self, theirs: Vec<(Uid, String)>, answers: &mut Vec<Vec<u8>>) -> Result<()> {
-        if !self.state.sent || !self.state.peer_sent {
+        if !self.state.sent || !self.state.peer_sent || self.state.compared {
             return Err(unasked());
         }
         if self.state.digests.is_empty() {
@@ -480,7 +486,8 @@ impl SyncSession {
     }
 }
 
-fn all_digests(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
+/// What a user may read comes to, by scope.
+pub(super) fn all_digests(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
     let scopes = scope::scopes(&mut View::new(connection, user))?.into_iter();
     scopes.map(|scope| Ok((scope.top, audit::digests(connection, user, scope.top)?))).collect()
 }

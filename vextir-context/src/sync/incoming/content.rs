@@ -305,11 +305,13 @@ impl Taking<'_> {
     /// One that is wrong must not take the message with it.
     fn retry_one(&mut self, operation: &Operation) -> Result<()> {
         self.connection.execute_batch("SAVEPOINT early").or_fault()?;
+        let (head, bytes) = (self.desk.head, self.desk.bytes);
         let outcome = self.taken_up(operation);
         if let Err(error) = &outcome {
             tracing::warn!(%error, "an operation that had waited could not be taken in");
             self.connection.execute_batch("ROLLBACK TO early").or_fault()?;
             (self.bodies, self.touched) = Default::default();
+            (self.desk.head, self.desk.bytes) = (head, bytes);
         }
         self.connection.execute_batch("RELEASE early").or_fault()
     }

@@ -123,3 +123,67 @@ async fn replicas_that_exchanged_everything_are_the_same_whatever_happened() {
         run(seed).await;
     }
 }
+
+/// One exchange between a server and a laptop that believes it; how many changes the server refused.
+async fn meet(rng: &mut Rng, server: &Hub, laptop: &Hub, user: &str, is_good: bool) -> u64 {
+    let mut way = Way { rng: rng.fork(), lost: 10, doubled: 10, turned: 10, breaks: rng.usize(1..40) };
+    if is_good {
+        way = Way::good();
+    }
+    let (mut here, mut there) = (server.sync(Peer::new(user)), laptop.sync(Peer::new(user).trusted()));
+    way.carry(&mut here, &mut there).await;
+    here.report().refused_here
+}
+
+/// Ann on a server and a laptop, bob on the server and another laptop, with what ann shares with him now and then.
+async fn share(seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let (server, of_ann, of_bob) =
+        (Hub::in_memory().unwrap(), Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
+    server.context("ann").write("/a/a", "begin\n").await.unwrap();
+    let mut refused = 0;
+    for _ in 0..rng.usize(20..60) {
+        match rng.u8(0..12) {
+            0..=2 => change(&mut rng, &server.context("ann")).await,
+            3 | 4 => change(&mut rng, &of_ann.context("ann")).await,
+            5..=7 => {
+                let hub = [&server, &of_bob][rng.usize(0..2)];
+                let at = format!("/Shared/ann/{}", &path(&mut rng)[1..]);
+                let notes = hub.context("bob");
+                match rng.u8(0..4) {
+                    0 => drop(notes.move_to(&at, &format!("/Shared/ann/{}", &path(&mut rng)[1..])).await),
+                    1 => drop(notes.remove(&at).await),
+                    _ => drop(notes.append(&at, "by bob\n").await),
+                }
+            }
+            8 => {
+                let level = [Level::None, Level::Read, Level::Write][rng.usize(0..3)];
+                drop(
+                    server.context("ann").grant(&path(&mut rng), Principal::User("bob".into()), level).await,
+                );
+            }
+            9 | 10 => refused += meet(&mut rng, &server, &of_bob, "bob", false).await,
+            _ => refused += meet(&mut rng, &server, &of_ann, "ann", false).await,
+        }
+    }
+    for _ in 0..2 {
+        refused += meet(&mut rng, &server, &of_bob, "bob", true).await;
+        refused += meet(&mut rng, &server, &of_ann, "ann", true).await;
+    }
+    assert_eq!(total_of(&server, "ann").await, total_of(&of_ann, "ann").await, "schedule {seed}");
+    let mut all = Vec::new();
+    for hub in [&server, &of_bob] {
+        all.push(
+            hub.read_with(|connection| super::super::session::all_digests(connection, "bob")).await.unwrap(),
+        );
+    }
+    assert!(refused > 0 || all[0] == all[1], "schedule {seed}: {all:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_read_the_same_sees_the_same() {
+    let first: u64 = std::env::var("FIRST").ok().and_then(|first| first.parse().ok()).unwrap_or(0);
+    for seed in first..first + schedules() {
+        share(seed).await;
+    }
+}
