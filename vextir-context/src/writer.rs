@@ -3,12 +3,13 @@
 mod answer;
 mod batch;
 mod gather;
+mod index;
 mod job;
 mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Job, Reading};
+pub(crate) use job::{Commit, Indexing, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::cursors::Opening;
@@ -165,6 +166,7 @@ impl<'c> Writer<'c> {
                     self.publish();
                     answer.send(enrolled);
                 }
+                Job::Index(step, answer) => answer.send(self.index(step)),
                 Job::Sync(work, answer) => {
                     self.rows.begin(self.clock.now());
                     let taken = self.in_transaction(|writer| writer.rows.sync(&work));

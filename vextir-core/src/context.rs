@@ -11,6 +11,7 @@ mod edit;
 mod handle;
 mod path;
 mod querying;
+mod searching;
 mod session;
 mod watch;
 mod writing;
@@ -24,12 +25,13 @@ pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;
+pub use searching::{ContentKind, Embedder, Found, Hit, MAX_HITS, MAX_SEARCH_BYTES, Search, Searching, Why};
 pub(crate) use session::Session;
 pub use watch::{ChangePage, Changed, Watch};
 pub use writing::{Writing, Written};
 
 use crate::bus::Cursor;
-use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
+use crate::{Error, ErrorKind, Result, Sequence, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt;
@@ -136,11 +138,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not answer SQL"))
     }
 
-    /// Paths that fit a search, best first. Optional.
+    /// Documents that fit a search, best first, among what the actor may read. Optional.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless the store searches.
-    async fn search(&self, _user: &Name, _text: &str, _limit: usize) -> Result<Vec<String>> {
+    /// [`ErrorKind::Unsupported`] unless the store searches. `Timeout`: it takes too long.
+    async fn search(&self, _actor: &Actor, _search: &Search) -> Result<Found> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
     }
 }

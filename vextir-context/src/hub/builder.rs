@@ -5,6 +5,7 @@ use crate::cursors::Cursors;
 use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
+use crate::search::{Engine, Link, SearchOptions};
 use crate::sql::QueryLimits;
 use crate::writer::{self, Retention, Settings, incarnation};
 use std::path::PathBuf;
@@ -56,6 +57,7 @@ pub struct HubBuilder {
     dead_letters: usize,
     clock: Arc<dyn Clock>,
     queries: QueryLimits,
+    search: SearchOptions,
 }
 
 impl HubBuilder {
@@ -70,6 +72,7 @@ impl HubBuilder {
             dead_letters: 100_000,
             clock: Arc::new(SystemClock),
             queries: QueryLimits::default(),
+            search: SearchOptions::default(),
         }
     }
 
@@ -130,6 +133,12 @@ impl HubBuilder {
         Self { queries, ..self }
     }
 
+    /// How documents are searched ([`Context::search`](vextir_core::Context::search)). By default an index of words and
+    /// vectors is kept in the file, behind the commits.
+    pub fn search(self, search: SearchOptions) -> Self {
+        Self { search, ..self }
+    }
+
     /// Where the hub's time comes from. The system's clock by default.
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
@@ -180,6 +189,14 @@ impl HubBuilder {
             Some(path) => readers::start(path).map(|(sender, threads)| (Some(sender), threads))?,
             None => (None, Vec::new()),
         };
+        let search = Engine::new(self.search);
+        search.start(Link {
+            jobs: jobs.clone(),
+            readers: readers.clone(),
+            changes: changes.clone(),
+            status: status.clone(),
+            signals: search.signals(),
+        })?;
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
@@ -191,6 +208,7 @@ impl HubBuilder {
             lanes: Lanes::new(),
             queries: crate::sql::Threads::new(self.queries),
             cursors,
+            search,
             client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,

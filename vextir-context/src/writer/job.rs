@@ -6,10 +6,14 @@ use crate::sync::{Taken, Work};
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
+use vextir_core::Result;
 use vextir_core::bus::{Attachment, Command, Receipt};
 
 /// A reading function; it answers by itself.
 pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Stores a step of the search index; by how many bytes it grew.
+pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -23,6 +27,8 @@ pub(crate) enum Job {
     Read(Reading),
     /// A user goes into a group, or out of it.
     Enroll(Enrollment, Answer<()>),
+    /// Store a step of the search index.
+    Index(Indexing, Answer<()>),
     /// Take in what another replica sent, or note what it has.
     Sync(Box<Work>, Answer<Taken>),
     /// Finish what is queued and end.
@@ -45,6 +51,7 @@ impl fmt::Debug for Job {
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
+            Self::Index(..) => "Index",
             Self::Sync(..) => "Sync",
             Self::Close => "Close",
         })

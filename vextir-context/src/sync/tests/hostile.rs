@@ -218,7 +218,6 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
     let body = Some(new.take_update());
     let good = operation("bob", Uid::random(), vec![place(root, "good")], body);
     let bad = [
-        operation("bob", Uid::random(), vec![place(root, "without content")], None),
         operation("bob", Uid::random(), vec![place(x, "below a document")], None),
         operation("bob", Uid::random(), vec![place(root, "Shared")], None),
         operation("bob", Uid::random(), vec![place(root, "a/b")], None),
