@@ -7,8 +7,8 @@ pub use vextir_core::*;
 #[cfg(feature = "hub")]
 #[doc(inline)]
 pub use vextir_context::{
-    Exported, HashingEmbedder, Hub, HubBuilder, HubPart, HubSize, HubStats, ImportRights, Imported, Progress,
-    QueryLimits, SearchOptions, SearchState, Synchronous, Tidied,
+    Exported, HashingEmbedder, Hub, HubBuilder, HubPart, HubSize, HubStats, ImportRights, Imported, Peer,
+    Progress, QueryLimits, SearchOptions, SearchState, SyncReport, SyncSession, Synchronous, Tidied,
 };
 
 #[cfg(any(feature = "context", feature = "files"))]

@@ -279,28 +279,41 @@ impl Body {
     /// * [`ErrorKind::Conflict`]: it claims to be ours and is not; this replica runs under an id that another one
     ///   uses, and must be given a fresh one.
     pub(crate) fn apply(&mut self, update: &[u8]) -> Result<()> {
-        if update.is_empty() {
+        self.apply_all(&[update])
+    }
+
+    /// As [`apply`](Self::apply), for several updates in the order in which they were made; all of them or none.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(crate) fn apply_all(&mut self, updates: &[&[u8]]) -> Result<()> {
+        let mut known = self.doc.transact().state_vector();
+        let own = known.get(&yrs::ClientID::new(self.client));
+        let mut all = vec![all_of(&self.doc)?];
+        for update in updates.iter().filter(|update| !update.is_empty()) {
+            limits::check_update(update.len())?;
+            let contents = wire::contents(update)?;
+            if contents.operations.iter().any(|(client, clocks)| *client == self.client && clocks.end > own) {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "the update was written under the id of this replica, but not by it (a copied or restored \
+                     file?); open the file anew, so that it gets a fresh id",
+                ));
+            }
+            if !contents.follow(&known) {
+                return Err(gap());
+            }
+            for (client, clocks) in &contents.operations {
+                known.set_max(yrs::ClientID::new(*client), clocks.end);
+            }
+            all.push(Update::decode_v1(update).map_err(|error| {
+                Error::invalid("the update cannot be read; it was not applied").with_source(error)
+            })?);
+        }
+        if all.len() == 1 {
             return Ok(());
         }
-        limits::check_update(update.len())?;
-        let contents = wire::contents(update)?;
-        let known = self.doc.transact().state_vector();
-        let clock = known.get(&yrs::ClientID::new(self.client));
-        if contents.operations.iter().any(|(client, clocks)| *client == self.client && clocks.end > clock) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "the update was written under the id of this replica, but not by it (a copied or restored file?); \
-                 open the file anew, so that it gets a fresh id",
-            ));
-        }
-        if !contents.follow(&known) {
-            return Err(gap());
-        }
-        let refused =
-            |error| Error::invalid("the update cannot be read; it was not applied").with_source(error);
-        let update = Update::decode_v1(update).map_err(refused)?;
-        let own = all_of(&self.doc)?;
-        let (merged, shown) = self.tried(vec![own, update])?;
+        let (merged, shown) = self.tried(all)?;
         // What is stored is loaded again some day, and must be the same then.
         let (again, shown_again) = self.tried(vec![all_of(&merged)?])?;
         if shown != shown_again {

@@ -38,7 +38,7 @@ mod threeway;
 pub(crate) mod trim;
 mod versions;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, run_errand};
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, run_errand, settled};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;

@@ -170,6 +170,13 @@ impl Hub {
         answered.await
     }
 
+    /// Gives the writer something of another replica.
+    pub(crate) async fn sync_with(&self, work: crate::sync::Work) -> Result<crate::sync::Taken> {
+        let (answer, answered) = question();
+        self.send(Job::Sync(Box::new(work), answer)).await?;
+        answered.await
+    }
+
     pub(crate) fn lanes(&self) -> &Lanes {
         &self.0.lanes
     }

@@ -122,6 +122,30 @@
 //! Not promised: the same order tomorrow, since words count for more the rarer they are, among the documents of all
 //! users; that is also why no scores are told. Nor that how long a search takes tells nothing of others.
 //!
+//! # Replicas
+//!
+//! [`Hub::sync`] exchanges with another hub what a user may read: the own tree, and what others share. The application
+//! carries the messages; the example `notes_sync` does it over TCP.
+//!
+//! * Both sides may be changed at any time, also while they exchange. Texts merge by character, JSON by leaf. Of two
+//!   moves of one thing the later one counts; of two moves into each other the later one is skipped. Two things of one
+//!   name are both kept, one as `name (2)`, until the other one goes. What is written in a folder while it is removed
+//!   elsewhere comes back with it.
+//! * Of rights that two replicas gave at the same time the lowest counts. Nobody can use a right that this hub has
+//!   taken back, whatever the peer knew when it made the change; such a change is refused, and told
+//!   ([`SyncReport::refused_there`]).
+//! * Every change keeps its author and its time in the history, and is seen by watches like any other.
+//! * A file that was copied or restored goes on as another replica, and gets back what it lost. One that comes after
+//!   changes were trimmed gets whole documents; what it wrote itself is merged into them.
+//! * A clock that is wrong by a day decides wrongly between changes that did not know of each other, and nothing else.
+//! * A message that is malformed, of another exchange, or about what its sender may not know stores nothing, and is an error
+//!   or a refusal for that peer alone.
+//!
+//! Not promised: groups, their members, and what is granted to a group stay in each hub; numbers of versions and the
+//! names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
+//! until somebody with the right changes that place; whoever has read something keeps it when the right goes, in the file
+//! if not in sight. Messages are not encrypted, and peers are who the application says.
+//!
 //! # What is kept
 //!
 //! Events for 7 days and up to 1 GiB ([`HubBuilder::keep_for`], [`HubBuilder::keep_bytes`]); open work,
@@ -151,6 +175,7 @@ mod schema;
 mod search;
 mod space;
 mod sql;
+mod sync;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
@@ -158,3 +183,4 @@ pub use keeper::{Exported, HubPart, HubStats, ImportRights, Imported, Progress, 
 pub use search::{HashingEmbedder, SearchOptions, SearchState};
 pub use space::HubSize;
 pub use sql::QueryLimits;
+pub use sync::{Peer, SyncReport, SyncSession};

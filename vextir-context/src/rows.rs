@@ -164,6 +164,12 @@ impl<'c> SqlRows<'c> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
     }
 
+    /// Takes in what another replica sent, or notes what it has.
+    pub(crate) fn sync(&mut self, work: &crate::sync::Work) -> Result<crate::sync::Taken> {
+        let taken = work.apply(self.connection, &mut self.desk, &mut self.writes, self.now)?;
+        self.flush().map(|()| taken)
+    }
+
     /// Does a slice of what documents put off.
     pub(crate) fn run_errand(&mut self) -> Result<()> {
         documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)?;

@@ -35,6 +35,7 @@ mod words;
 
 pub(crate) use embed::embedding;
 pub(crate) use engine::Engine;
+pub(crate) use entry::forget;
 pub use hashing::HashingEmbedder;
 pub(crate) use link::Link;
 pub use options::SearchOptions;

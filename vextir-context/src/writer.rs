@@ -168,6 +168,12 @@ impl<'c> Writer<'c> {
                 }
                 Job::Index(step, answer) => answer.send(self.index(step)),
                 Job::Slice(slice) => self.slice(slice),
+                Job::Sync(work, answer) => {
+                    self.rows.begin(self.clock.now());
+                    let taken = self.in_transaction(|writer| writer.rows.sync(&work));
+                    self.publish();
+                    answer.send(taken);
+                }
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }

@@ -2,7 +2,7 @@
 
 use super::merge::{From, Merged, Part, Prepared};
 use super::mounts::has_errands;
-use super::node::{Extent, Kind, NodeId};
+use super::node::{Extent, Kind, Node, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
 use super::versions::former;
@@ -65,6 +65,26 @@ impl Desk {
             errands,
             merged: None,
         })
+    }
+
+    /// Notes the opening with its first change.
+    pub(crate) fn note_opening(&mut self, connection: &Connection) -> Result<()> {
+        if let Some(opening) = self.opening.filter(|_| !self.is_noted) {
+            opening.note(connection)?;
+            self.is_noted = true;
+        }
+        Ok(())
+    }
+
+    /// The clock of the next change.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> i64 {
+        self.clock = (self.clock + 1).max(now.as_micros());
+        self.clock
+    }
+
+    /// Changes come after what was seen, as far as it is not too far in the future.
+    pub(crate) fn see(&mut self, clock: i64, most: i64) {
+        self.clock = self.clock.max(clock.min(most));
     }
 
     /// The bytes, if the file is to be told.
@@ -260,7 +280,7 @@ impl<'a> Apply<'a> {
     }
 
     fn insert(&mut self, parent: NodeId, name: &str, kind: Kind, below: Extent) -> Result<NodeId> {
-        self.insert_as(fastrand::u128(..).to_be_bytes(), parent, name, (kind, below))
+        self.insert_as(crate::sync::fresh_uid(kind, name), parent, name, (kind, below))
     }
 
     pub(super) fn insert_as(
@@ -302,8 +322,7 @@ impl<'a> Apply<'a> {
 
     /// The clock of the next change.
     pub(super) fn tick(&mut self) -> i64 {
-        self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
-        self.desk.clock
+        self.desk.tick(self.now)
     }
 
     /// Adds to the operation log.
@@ -315,10 +334,7 @@ impl<'a> Apply<'a> {
         detail: Option<&Value>,
         body: Option<&[u8]>,
     ) -> Result<()> {
-        if let Some(opening) = self.desk.opening.filter(|_| !self.desk.is_noted) {
-            opening.note(self.connection)?;
-            self.desk.is_noted = true;
-        }
+        self.desk.note_opening(self.connection)?;
         let clock = self.tick();
         let actor = self.actor.clone();
         let row = (
@@ -341,7 +357,7 @@ impl<'a> Apply<'a> {
         )?;
         self.desk.bytes += ROW + body.map_or(0, <[u8]>::len) as u64;
         self.desk.head = self.connection.last_insert_rowid().cast_unsigned();
-        Ok(())
+        crate::sync::note(self.connection, (node, deed, clock), owner, &self.actor, detail)
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
@@ -390,6 +406,20 @@ pub(crate) fn run_errand(
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
     Apply::new(connection, actor, now, desk, writes).run_errand()
+}
+
+/// After another replica said where a node is, or whom it is shared with: the folders above it know how far down it
+/// reaches, and those users find it.
+pub(crate) fn settled(
+    (connection, desk, writes, now): (&Connection, &mut Desk, &mut u64, Timestamp),
+    chain: &[Node],
+    users: &[String],
+) -> Result<()> {
+    let (Some(root), Some((node, above))) = (chain.first(), chain.split_last()) else { return Ok(()) };
+    let actor = Actor::user(root.name.clone());
+    let mut apply = Apply::new(connection, actor, now, desk, writes);
+    apply.grow(above, Extent::of([node.name.as_str()]).and(node.extent))?;
+    users.iter().try_for_each(|user| apply.mount(user, &root.name, node))
 }
 
 /// A user goes into a group, or out of it.

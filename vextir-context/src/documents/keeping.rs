@@ -21,11 +21,6 @@ pub(crate) const CONDEMNED: i64 = -1;
 /// And of what was purged, where a row must stay for what still refers to it.
 pub(crate) const GONE: i64 = -2;
 
-/// The last change that every replica has acknowledged: nothing above it is trimmed. `None`: there are no replicas.
-pub(crate) fn acknowledged(_: &Connection) -> Result<Option<Sequence>> {
-    Ok(None)
-}
-
 /// What is valid at one place, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {

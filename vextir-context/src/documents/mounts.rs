@@ -160,7 +160,7 @@ impl Apply<'_> {
     }
 
     /// Gives a user the place where the shared node is found. It stays the same for good.
-    fn mount(&mut self, user: &str, owner: &str, node: &Node) -> Result<()> {
+    pub(super) fn mount(&mut self, user: &str, owner: &str, node: &Node) -> Result<()> {
         if user == owner {
             return Ok(());
         }

@@ -2,12 +2,13 @@
 //! leaves up, a few rows at a time.
 
 use super::apply::{Desk, ROW};
-use super::keeping::{self, CONDEMNED, GONE, Places, Terms, maybe, since};
+use super::keeping::{CONDEMNED, GONE, Places, Terms, maybe, since};
 use super::node::{self, NodeId};
 use super::trim::{SLICE, erase, mark};
 use crate::decode::get;
 use crate::fault::OrFault;
 use crate::queries;
+use crate::sync::acknowledged;
 use rusqlite::Connection;
 use std::time::Instant;
 use vextir_core::{Result, Timestamp};
@@ -34,7 +35,7 @@ pub(crate) fn look(
     (time, id): After,
 ) -> Result<Overdue> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let most = keeping::acknowledged(&snapshot)?.unwrap_or(u64::MAX);
+    let most = acknowledged(&snapshot)?.unwrap_or(u64::MAX);
     let mut places = Places::new(default);
     let mut overdue = Overdue::default();
     {
@@ -161,6 +162,11 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     execute("DELETE FROM former WHERE parent = ?1")?;
     execute("DELETE FROM errand WHERE node = ?1 AND round = 0")?;
     execute("DELETE FROM entitlement WHERE node = ?1")?;
+    execute("DELETE FROM fact WHERE node = ?1")?;
+    execute("DELETE FROM alias WHERE node = ?1")?;
+    execute("DELETE FROM orphan WHERE node = ?1")?;
+    let grown = crate::search::forget(connection, id)?;
+    desk.bytes = desk.bytes.saturating_sub(grown.unsigned_abs());
     // A number that is given to nothing else: the last one would be given again, and so would a shared path.
     let stays =
         "SELECT EXISTS (SELECT 1 FROM mount WHERE node = ?1) OR EXISTS (SELECT 1 FROM change WHERE node = ?1)

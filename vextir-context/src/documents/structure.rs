@@ -54,7 +54,11 @@ impl Apply<'_> {
             target.chain.last().filter(|last| !last.is_document()).map(|last| last.id)
         } else {
             let above = Place { missing: folders.to_vec(), ..target };
-            Some(self.make(&above, Kind::Folder, to)?.0)
+            let made = self.make(&above, Kind::Folder, to)?.0;
+            if !folders.is_empty() {
+                self.note(&source.owner, made, (Deed::Created, 0), None, None)?;
+            }
+            Some(made)
         };
         let parent = parent.ok_or_else(|| {
             Error::invalid(format!("{to}: a document stands where a folder is needed; choose another path"))

@@ -2,12 +2,13 @@
 //! rebuilt. Read and folded beside the writer; the writer stores the base, and removes rows a few at a time.
 
 use super::apply::{Desk, ROW};
-use super::keeping::{self, Places, Terms, since};
+use super::keeping::{Places, Terms, since};
 use super::node::{self, NodeId};
 use crate::crdt::Body;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
+use crate::sync::acknowledged;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 use vextir_core::context::Version;
@@ -58,7 +59,7 @@ pub(crate) struct Trims {
 pub(crate) fn look(connection: &Connection, default: Terms, now: Timestamp, after: NodeId) -> Result<Trims> {
     let began = Instant::now();
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let most = keeping::acknowledged(&snapshot)?.unwrap_or(u64::MAX);
+    let most = acknowledged(&snapshot)?.unwrap_or(u64::MAX);
     let (mut places, mut trims) = (Places::new(default), Trims { found: Vec::new(), next: Some(after) });
     while let Some(after) = trims.next
         && trims.found.is_empty()
@@ -209,17 +210,30 @@ pub(super) fn erase(
     let sql = "DELETE FROM change WHERE seq IN (
                  SELECT seq FROM change WHERE node = ?1 AND seq <= ?2 AND seq NOT IN (?3, ?4)
                  AND seq <> (SELECT max(seq) FROM change) ORDER BY seq LIMIT ?5
-               ) RETURNING length(body)";
+               ) RETURNING length(body), seq";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let params = (node, signed(last), signed(one), signed(other), STEP);
     let mut rows = statement.query(params).or_fault()?;
-    let mut gone = 0;
+    let (mut gone, mut latest) = (0, 0);
     while let Some(row) = rows.next().or_fault()? {
+        latest = latest.max(get::<i64>(row, 1)?);
         let length = get::<Option<i64>>(row, 0)?.unwrap_or(0).unsigned_abs();
         desk.bytes = desk.bytes.saturating_sub(ROW + length);
         gone += 1;
     }
+    drop(rows);
+    if gone > 0 {
+        note_trimmed(connection, latest)?;
+    }
     Ok(gone)
+}
+
+/// Notes up to where changes are gone: who reads the log below, as replicas and the search index do, has to look at
+/// whole documents.
+fn note_trimmed(connection: &Connection, latest: i64) -> Result<()> {
+    let sql = "INSERT INTO meta (name, value) VALUES ('changes_trimmed', ?1)
+               ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([latest])).or_fault().map(drop)
 }
 
 /// Notes where a watch would miss changes up to `last`: in its owner's tree, and where a way to it is shared.

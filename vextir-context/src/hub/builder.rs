@@ -184,6 +184,7 @@ impl HubBuilder {
             None => (None, file::in_memory(tuning)?),
         };
         let incarnation = incarnation(&connection)?;
+        crate::sync::begin(&connection)?;
         let cursors = Cursors::open(&connection, incarnation)?;
         let room = self.max_bytes.map_or(u64::MAX, |most| most / 8 * 7);
         let settings = Settings {

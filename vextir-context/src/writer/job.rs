@@ -3,6 +3,7 @@
 use super::Answer;
 use crate::documents::{Enrollment, Merged};
 use crate::rows::SqlRows;
+use crate::sync::{Taken, Work};
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +15,13 @@ pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Stores a step of the search index; by how many bytes it grew.
 pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
+
 /// A short piece of work on the rows, of a few milliseconds.
-pub(crate) type Work = Box<dyn FnOnce(&mut SqlRows<'_>) -> Result<()> + Send>;
+type Stroke = Box<dyn FnOnce(&mut SqlRows<'_>) -> Result<()> + Send>;
 
 /// Work in a transaction of its own, and who is told when it is committed.
 pub(crate) struct Slice {
-    pub(crate) work: Work,
+    pub(crate) work: Stroke,
     pub(crate) done: Box<dyn FnOnce(Result<()>) + Send>,
 }
 
@@ -39,6 +41,8 @@ pub(crate) enum Job {
     Index(Indexing, Answer<()>),
     /// A short piece of house-keeping.
     Slice(Slice),
+    /// Take in what another replica sent, or note what it has.
+    Sync(Box<Work>, Answer<Taken>),
     /// Finish what is queued and end.
     Close,
 }
@@ -61,6 +65,7 @@ impl fmt::Debug for Job {
             Self::Enroll(..) => "Enroll",
             Self::Index(..) => "Index",
             Self::Slice(_) => "Slice",
+            Self::Sync(..) => "Sync",
             Self::Close => "Close",
         })
     }

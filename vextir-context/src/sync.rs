@@ -1,0 +1,154 @@
+//! Replicas of one another's documents.
+
+mod audit;
+mod fact;
+mod identity;
+mod incoming;
+mod line;
+mod name;
+mod outgoing;
+mod registry;
+mod rule;
+mod scope;
+mod session;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub(crate) use fact::note;
+pub(crate) use identity::begin;
+pub(crate) use incoming::Taken;
+pub(crate) use registry::acknowledged;
+pub use session::SyncSession;
+
+use crate::decode::get;
+use crate::documents::Desk;
+use crate::documents::node::Kind;
+use crate::fault::OrFault;
+use crate::hub::Hub;
+use name::Uid;
+use registry::Acknowledgement;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use vextir_core::{Name, Result, Sequence, Timestamp};
+
+/// Who is at the other end of an exchange. Who that is, the application has made sure of: sync knows no passwords.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    user: Name,
+    trusted: bool,
+}
+
+impl Peer {
+    /// A replica of this user. It gets what the user may read, and may do what the user may do.
+    ///
+    /// What the user owns it may also say of others: that they wrote there.
+    pub fn new(user: impl Into<Name>) -> Self {
+        Self { user: user.into(), trusted: false }
+    }
+
+    /// A replica of this user that is believed what others did in what they share with the user, and that they share
+    /// it: a laptop says this of the server that it exchanges with, and not the other way round.
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        Self { trusted: true, ..self }
+    }
+}
+
+/// What an exchange came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyncReport {
+    /// Changes that were sent.
+    pub sent: u64,
+    /// Whole documents and folders that were sent, because their changes are not kept, or they were missing.
+    pub nodes_sent: u64,
+    /// Changes that came.
+    pub received: u64,
+    /// Of these, how many were new.
+    pub applied: u64,
+    /// Whole documents and folders that came and were not here, or otherwise.
+    pub repaired: u64,
+    /// Changes of the peer that its user had no right to; they were not stored.
+    pub refused_here: u64,
+    /// Changes that the peer refused.
+    pub refused_there: u64,
+    /// Scopes (the own tree, and each shared folder) that differed after everything was sent.
+    pub differing: u64,
+    /// The peer had changes of this file that the file has not: it was restored from a backup, and got them back.
+    pub restored: bool,
+}
+
+impl Hub {
+    /// Begins to exchange documents with another replica. The application carries the messages, over whatever it has.
+    /// See [`SyncSession`].
+    #[must_use]
+    pub fn sync(&self, peer: Peer) -> SyncSession {
+        SyncSession::new(self.clone(), peer)
+    }
+
+    /// Up to which change of documents every other replica that was ever met has them; `None` when there is none.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn acknowledged(&self) -> Result<Option<Sequence>> {
+        self.read_with(acknowledged).await
+    }
+
+    /// Forgets the replicas that were not met since a time, so that the history is kept for them no longer. One that
+    /// comes all the same gets whole documents instead of changes. How many (one for each user and scope) that were.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn forget_replicas(&self, before: Timestamp) -> Result<u64> {
+        Ok(self.sync_with(Work::Forget(before)).await?.applied)
+    }
+}
+
+/// What the writer does for sync.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Intake(incoming::Intake),
+    Acknowledged(Acknowledgement),
+    Forget(Timestamp),
+}
+
+impl Work {
+    pub(crate) fn apply(
+        &self,
+        connection: &Connection,
+        desk: &mut Desk,
+        writes: &mut u64,
+        now: Timestamp,
+    ) -> Result<Taken> {
+        match self {
+            Self::Intake(intake) => intake.apply(connection, desk, writes, now),
+            Self::Acknowledged(acknowledgement) => {
+                acknowledgement.store(connection, now).map(|()| Taken::default())
+            }
+            Self::Forget(before) => {
+                let applied = registry::forget(connection, *before)? as u64;
+                Ok(Taken { applied, ..Taken::default() })
+            }
+        }
+    }
+}
+
+/// The identity of a new node.
+pub(crate) fn fresh_uid(kind: Kind, name: &str) -> [u8; 16] {
+    if kind == Kind::Root { Uid::of_root(name).0 } else { Uid::random().0 }
+}
+
+/// What operations wait for, by scope.
+fn early(connection: &Connection) -> Result<Vec<(Uid, Vec<Uid>)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT DISTINCT scope, missing FROM early LIMIT 10000").or_fault()?;
+    let mut rows = statement.query([]).or_fault()?;
+    let mut found: BTreeMap<Uid, Vec<Uid>> = BTreeMap::new();
+    while let Some(row) = rows.next().or_fault()? {
+        let (scope, missing) = (Uid::of(&get::<Vec<u8>>(row, 0)?)?, Uid::of(&get::<Vec<u8>>(row, 1)?)?);
+        found.entry(scope).or_default().push(missing);
+    }
+    Ok(found.into_iter().collect())
+}

@@ -1,0 +1,421 @@
+//! What a replica takes in: decided in the writer's transaction, all of a message or nothing of it.
+
+mod content;
+mod gate;
+mod merging;
+
+use super::fact::{self, Fact, Say};
+use super::identity::{Replicas, advance, number};
+use super::name::Uid;
+use super::scope::View;
+use super::settle::settle;
+use super::wire::{Operation, Record, Scope};
+use crate::documents::node::{self, Kind, NodeId};
+use crate::documents::{self, Desk};
+use crate::fault::{OrFault, damaged};
+use crate::queries::signed;
+pub(super) use content::{Bases, Premerged};
+use rusqlite::{Connection, Params};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use vextir_core::{Error, ErrorKind, EventId, Result, Timestamp};
+
+/// How far this replica's clock lets itself be pushed ahead of its own time: an hour, in microseconds.
+const AHEAD: i64 = 3_600_000_000;
+
+/// How many operations may wait for what they build on.
+const EARLY: u64 = 100_000;
+
+/// About how many bytes a row takes beside what it holds.
+const ROW: u64 = 150;
+
+/// What came in one message.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    /// On whose behalf the peer speaks.
+    pub(super) user: String,
+    /// Whether the peer is believed what it says of others.
+    pub(super) trusted: bool,
+    pub(super) client: u64,
+    pub(super) scope: Scope,
+    pub(super) operations: Arc<Vec<Operation>>,
+    pub(super) nodes: Arc<Vec<Record>>,
+    pub(super) premerged: Premerged,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(super) applied: u64,
+    /// Nodes that were made the same as the other side's.
+    pub(super) repaired: u64,
+    pub(super) refused: Vec<(Uid, u64)>,
+    /// Nodes that something builds on, and that are not here.
+    pub(super) missing: BTreeSet<Uid>,
+}
+
+/// A message at work.
+struct Taking<'a> {
+    intake: &'a Intake,
+    connection: &'a Connection,
+    desk: &'a mut Desk,
+    writes: &'a mut u64,
+    now: Timestamp,
+    /// The peer's user, as this replica sees the rights before the message.
+    view: View<'a>,
+    replicas: Replicas,
+    taken: Taken,
+    touched: BTreeSet<NodeId>,
+    /// Nodes that are here now and were not.
+    arrived: BTreeSet<Uid>,
+    /// New content, by node: the names of the operations, and what they bring.
+    bodies: BTreeMap<NodeId, Vec<(Uid, u64, Vec<u8>)>>,
+}
+
+impl Intake {
+    /// Stores it; in a transaction of the writer.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) where a document was changed meanwhile so that it must be merged again.
+    pub(crate) fn apply(
+        &self,
+        connection: &Connection,
+        desk: &mut Desk,
+        writes: &mut u64,
+        now: Timestamp,
+    ) -> Result<Taken> {
+        let mut taking = Taking {
+            intake: self,
+            connection,
+            desk,
+            writes,
+            now,
+            view: View::new(connection, &self.user),
+            replicas: Replicas::read(connection)?,
+            taken: Taken::default(),
+            touched: BTreeSet::new(),
+            arrived: BTreeSet::new(),
+            bodies: BTreeMap::new(),
+        };
+        taking.records()?;
+        for operation in self.operations.iter() {
+            taking.operation(operation)?;
+        }
+        taking.store_bodies()?;
+        taking.settle()?;
+        taking.retry()?;
+        Ok(taking.taken)
+    }
+}
+
+/// What happens to one operation.
+enum Verdict {
+    Apply(NodeId),
+    /// It builds on this node, which is not here.
+    Early(Uid),
+    Refuse,
+}
+
+impl Taking<'_> {
+    fn operation(&mut self, operation: &Operation) -> Result<()> {
+        let Operation { by, n, .. } = operation;
+        if *by == self.replicas.present()? && !self.replicas.has(self.connection, *by, *n)? {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "the peer has operations in the name of this replica that it never made (two processes on copies of \
+                 one file?); open the file anew, so that it gets a fresh identity",
+            ));
+        }
+        advance(self.connection, self.intake.scope.top, *by, *n)?;
+        if self.replicas.has(self.connection, *by, *n)? {
+            return self.unveil(operation);
+        }
+        match self.verdict(operation)? {
+            Verdict::Apply(node) => self.take(node, operation),
+            Verdict::Early(missing) => self.keep(operation, missing),
+            Verdict::Refuse => {
+                self.taken.refused.push((*by, *n));
+                Ok(())
+            }
+        }
+    }
+
+    /// A known operation may tell now what was kept back before.
+    fn unveil(&mut self, operation: &Operation) -> Result<()> {
+        let Some(node) = fact::node_of(self.connection, operation.node)? else { return Ok(()) };
+        for fact in operation.facts.iter().filter(|fact| matches!(fact.say, Say::Place { .. })) {
+            if !self.intake.trusted && !self.is_own_tree() {
+                continue;
+            }
+            let known = fact::of_node(self.connection, node)?;
+            if known
+                .iter()
+                .any(|other| other.stamp() == fact.stamp() && other.say.topic() == fact.say.topic())
+                && fact::add(self.connection, node, 0, fact)?
+            {
+                self.touched.insert(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, operation: &Operation) -> Result<Verdict> {
+        let node = fact::node_of(self.connection, operation.node)?;
+        if let Some(missing) = self.missing(node, operation.node, &operation.facts)? {
+            return Ok(Verdict::Early(missing));
+        }
+        if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
+            return Ok(Verdict::Early(operation.node));
+        }
+        if !self.may(node, &operation.user, &operation.facts, operation.body.is_some())? {
+            return Ok(Verdict::Refuse);
+        }
+        if node.is_none() && !operation.folder && operation.body.is_none() {
+            self.check_places(&operation.facts)?;
+            // Its content came to the sender with the whole document, and comes so from there.
+            return Ok(Verdict::Early(operation.node));
+        }
+        self.node(node, operation.node, (operation.folder, operation.created), &operation.facts)
+            .map(Verdict::Apply)
+    }
+
+    /// What must be here first.
+    fn missing(&self, node: Option<NodeId>, uid: Uid, facts: &[Fact]) -> Result<Option<Uid>> {
+        let mut makes = false;
+        for fact in facts {
+            if let Say::Place { parent, moved, .. } = &fact.say {
+                makes |= !moved && parent.is_some();
+                if let Some(parent) = parent
+                    && *parent != Uid::of_root(&self.intake.scope.owner)
+                    && fact::node_of(self.connection, *parent)?.is_none()
+                {
+                    return Ok(Some(*parent));
+                }
+            }
+        }
+        Ok((node.is_none() && !makes).then_some(uid))
+    }
+
+    /// The node, made if it is new; checked for being what is said of it.
+    fn node(
+        &mut self,
+        node: Option<NodeId>,
+        uid: Uid,
+        (folder, created): (bool, i64),
+        facts: &[Fact],
+    ) -> Result<NodeId> {
+        self.check_places(facts)?;
+        if let Some(node) = node {
+            let chain = node::chain(self.connection, node)?;
+            let (Some(root), Some(row)) = (chain.first(), chain.last()) else {
+                return Err(damaged("a node"));
+            };
+            let is_place =
+                facts.iter().any(|fact| matches!(fact.say, Say::Place { .. } | Say::Removed { .. }));
+            if *root.name != *self.intake.scope.owner
+                || row.is_document() == folder
+                || row.kind == Kind::Root && is_place
+            {
+                return Err(invalid("something about a node that is another one here"));
+            }
+            return Ok(node);
+        }
+        let parent = self.known_folder(facts)?.ok_or_else(|| invalid("a new node without a place"))?;
+        let parent = self.folder(parent)?;
+        let kind = if folder { Kind::Folder } else { Kind::Document };
+        self.execute(
+            "INSERT INTO node (uid, kind, parent, name, created, updated, removed, clock) VALUES (?1,?2,?3,?4,?5,?5,?5,0)",
+            (uid.0, kind.number(), parent, format!("\u{1}{uid}"), created),
+        )?;
+        let node = self.connection.last_insert_rowid();
+        self.desk.bytes += ROW;
+        self.arrived.insert(uid);
+        Ok(node)
+    }
+
+    /// A folder that is here, or can be made, of those that a node was ever put into.
+    fn known_folder(&self, facts: &[Fact]) -> Result<Option<Uid>> {
+        let root = Uid::of_root(&self.intake.scope.owner);
+        for fact in facts {
+            if let Say::Place { parent: Some(parent), .. } = &fact.say
+                && (*parent == root || fact::node_of(self.connection, *parent)?.is_some())
+            {
+                return Ok(Some(*parent));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The folder with this identity; a root is made if it is new.
+    fn folder(&mut self, uid: Uid) -> Result<NodeId> {
+        if let Some(folder) = fact::node_of(self.connection, uid)? {
+            return Ok(folder);
+        }
+        let (owner, now) = (&self.intake.scope.owner, self.now.as_micros());
+        if uid != Uid::of_root(owner) {
+            return Err(invalid("a node in a folder that is not here"));
+        }
+        self.execute(
+            "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,0,0,?2,?3,?3,0)",
+            (uid.0, owner, now),
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Stores an operation; what it brings to the content comes later.
+    fn take(&mut self, node: NodeId, operation: &Operation) -> Result<()> {
+        let Operation { by, n, .. } = operation;
+        let version = match &operation.body {
+            Some(body) => {
+                let bodies = self.bodies.entry(node).or_default();
+                bodies.push((*by, *n, body.0.clone()));
+                let coming = bodies.len() as u64;
+                self.version(node)? + coming
+            }
+            None => 0,
+        };
+        let sequence = self.note(node, version, operation)?;
+        let replica = number(self.connection, *by)?;
+        self.execute(
+            "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
+            (replica, signed(*n), sequence),
+        )?;
+        self.add_facts(node, sequence, &operation.facts)?;
+        self.taken.applied += 1;
+        Ok(())
+    }
+
+    /// Adds facts; true if there was something new.
+    fn add_facts(&mut self, node: NodeId, sequence: i64, facts: &[Fact]) -> Result<bool> {
+        let mut news = false;
+        for fact in facts {
+            self.desk.see(fact.clock, self.now.as_micros().saturating_add(AHEAD));
+            news |= fact::add(self.connection, node, sequence, fact)?;
+        }
+        if news {
+            self.touched.insert(node);
+        }
+        Ok(news)
+    }
+
+    /// Adds to the operation log.
+    fn note(&mut self, node: NodeId, version: u64, operation: &Operation) -> Result<i64> {
+        let Operation { what, at, user, agent, driver, cause, .. } = operation;
+        self.desk.note_opening(self.connection)?;
+        let clock = self.desk.tick(self.now);
+        let user = Some(user).filter(|user| **user != self.intake.scope.owner);
+        let cause = cause.as_ref().map(|cause| cause.parse::<EventId>()).transpose()?;
+        let body = operation.body.as_ref().map(|body| &body.0);
+        let detail = self.detail(node, operation)?;
+        let row = (
+            node,
+            what,
+            signed(version),
+            at,
+            clock,
+            user,
+            agent,
+            driver,
+            cause.as_ref().map(crate::key::bare),
+            detail,
+            body,
+        );
+        self.execute(
+            "INSERT INTO change (node, what, version, at, clock, user, agent, driver, cause, detail, body)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            row,
+        )?;
+        let sequence = self.connection.last_insert_rowid();
+        self.desk.bytes += ROW + body.map_or(0, |body| body.len() as u64);
+        self.desk.head = sequence.cast_unsigned();
+        Ok(sequence)
+    }
+
+    /// What the log says beside the deed; where something was moved from is for this replica to say.
+    fn detail(&self, node: NodeId, operation: &Operation) -> Result<Option<String>> {
+        let said = operation.facts.first().map(|fact| &fact.say);
+        let detail = match (operation.what, said) {
+            (2, _) => {
+                let row = node::node(self.connection, node)?.ok_or_else(|| damaged("a node"))?;
+                json!({"parent": row.parent, "name": row.name.as_str()})
+            }
+            (6, Some(Say::Level { who, level, .. })) => {
+                const LEVELS: [&str; 5] = ["none", "read", "comment", "write", "admin"];
+                let level = usize::try_from(*level).ok().and_then(|level| LEVELS.get(level));
+                json!({"who": who, "level": level})
+            }
+            (7, Some(Say::Restricted { on, .. })) => json!({"on": on}),
+            _ => return Ok(None),
+        };
+        Ok(Some(detail.to_string()))
+    }
+
+    /// Keeps an operation until what it builds on is here.
+    fn keep(&mut self, operation: &Operation, missing: Uid) -> Result<()> {
+        let waiting = crate::queries::number(self.connection, "SELECT count(*) FROM early", [])?;
+        if waiting >= EARLY {
+            return Err(invalid("more operations that build on others that never came than are kept"));
+        }
+        let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
+        let replica = number(self.connection, operation.by)?;
+        self.execute(
+            "INSERT OR REPLACE INTO early (replica, counter, scope, missing, operation) VALUES (?1,?2,?3,?4,?5)",
+            (replica, signed(operation.n), self.intake.scope.top.0, missing.0, text),
+        )?;
+        self.taken.missing.insert(missing);
+        Ok(())
+    }
+
+    /// Makes the rows what was said.
+    fn settle(&mut self) -> Result<()> {
+        for arrived in &self.arrived {
+            self.touched.extend(orphans(self.connection, *arrived)?);
+        }
+        let touched = std::mem::take(&mut self.touched);
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let touched = settle(self.connection, &touched, self.now)?;
+        *self.writes += 1;
+        self.view.forget();
+        for node in touched {
+            self.check_depth(node)?;
+            self.settled(node)?;
+        }
+        Ok(())
+    }
+
+    /// What follows for others from where a node is, and from whom it is shared with.
+    fn settled(&mut self, node: NodeId) -> Result<()> {
+        let users: Vec<String> = self
+            .connection
+            .prepare_cached("SELECT substr(who, 3) FROM entitlement WHERE node = ?1 AND who LIKE 'u:%'")
+            .and_then(|mut statement| statement.query_map([node], |row| row.get(0))?.collect())
+            .or_fault()?;
+        let chain = node::chain(self.connection, node)?;
+        let writer = (self.connection, &mut *self.desk, &mut *self.writes, self.now);
+        documents::settled(writer, &chain, &users)
+    }
+
+    fn execute(&mut self, sql: &str, params: impl Params) -> Result<()> {
+        *self.writes += 1;
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .or_fault()
+            .map(drop)
+    }
+}
+
+/// The nodes that waited for their folder.
+fn orphans(connection: &Connection, folder: Uid) -> Result<Vec<NodeId>> {
+    connection
+        .prepare_cached("DELETE FROM orphan WHERE parent = ?1 RETURNING node")
+        .and_then(|mut statement| statement.query_map([folder.0], |row| row.get(0))?.collect())
+        .or_fault()
+}
+
+fn invalid(what: &str) -> Error {
+    Error::invalid(format!("the peer sent {what}; nothing of the message was stored"))
+}

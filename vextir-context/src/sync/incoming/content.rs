@@ -1,0 +1,356 @@
+//! Content and whole nodes that come in.
+
+use super::merging::{Merged, merge};
+use super::{Taking, Verdict};
+use crate::decode::{count, get};
+use crate::documents::node::NodeId;
+use crate::fault::{OrFault, damaged};
+use crate::queries::{self, signed};
+use crate::sync::fact;
+use crate::sync::identity::{Replicas, number};
+use crate::sync::name::Uid;
+use crate::sync::wire::{Operation, Record};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{HashMap, HashSet};
+use vextir_core::{Error, ErrorKind, Result};
+
+type Names = Vec<(Uid, u64)>;
+
+/// Merged beside the writer; the writer takes it where it still fits.
+#[derive(Debug, Default)]
+pub(crate) struct Premerged {
+    merged: HashMap<Uid, (Names, Merged)>,
+    /// Nodes whose content lacks what the updates build on.
+    lacking: HashSet<Uid>,
+}
+
+/// What is to be merged: documents as they are, and updates.
+#[derive(Debug, Default)]
+pub(crate) struct Bases(Vec<Base>);
+
+#[derive(Debug)]
+struct Base {
+    node: Uid,
+    stored: Option<(u64, Vec<u8>)>,
+    names: Names,
+    updates: Vec<Vec<u8>>,
+}
+
+impl Bases {
+    /// Reads the documents that operations and records are about.
+    pub(crate) fn read(connection: &Connection, operations: &[Operation], nodes: &[Record]) -> Result<Self> {
+        let snapshot = connection.unchecked_transaction().or_fault()?;
+        let replicas = Replicas::read(&snapshot)?;
+        let mut updates: HashMap<Uid, (Names, Vec<Vec<u8>>)> = HashMap::new();
+        for operation in operations {
+            if let Some(body) = &operation.body
+                && !replicas.has(&snapshot, operation.by, operation.n)?
+            {
+                let (names, bodies) = updates.entry(operation.node).or_default();
+                names.push((operation.by, operation.n));
+                bodies.push(body.0.clone());
+            }
+        }
+        for record in nodes {
+            if let Some(state) = &record.state {
+                updates.insert(record.node, (Names::new(), vec![state.0.clone()]));
+            }
+        }
+        let mut bases = Vec::with_capacity(updates.len());
+        for (node, (names, updates)) in updates {
+            let id = fact::node_of(&snapshot, node)?;
+            let stored = id.map(|id| stored(&snapshot, id)).transpose()?.flatten();
+            bases.push(Base { node, stored, names, updates });
+        }
+        Ok(Self(bases))
+    }
+
+    /// How many bytes there are to be merged.
+    pub(crate) fn weight(&self) -> usize {
+        let of_one = |base: &Base| {
+            base.stored.as_ref().map_or(0, |(_, state)| state.len())
+                + base.updates.iter().map(Vec::len).sum::<usize>()
+        };
+        self.0.iter().map(of_one).sum()
+    }
+
+    /// Merges them.
+    ///
+    /// # Errors
+    /// As [`merge`], but for what is missing.
+    pub(crate) fn merge(self, client: u64) -> Result<Premerged> {
+        let mut premerged = Premerged::default();
+        for Base { node, stored, names, updates } in self.0 {
+            let updates: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
+            match merge(
+                client,
+                stored.as_ref().map(|(version, state)| (*version, state.as_slice())),
+                &updates,
+            ) {
+                Ok(merged) => drop(premerged.merged.insert(node, (names, merged))),
+                Err(error) if error.kind() == ErrorKind::Gap => drop(premerged.lacking.insert(node)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(premerged)
+    }
+}
+
+impl Premerged {
+    pub(super) fn lacks(&self, node: Uid) -> bool {
+        self.lacking.contains(&node)
+    }
+}
+
+fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)>> {
+    connection
+        .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
+        .and_then(|mut statement| {
+            statement
+                .query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?)))))
+                .optional()
+        })
+        .or_fault()?
+        .transpose()
+}
+
+impl Taking<'_> {
+    pub(super) fn version(&self, node: NodeId) -> Result<u64> {
+        queries::number(
+            self.connection,
+            "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
+            [node],
+        )
+    }
+
+    /// Stores the content that the operations bring.
+    pub(super) fn store_bodies(&mut self) -> Result<()> {
+        for (node, bodies) in std::mem::take(&mut self.bodies) {
+            let names: Names = bodies.iter().map(|(by, n, _)| (*by, *n)).collect();
+            let updates: Vec<&[u8]> = bodies.iter().map(|(_, _, body)| body.as_slice()).collect();
+            let coming = bodies.len() as u64;
+            let intake = self.intake;
+            let version = self.version(node)?;
+            let uid = fact::uid(self.connection, node)?;
+            let fits = |(of, merged): &&(Names, Merged)| *of == names && merged.from == version;
+            match intake.premerged.merged.get(&uid).filter(fits) {
+                Some((_, merged)) => self.store(node, version + coming, merged)?,
+                None => {
+                    let merged = self.merge_here(node, &updates)?;
+                    self.store(node, version + coming, &merged)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges in the writer, where what was merged beside it does not fit any more.
+    fn merge_here(&self, node: NodeId, updates: &[&[u8]]) -> Result<Merged> {
+        let stored = stored(self.connection, node)?;
+        let stored = stored.as_ref().map(|(version, state)| (*version, state.as_slice()));
+        merge(self.intake.client, stored, updates).map_err(|error| match error.kind() {
+            ErrorKind::Gap => {
+                Error::new(ErrorKind::Conflict, "a document was changed meanwhile; merge it again")
+            }
+            _ => error,
+        })
+    }
+
+    fn store(&mut self, node: NodeId, version: u64, merged: &Merged) -> Result<()> {
+        let Merged { is_json, content, metadata, state, .. } = merged;
+        let size = content.len() + metadata.as_ref().map_or(0, String::len) + state.len();
+        let before = queries::number(
+            self.connection,
+            "SELECT coalesce((SELECT size FROM document WHERE node = ?1), 0)",
+            [node],
+        )?;
+        self.execute(
+            "INSERT INTO document (node, version, kind, size, metadata, content, state)
+             VALUES (?1,?2,?3,?4,?5,?6,?7)
+             ON CONFLICT (node) DO UPDATE SET version = excluded.version, kind = excluded.kind,
+             size = excluded.size, metadata = excluded.metadata, content = excluded.content, state = excluded.state",
+            (node, signed(version), *is_json, signed(size as u64), metadata, content, state),
+        )?;
+        self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
+        self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))
+    }
+
+    /// Whole nodes: those whose folders come with them after these.
+    pub(super) fn records(&mut self) -> Result<()> {
+        let intake = self.intake;
+        let mut waiting: Vec<&Record> = intake.nodes.iter().collect();
+        loop {
+            let before = waiting.len();
+            let mut still = Vec::new();
+            for record in waiting {
+                let is_here = fact::node_of(self.connection, record.node)?.is_some();
+                if is_here || self.known_folder(&record.facts)?.is_some() {
+                    self.record(record)?;
+                } else {
+                    still.push(record);
+                }
+            }
+            // What is left lies out of sight, or comes with the next round.
+            if still.is_empty() || still.len() == before {
+                return Ok(());
+            }
+            waiting = still;
+        }
+    }
+
+    /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
+    pub(super) fn record(&mut self, record: &Record) -> Result<()> {
+        let found = fact::node_of(self.connection, record.node)?;
+        if found.is_none() && !record.folder && record.state.is_none() {
+            return Ok(());
+        }
+        let known = found.map(|node| fact::of_node(self.connection, node)).transpose()?.unwrap_or_default();
+        let mut news = record.facts.clone();
+        news.retain(|fact| fact::is_news(&known, fact));
+        let user = self.intake.user.clone();
+        let differs = self.differs(found, record)?;
+        if news.is_empty() && !differs {
+            return Ok(());
+        }
+        if !self.may(found, &user, &news, differs)? {
+            return Ok(());
+        }
+        let node = self.node(found, record.node, (record.folder, record.created), &record.facts)?;
+        let version = self.version(node)?;
+        let what = match (found, differs, news.first()) {
+            (None, ..) => 0,
+            (_, true, _) => 1,
+            (.., Some(fact)) => deed(&fact.say),
+            _ => 1,
+        };
+        let mut operation = self.of_record(record, what, news);
+        let merged = if differs {
+            let state = record.state.as_ref().map(|state| state.0.as_slice()).unwrap_or_default();
+            let premerged = self.intake.premerged.merged.get(&record.node);
+            let merged = match premerged.filter(|(_, merged)| merged.from == version) {
+                Some((_, merged)) => merged,
+                None => &self.merge_here(node, &[state])?,
+            };
+            operation.body = Some(crate::sync::name::Bytes(merged.news.clone()));
+            self.store(node, version + 1, merged)?;
+            version + 1
+        } else {
+            0
+        };
+        let sequence = self.note(node, merged, &operation)?;
+        let news = self.add_facts(node, sequence, &operation.facts)?;
+        self.arrived.insert(record.node);
+        if news || differs {
+            self.taken.repaired += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a record brings content that is not here.
+    fn differs(&self, node: Option<NodeId>, record: &Record) -> Result<bool> {
+        if record.state.is_none() {
+            return Ok(false);
+        }
+        let version = node.map(|node| self.version(node)).transpose()?.unwrap_or(0);
+        let premerged = self.intake.premerged.merged.get(&record.node);
+        Ok(premerged.is_none_or(|(_, merged)| merged.from != version || merged.differs))
+    }
+
+    fn of_record(&self, record: &Record, what: i64, facts: Vec<fact::Fact>) -> Operation {
+        Operation {
+            by: Uid([0; 16]),
+            n: 0,
+            node: record.node,
+            folder: record.folder,
+            created: record.created,
+            what,
+            at: self.now.as_micros(),
+            user: if self.intake.trusted {
+                self.intake.scope.owner.clone()
+            } else {
+                self.intake.user.clone()
+            },
+            agent: None,
+            driver: Some("sync".into()),
+            cause: None,
+            facts,
+            body: None,
+        }
+    }
+
+    /// Takes up operations that waited for what is here now.
+    pub(super) fn retry(&mut self) -> Result<()> {
+        while let Some(arrived) = self.arrived.pop_first() {
+            let waiting: Vec<(i64, i64, String)> = self
+                .connection
+                .prepare_cached(
+                    "SELECT replica, counter, operation FROM early WHERE missing = ?1 ORDER BY counter",
+                )
+                .and_then(|mut statement| {
+                    statement
+                        .query_map([arrived.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                        .collect()
+                })
+                .or_fault()?;
+            for (replica, counter, text) in waiting {
+                let operation: Operation =
+                    serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
+                self.execute("DELETE FROM early WHERE replica = ?1 AND counter = ?2", (replica, counter))?;
+                self.retry_one(&operation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One that is wrong must not take the message with it.
+    fn retry_one(&mut self, operation: &Operation) -> Result<()> {
+        self.connection.execute_batch("SAVEPOINT early").or_fault()?;
+        let (head, bytes) = (self.desk.head, self.desk.bytes);
+        let outcome = self.taken_up(operation);
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "an operation that had waited could not be taken in");
+            self.connection.execute_batch("ROLLBACK TO early").or_fault()?;
+            (self.bodies, self.touched) = Default::default();
+            (self.desk.head, self.desk.bytes) = (head, bytes);
+        }
+        self.connection.execute_batch("RELEASE early").or_fault()
+    }
+
+    fn taken_up(&mut self, operation: &Operation) -> Result<()> {
+        if self.replicas.has(self.connection, operation.by, operation.n)? {
+            return Ok(());
+        }
+        let came_whole = self.intake.nodes.iter().any(|record| record.node == operation.node);
+        if came_whole && let Some(node) = fact::node_of(self.connection, operation.node)? {
+            // The node came as it is, and so with what this operation did; who did it is still told.
+            let mut operation = operation.clone();
+            operation.body = None;
+            let sequence = self.note(node, self.version(node)?, &operation)?;
+            let replica = number(self.connection, operation.by)?;
+            self.execute(
+                "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
+                (replica, signed(operation.n), sequence),
+            )?;
+            self.add_facts(node, sequence, &operation.facts)?;
+            return self.settle();
+        }
+        match self.verdict(operation)? {
+            Verdict::Apply(node) => self.take(node, operation)?,
+            Verdict::Early(missing) => self.keep(operation, missing)?,
+            Verdict::Refuse => self.taken.refused.push((operation.by, operation.n)),
+        }
+        self.store_bodies()?;
+        self.settle()
+    }
+}
+
+fn deed(say: &fact::Say) -> i64 {
+    match say {
+        fact::Say::Place { moved: false, .. } => 0,
+        fact::Say::Place { .. } => 2,
+        fact::Say::Removed { at: Some(_) } => 3,
+        fact::Say::Removed { at: None } => 4,
+        fact::Say::Level { .. } => 6,
+        fact::Say::Restricted { .. } => 7,
+    }
+}

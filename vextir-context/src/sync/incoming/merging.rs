@@ -1,0 +1,48 @@
+//! Merging what comes in, beside the writer: the document as it is, and updates from outside, to rows.
+
+use crate::crdt::{self, Body};
+use crate::encode::json;
+use vextir_core::{Content, Result};
+
+/// A document with updates in it.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// The version that it was made from; 0 for nothing.
+    pub(super) from: u64,
+    /// Whether anything differs.
+    pub(super) differs: bool,
+    pub(super) is_json: bool,
+    pub(super) content: String,
+    pub(super) metadata: Option<String>,
+    pub(super) state: Vec<u8>,
+    /// What came in that was not there before.
+    pub(super) news: Vec<u8>,
+}
+
+/// Takes updates into a document, in the order in which they were made; all of them or none.
+///
+/// # Errors
+/// As [`Body::apply`].
+pub(super) fn merge(client: u64, stored: Option<(u64, &[u8])>, updates: &[&[u8]]) -> Result<Merged> {
+    let mut body = match stored {
+        Some((_, state)) => Body::load(client, state)?,
+        None => Body::new(client),
+    };
+    let (vector, before) = (body.vector(), body.state());
+    body.apply_all(updates)?;
+    let state = body.state();
+    let content = match body.content() {
+        crdt::Content::Text(text) => Content::Text(text),
+        crdt::Content::Json(value) => Content::Json(value),
+    };
+    let metadata = json(&body.metadata())?;
+    Ok(Merged {
+        from: stored.map_or(0, |(version, _)| version),
+        differs: stored.is_none() || state != before,
+        is_json: content.as_json().is_some(),
+        content: content.to_text().into_owned(),
+        metadata: (metadata != "{}").then_some(metadata),
+        news: if state == before { Vec::new() } else { body.since(&vector)? },
+        state,
+    })
+}

@@ -1,0 +1,288 @@
+//! Peers that send what they should not.
+
+use super::{exchange, serve, shown};
+use crate::Peer;
+use crate::crdt::Body;
+use crate::hub::Hub;
+use crate::sync::fact::{Fact, Say};
+use crate::sync::line::Line;
+use crate::sync::name::{Bytes, Uid};
+use crate::sync::wire::{Frame, Hello, Message, Operation, Operations, Scope};
+use fastrand::Rng;
+use serde_json::json;
+use vextir_core::{ErrorKind, Level, Principal};
+
+/// How many changed messages are tried; `MUTATIONS=100000` is the full campaign.
+fn mutations() -> usize {
+    std::env::var("MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_500)
+}
+
+/// A message with something changed in it, so that most stay JSON.
+fn mutated(rng: &mut Rng, message: &[u8]) -> Vec<u8> {
+    let mut message = message.to_vec();
+    for _ in 0..rng.usize(1..4) {
+        let at = rng.usize(0..message.len());
+        match rng.u8(0..12) {
+            0 => drop(message.remove(at)),
+            1 => message.truncate(at.max(1)),
+            2 => message[at] = rng.u8(..),
+            3 => {
+                let end = (at + rng.usize(0..80)).min(message.len());
+                let piece = message[at..end].to_vec();
+                let to = rng.usize(0..=message.len());
+                message.splice(to..to, piece);
+            }
+            // Another digit, letter or word in the place of one.
+            _ => {
+                let near = message[at..].iter().position(u8::is_ascii_alphanumeric).map(|found| at + found);
+                if let Some(at) = near {
+                    message[at] = match message[at] {
+                        b'0'..=b'9' => b"0123456789"[rng.usize(0..10)],
+                        b'a'..=b'f' => b"0123456789abcdef"[rng.usize(0..16)],
+                        other => other ^ 1,
+                    };
+                }
+            }
+        }
+    }
+    message
+}
+
+/// Every document and folder can still be read, by every user, and exchanged.
+async fn is_sound(hub: &Hub) {
+    for user in ["ann", "bob"] {
+        shown(&hub.context(user)).await;
+        let fresh = Hub::in_memory().unwrap();
+        let (mut here, mut there) = (hub.sync(Peer::new(user)), fresh.sync(Peer::new(user).trusted()));
+        assert!(super::Way::good().carry(&mut here, &mut there).await);
+    }
+    let problem: String = hub
+        .read_with(|connection| {
+            Ok(connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap())
+        })
+        .await
+        .unwrap();
+    assert_eq!(problem, "ok");
+}
+
+/// So many exchanges with changed messages in them; how many messages were tried.
+async fn bad_exchanges(rng: &mut Rng, rounds: usize) -> usize {
+    let (server, laptop) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
+    let (ann, bob) = (server.context("ann"), laptop.context("bob"));
+    ann.write("/private", "untouched").await.unwrap();
+    ann.write("/Team/a/plan", "one\n").await.unwrap();
+    ann.grant("/Team", Principal::User("bob".into()), Level::Write).await.unwrap();
+    serve(&server, &laptop).await;
+    let mut tried = 0;
+    for round in 0..rounds {
+        bob.append("/Shared/ann/Team/a/plan", "x\n").await.unwrap();
+        bob.write(&format!("/Shared/ann/Team/{}", round % 7), json!({"n": round})).await.unwrap();
+        bob.write(&format!("/own/{}", round % 5), "x".repeat(round % 50)).await.unwrap();
+        drop(bob.move_to(&format!("/own/{}", round % 5), &format!("/own/m{}", round % 3)).await);
+        drop(bob.remove(&format!("/own/m{}", round % 3)).await);
+        let (mut here, mut there) = (server.sync(Peer::new("bob")), laptop.sync(Peer::new("bob").trusted()));
+        let (mut to_there, mut to_here) = (here.start().await.unwrap(), there.start().await.unwrap());
+        'session: while !(to_there.is_empty() && to_here.is_empty()) {
+            for message in std::mem::take(&mut to_here) {
+                for _ in 0..rng.usize(0..12) {
+                    tried += 1;
+                    if let Ok(answers) = here.receive(&mutated(rng, &message)).await {
+                        to_there.extend(answers);
+                    }
+                }
+                match here.receive(&message).await {
+                    Ok(answers) => to_there.extend(answers),
+                    Err(_) => break 'session,
+                }
+            }
+            for message in std::mem::take(&mut to_there) {
+                match there.receive(&message).await {
+                    Ok(answers) => to_here.extend(answers),
+                    Err(_) => break 'session,
+                }
+            }
+        }
+    }
+    is_sound(&server).await;
+    assert_eq!(shown(&ann).await["/private"], "untouched");
+    assert_eq!(ann.list("/").await.unwrap().len(), 2, "nothing new beside what is shared");
+    tried
+}
+
+#[tokio::test]
+async fn changed_messages_break_nothing_and_bring_nothing_where_the_peer_has_no_right() {
+    let seed = std::env::var("FIRST").ok().and_then(|first| first.parse().ok()).unwrap_or(7);
+    let mut rng = Rng::with_seed(seed);
+    let mut tried = 0;
+    while tried < mutations() {
+        tried += bad_exchanges(&mut rng, 20).await;
+    }
+}
+
+/// One that speaks the protocol, and says what it likes.
+struct Liar {
+    line: Line,
+    session: crate::SyncSession,
+}
+
+impl Liar {
+    async fn meet(hub: &Hub, user: &str) -> Self {
+        let mut liar = Self { line: Line::new(), session: hub.sync(Peer::new(user)) };
+        let hello = liar.session.start().await.unwrap();
+        liar.line.accept(&hello[0]).unwrap();
+        let replica = Uid::random();
+        let hello = Hello { user: user.into(), file: Uid::random(), replica, scopes: Vec::new() };
+        liar.say(Message::Hello(hello)).await.unwrap();
+        liar
+    }
+
+    async fn say(&mut self, message: Message) -> vextir_core::Result<Vec<Message>> {
+        let mut heard = Vec::new();
+        for answer in self.session.receive(&self.line.send(message)?).await? {
+            heard.extend(self.line.accept(&answer)?);
+        }
+        Ok(heard)
+    }
+}
+
+fn operation(user: &str, node: Uid, facts: Vec<Fact>, body: Option<Vec<u8>>) -> Operation {
+    Operation {
+        by: Uid([9; 16]),
+        n: fastrand::u64(1..1 << 40),
+        node,
+        folder: false,
+        created: 0,
+        what: 1,
+        at: 0,
+        user: user.into(),
+        agent: None,
+        driver: None,
+        cause: None,
+        facts,
+        body: body.map(Bytes),
+    }
+}
+
+fn place(parent: Uid, name: &str) -> Fact {
+    let say = Say::Place { parent: Some(parent), name: name.into(), moved: false, stub: false };
+    Fact { clock: 1, by: Uid([9; 16]), say }
+}
+
+fn told(owner: &str, top: Uid, operation: Operation) -> Message {
+    let scope = Scope { top, owner: owner.into() };
+    Message::Operations(Operations { scope, operations: vec![operation] })
+}
+
+#[tokio::test]
+async fn what_is_not_shared_is_refused_as_what_is_not_there() {
+    let hub = Hub::in_memory().unwrap();
+    let ann = hub.context("ann");
+    ann.write("/private/x", "secret").await.unwrap();
+    let (root, node) = (Uid::of_root("ann"), Uid::random());
+    let mut answers = Vec::new();
+    for (owner, top) in [("ann", root), ("carol", Uid::of_root("carol")), ("ann", Uid::random())] {
+        let mut liar = Liar::meet(&hub, "bob").await;
+        let lie = operation("bob", node, vec![place(top, "mine")], None);
+        let said = liar.say(told(owner, top, lie)).await.unwrap();
+        answers.push(
+            format!("{said:?}").replace(&top.to_string(), "").split("refused").next().unwrap().to_owned(),
+        );
+        let said = liar.say(Message::Want { scope: top, nodes: vec![root, node] }).await.unwrap();
+        assert!(said.is_empty(), "{said:?}");
+        let said =
+            liar.say(Message::Compare { scope: top, after: None, until: None, nodes: Vec::new() }).await;
+        assert!(said.unwrap().is_empty());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(shown(&ann).await.len(), 2);
+}
+
+#[tokio::test]
+async fn impossible_things_are_refused_whole_and_end_the_exchange() {
+    let hub = Hub::in_memory().unwrap();
+    let bob = hub.context("bob");
+    bob.write("/x", "text").await.unwrap();
+    hub.context("ann").write("/y", "of ann").await.unwrap();
+    let uid_of = |user: &'static str, name: &'static str| {
+        hub.read_with(move |connection| {
+            let root = crate::documents::node::root(connection, user)?.unwrap();
+            let child = crate::documents::node::child(connection, root.id, name)?.unwrap();
+            crate::sync::fact::uid(connection, child.id)
+        })
+    };
+    let (root, x, y) =
+        (Uid::of_root("bob"), uid_of("bob", "x").await.unwrap(), uid_of("ann", "y").await.unwrap());
+    let mut new = Body::new(1);
+    new.set_text("new").unwrap();
+    let body = Some(new.take_update());
+    let good = operation("bob", Uid::random(), vec![place(root, "good")], body);
+    let bad = [
+        operation("bob", Uid::random(), vec![place(x, "below a document")], None),
+        operation("bob", Uid::random(), vec![place(root, "Shared")], None),
+        operation("bob", Uid::random(), vec![place(root, "a/b")], None),
+        operation("bob", Uid::random(), vec![place(root, "..")], None),
+        operation("bob", Uid::random(), vec![place(root, "")], None),
+        operation("bob", root, vec![place(root, "the root itself")], None),
+        operation("bob", y, Vec::new(), Some(vec![0, 0])),
+        operation("bob", y, vec![place(root, "stolen")], None),
+        operation("bob", Uid::random(), vec![place(Uid::of_root("ann"), "in another tree")], None),
+        operation("bob", x, Vec::new(), Some(vec![1, 2, 3])),
+        Operation { at: i64::MAX, ..good.clone() },
+        Operation { n: u64::MAX, ..good.clone() },
+        Operation { what: 99, ..good.clone() },
+        Operation { user: String::new(), ..good.clone() },
+        Operation { folder: true, node: x, n: 1, ..good.clone() },
+    ];
+    let before = (shown(&bob).await, shown(&hub.context("ann")).await);
+    for lie in bad {
+        let mut liar = Liar::meet(&hub, "bob").await;
+        let message = Message::Operations(Operations {
+            scope: Scope { top: root, owner: "bob".into() },
+            operations: vec![good.clone(), lie.clone()],
+        });
+        let error = liar.say(message).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{lie:?}: {error}");
+        assert_eq!((shown(&bob).await, shown(&hub.context("ann")).await), before, "{lie:?}");
+    }
+    let mut liar = Liar::meet(&hub, "bob").await;
+    liar.say(told("bob", root, good)).await.unwrap();
+    assert_eq!(shown(&bob).await.len(), before.0.len() + 1);
+}
+
+#[tokio::test]
+async fn messages_of_another_exchange_or_of_none_change_nothing() {
+    let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
+    one.context("ann").write("/x", "1").await.unwrap();
+    let (mut here, mut there) = (one.sync(Peer::new("ann")), other.sync(Peer::new("ann")));
+    let mut recorded = Vec::new();
+    let (mut to_there, mut to_here) = (here.start().await.unwrap(), there.start().await.unwrap());
+    while !(to_there.is_empty() && to_here.is_empty()) {
+        for message in std::mem::take(&mut to_there) {
+            recorded.push(message.clone());
+            to_here.extend(there.receive(&message).await.unwrap());
+            assert!(there.receive(&message).await.unwrap().len() <= 1, "twice is once");
+        }
+        for message in std::mem::take(&mut to_here) {
+            to_there.extend(here.receive(&message).await.unwrap());
+        }
+    }
+    let third = Hub::in_memory().unwrap();
+    let mut replayed = third.sync(Peer::new("ann"));
+    replayed.start().await.unwrap();
+    replayed.receive(&recorded[0]).await.unwrap();
+    for message in &recorded[1..] {
+        assert!(replayed.receive(message).await.is_err());
+    }
+    assert_eq!(shown(&third.context("ann")).await.len(), 0);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for message in ["", "{}", "null", "{\"v\":1}", "{\"v\":2}", deep.as_str()] {
+        assert!(replayed.receive(message.as_bytes()).await.is_err());
+    }
+    assert!(Frame::decode(&vec![b' '; super::super::wire::MESSAGE + 1]).is_err());
+    let mut wrong = other.sync(Peer::new("bob"));
+    wrong.start().await.unwrap();
+    assert!(wrong.receive(&recorded[0]).await.is_err(), "on behalf of another user");
+    assert_eq!(wrong.receive(&recorded[0]).await.unwrap_err().kind(), ErrorKind::Closed);
+    exchange(&one, &other, "ann").await;
+}
