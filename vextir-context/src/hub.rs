@@ -9,7 +9,7 @@ use crate::cursors::Cursors;
 use crate::documents::{Enrollment, Lanes};
 use crate::file::beside;
 use crate::space::{self, HubSize};
-use crate::writer::{Job, Reading, Shared, closed, question};
+use crate::writer::{Indexing, Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ struct Inner {
     queries: crate::sql::Threads,
     keeper: crate::keeper::Keeper,
     cursors: Cursors,
+    search: crate::search::Engine,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
     client: u64,
@@ -181,6 +182,17 @@ impl Hub {
         &self.0.keeper
     }
 
+    pub(crate) fn engine(&self) -> &crate::search::Engine {
+        &self.0.search
+    }
+
+    /// Stores a step of the search index.
+    pub(crate) async fn store_index(&self, step: Indexing) -> Result<()> {
+        let (answer, answered) = question();
+        self.send(Job::Index(step, answer)).await?;
+        answered.await
+    }
+
     pub(crate) fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
@@ -232,6 +244,7 @@ impl Inner {
     fn end(&self, tell_writer: impl FnOnce(&Self)) {
         self.keeper.end();
         self.queries.end();
+        self.search.end();
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Who comes second waits here until the first is done.
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);

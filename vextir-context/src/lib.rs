@@ -62,7 +62,7 @@
 //!
 //! | table | a row for each | columns |
 //! |---|---|---|
-//! | `documents` | document | `id`, `path`, `content` (the text, or canonical JSON), `metadata` (JSON), `vector_embedding` (null for now), `permissions` (the user's level: `read`, `comment`, `write`, `admin`), `created_at`, `updated_at`, `version`, `kind` (`text`, `json`) |
+//! | `documents` | document | `id`, `path`, `content` (the text, or canonical JSON), `metadata` (JSON), `vector_embedding` (a blob of 32-bit floats; null until it is made), `permissions` (the user's level: `read`, `comment`, `write`, `admin`), `created_at`, `updated_at`, `version`, `kind` (`text`, `json`) |
 //! | `folders` | folder | `id`, `parent_id` (null where the folder above may not be read), `name` (empty for the root), `path`, `index_guide`, `permissions` |
 //! | `history` | change of what is there | `id` (of the document or folder), `number` (from 1, the oldest), `path` (of today), `what`, `version`, `at`, `user`, `agent`, `driver`, `cause` |
 //! | `events` | event of the user in the log | `id`, `type`, `category`, `timestamp`, `user_id`, `source`, `data` (JSON), `correlation_id`, `root_id`, `depth`, `ordering_key`, `labels`, `metadata` |
@@ -83,6 +83,42 @@
 //! Not promised: the order of rows without `ORDER BY`; that the deadline is met to the millisecond, since SQLite looks
 //! at it between steps; that how long a query over `events` takes tells nothing of how much others do. What is sorted
 //! may go to a temporary file, unencrypted, which is removed with the query. A hub in memory is copied for each query.
+//!
+//! # Search
+//!
+//! [`Context::search`](vextir_core::Context::search) finds documents by words, by pieces of paths and titles, and by
+//! meaning, and fuses the three by rank:
+//!
+//! ```
+//! # extern crate vextir_core as vextir;
+//! use vextir_context::Hub;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> vextir::Result<()> {
+//! let notes = Hub::in_memory()?.context("user_123");
+//! notes.write("/Mail/printer", "# Invoice\nThe printer was repaired in June.").await?;
+//! let hits = notes.search("invoices june").under("/Mail").fresh().await?;
+//! assert_eq!(hits[0].path, "/Mail/printer");
+//! assert_eq!(hits[0].title, "Invoice");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * *Words*: documents with all words, in any order, without regard to case and accents; if these are fewer than the limit, also those
+//!   with some. The last word stands for longer ones too if it has three letters and no space follows. Of JSON, keys and
+//!   values are searched; metadata and titles count more than text. What is typed is data, never syntax.
+//! * *Paths*: each word stands somewhere in the path or the title, also inside of other words.
+//! * *Meaning*: the vectors of pieces of about 1,200 bytes, made by an
+//!   [`Embedder`](vextir_core::context::Embedder); of a long document the first 256 pieces. By default that is
+//!   [`HashingEmbedder`], which knows likeness of words and nothing of what they mean.
+//! * A title comes from the metadata (`title`, `subject` or `name`), the same members of JSON, or the first heading.
+//! * The index follows the commits by a moment, in the background; no write waits for it. `fresh` does, and an answer
+//!   says how many changes of the user's own are missing ([`Found`](vextir_core::context::Found)). After a crash it goes on where it
+//!   was. [`Hub::reindex`] makes it anew, [`Hub::search_state`] tells how it is, [`HubBuilder::search`] has the choices.
+//! * Rights and places are asked at the moment of the search. In a handler a search sees what is committed.
+//!
+//! Not promised: the same order tomorrow, since words count for more the rarer they are, among the documents of all
+//! users; that is also why no scores are told. Nor that how long a search takes tells nothing of others.
 //!
 //! # What is kept
 //!
@@ -110,11 +146,13 @@ mod queries;
 mod readers;
 mod rows;
 mod schema;
+mod search;
 mod space;
 mod sql;
 mod writer;
 
 pub use hub::{Hub, HubBuilder, Synchronous};
 pub use keeper::{Exported, HubPart, HubStats, ImportRights, Imported, Progress, Tidied};
+pub use search::{HashingEmbedder, SearchOptions, SearchState};
 pub use space::HubSize;
 pub use sql::QueryLimits;

@@ -13,7 +13,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/2_documents.sql"),
     include_str!("schema/3_unclaimed.sql"),
     include_str!("schema/4_places.sql"),
-    include_str!("schema/5_keeping.sql"),
+    include_str!("schema/5_search.sql"),
+    include_str!("schema/6_keeping.sql"),
 ];
 
 /// The version that this code reads and writes.

@@ -3,12 +3,13 @@
 mod answer;
 mod batch;
 mod gather;
+mod index;
 mod job;
 mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Job, Reading, Slice};
+pub(crate) use job::{Commit, Indexing, Job, Reading, Slice};
 pub(crate) use retention::Retention;
 
 use crate::cursors::Opening;
@@ -166,6 +167,7 @@ impl<'c> Writer<'c> {
                     answer.send(enrolled);
                 }
                 Job::Slice(slice) => self.slice(slice),
+                Job::Index(step, answer) => answer.send(self.index(step)),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }

@@ -12,6 +12,7 @@ mod handle;
 mod keep;
 mod path;
 mod querying;
+mod searching;
 mod session;
 mod watch;
 mod writing;
@@ -26,12 +27,13 @@ pub use handle::{Context, Diff};
 pub use keep::Keep;
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;
+pub use searching::{ContentKind, Embedder, Found, Hit, MAX_HITS, MAX_SEARCH_BYTES, Search, Searching, Why};
 pub(crate) use session::Session;
 pub use watch::{ChangePage, Changed, Watch};
 pub use writing::{Writing, Written};
 
 use crate::bus::Cursor;
-use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
+use crate::{Error, ErrorKind, Result, Sequence, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt;
@@ -138,11 +140,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not answer SQL"))
     }
 
-    /// Paths that fit a search, best first. Optional.
+    /// Documents that fit a search, best first, among what the actor may read. Optional.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless the store searches.
-    async fn search(&self, _user: &Name, _text: &str, _limit: usize) -> Result<Vec<String>> {
+    /// [`ErrorKind::Unsupported`] unless the store searches. `Timeout`: it takes too long.
+    async fn search(&self, _actor: &Actor, _search: &Search) -> Result<Found> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
     }
 }

@@ -7,6 +7,7 @@
 //! | `context.write`, `context.append`, `context.patch`, `context.edit` | `context.written` |
 //! | `context.move`, `context.remove`, `context.restore` | `context.written` |
 //! | `context.history` | `context.revisions` |
+//! | `context.search` | `context.found` |
 //!
 //! [`ContextWatch`] emits `context.changed` for what changes.
 //!
@@ -28,6 +29,7 @@
 //! ```
 
 mod payload;
+mod search;
 mod watch;
 
 pub use payload::{
@@ -36,6 +38,7 @@ pub use payload::{
     ContextRevision, ContextRevisions, ContextWrite, ContextWritten, EditedLines,
 };
 
+pub use search::{ContextFound, ContextHit, ContextSearch};
 pub use watch::ContextWatch;
 
 use serde_json::Value;
@@ -148,6 +151,12 @@ impl ContextDriver {
         let found = cx.context().history(&ask.path, ask.limit.unwrap_or(20).min(MOST)).await?;
         let revisions = found.into_iter().map(ContextRevision::from).collect();
         Ok(ContextRevisions { path: ask.path, revisions })
+    }
+
+    /// Search documents by words, paths and meaning, best first.
+    #[on(effect = "reads")]
+    async fn search(&self, ask: ContextSearch, cx: &Ctx) -> Result<ContextFound> {
+        search::search(&cx.context(), ask).await
     }
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
 use vextir_core::context::{
-    Access, Change, ChangePage, Content, Document, Guide, Intent, Item, Revision, Version, When,
+    Access, Change, ChangePage, Content, Document, Found, Guide, Intent, Item, Revision, Search, Version,
+    When,
 };
 use vextir_core::{Actor, ContextStore, Cursor, Error, ErrorKind, Result, Sequence, async_trait};
 
@@ -166,6 +167,10 @@ impl ContextStore for Hub {
 
     async fn query(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
         self.sql(actor, sql, parameters).await
+    }
+
+    async fn search(&self, actor: &Actor, search: &Search) -> Result<Found> {
+        self.look_for(actor, search).await
     }
 
     fn head(&self) -> watch::Receiver<Sequence> {

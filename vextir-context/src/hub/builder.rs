@@ -6,6 +6,7 @@ use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
 use crate::keeper::Keeper;
 use crate::readers;
+use crate::search::{Engine, Link, SearchOptions};
 use crate::sql::QueryLimits;
 use crate::writer::{self, Retention, Settings, incarnation};
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub struct HubBuilder {
     clock: Arc<dyn Clock>,
     queries: QueryLimits,
     keep: Keep,
+    search: SearchOptions,
 }
 
 impl HubBuilder {
@@ -77,6 +79,7 @@ impl HubBuilder {
             clock: Arc::new(SystemClock),
             queries: QueryLimits::default(),
             keep: Keep::new().removed(REMOVED),
+            search: SearchOptions::default(),
         }
     }
 
@@ -149,6 +152,12 @@ impl HubBuilder {
         Self { queries, ..self }
     }
 
+    /// How documents are searched ([`Context::search`](vextir_core::Context::search)). By default an index of words and
+    /// vectors is kept in the file, behind the commits.
+    pub fn search(self, search: SearchOptions) -> Self {
+        Self { search, ..self }
+    }
+
     /// Where the hub's time comes from. The system's clock by default.
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
@@ -200,6 +209,14 @@ impl HubBuilder {
         };
         let reading = readers.as_ref().map(mpsc::Sender::downgrade);
         let keeper = Keeper::start(jobs.downgrade(), reading, path.clone(), self.keep, self.clock)?;
+        let search = Engine::new(self.search);
+        search.start(Link {
+            jobs: jobs.clone(),
+            readers: readers.clone(),
+            changes: changes.clone(),
+            status: status.clone(),
+            signals: search.signals(),
+        })?;
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
@@ -212,6 +229,7 @@ impl HubBuilder {
             keeper,
             queries: crate::sql::Threads::new(self.queries),
             cursors,
+            search,
             client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,

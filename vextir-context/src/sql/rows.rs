@@ -36,7 +36,7 @@ pub(super) fn of_document(hub: &Connection, item: &Item, column: &str) -> Result
                 one(hub, "SELECT metadata FROM document WHERE node = ?1", node)?.flatten();
             Value::Text(metadata.unwrap_or_else(|| "{}".to_owned()))
         }
-        "vector_embedding" => Value::Null,
+        "vector_embedding" => crate::search::embedding(hub, node)?.map_or(Value::Null, Value::Blob),
         "created_at" => moment(item.node.created),
         "updated_at" => moment(item.node.updated),
         "version" => one(hub, "SELECT version FROM document WHERE node = ?1", node)?

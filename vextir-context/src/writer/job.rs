@@ -20,6 +20,8 @@ pub(crate) struct Slice {
     pub(crate) work: Work,
     pub(crate) done: Box<dyn FnOnce(Result<()>) + Send>,
 }
+/// Stores a step of the search index; by how many bytes it grew.
+pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -35,6 +37,8 @@ pub(crate) enum Job {
     Enroll(Enrollment, Answer<()>),
     /// A short piece of house-keeping.
     Slice(Slice),
+    /// Store a step of the search index.
+    Index(Indexing, Answer<()>),
     /// Finish what is queued and end.
     Close,
 }
@@ -56,6 +60,7 @@ impl fmt::Debug for Job {
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
             Self::Slice(_) => "Slice",
+            Self::Index(..) => "Index",
             Self::Close => "Close",
         })
     }

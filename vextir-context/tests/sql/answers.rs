@@ -47,7 +47,8 @@ async fn every_column_of_every_table() {
     assert_eq!(document["path"], "/a/text");
     assert_eq!(document["content"], "two");
     assert_eq!(document["metadata"], "{}");
-    assert_eq!(document["vector_embedding"], Value::Null);
+    // Made behind the commit: hexadecimal numbers, when they are there.
+    assert!(document["vector_embedding"].is_null() || document["vector_embedding"].is_string());
     assert_eq!(document["permissions"], "admin");
     assert_eq!(document["version"], 2);
     assert_eq!((&document["kind"], &rows[0]["kind"]), (&json!("text"), &json!("json")));

@@ -1,8 +1,9 @@
 //! The handle on one user's documents.
 
 use super::{
-    Access, Actor, Change, Content, ContextStore, Document, Guide, Intent, Item, Level, LineEdit, Principal,
-    Query, Revision, Session, Version, Watch, When, Writing, Written, clean_path, nothing_at,
+    Access, Actor, Change, Content, ContextStore, Document, Found, Guide, Intent, Item, Level, LineEdit,
+    Principal, Query, Revision, Search, Searching, Session, Version, Watch, When, Writing, Written,
+    clean_path, nothing_at,
 };
 use crate::bus::Cursor;
 use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
@@ -235,6 +236,36 @@ impl Context {
             ));
         }
         self.store()?.query(&self.actor, sql, parameters).await
+    }
+
+    /// Searches the documents that this user may read, by words, by paths and by meaning, best first. In a handler
+    /// this is the committed state. The index follows the commits by a moment; [`Searching::fresh`] waits for it.
+    ///
+    /// ```
+    /// # extern crate vextir_core as vextir;
+    /// # async fn ask(notes: vextir::Context) -> vextir::Result<()> {
+    /// for hit in notes.search("invoices june").under("/Mail").limit(5).await? {
+    ///     println!("{}. {} ({:?}): {}", hit.rank, hit.path, hit.why, hit.snippet);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid`: the text is too long, or the path. `Timeout`: it takes too long. `Unsupported`: the store does not
+    /// search, or the past is asked for.
+    pub fn search(&self, text: impl Into<String>) -> Searching {
+        Searching::new(self, text.into())
+    }
+
+    pub(super) async fn look(&self, search: &Search) -> Result<Found> {
+        if self.when != When::Now {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a search finds what is there now; use the context without `at`",
+            ));
+        }
+        self.store()?.search(&self.actor, search).await
     }
 
     /// Watches what changes at or below a path, from now on.

@@ -134,6 +134,9 @@ impl ProcessorBuilder {
     }
 
     /// How many deliveries of one driver wait in memory; more wait in the log's tables. 10,000 by default.
+    /// As many again may stand behind busy ordering keys, and of more of those the place alone is kept in memory.
+    /// An event of a higher priority than what waits in the tables goes ahead of it, a quarter as many of them at a
+    /// time; one with an ordering key keeps its place.
     pub fn queue_capacity(mut self, deliveries: usize) -> Self {
         self.room.queue = deliveries.max(1);
         self

@@ -1,6 +1,7 @@
 //! From the commit to the handlers: each driver's queue is filled from the feed and emptied by workers.
 
 use super::Kernel;
+use super::lane::Lane;
 use super::registry::Registered;
 use super::settle::Settled;
 use crate::bus::{Delivery, Position};
@@ -13,6 +14,18 @@ use std::time::Duration;
 
 /// How many deliveries are taken from the feed, or read from the tables, at once.
 const BATCH: usize = 1_024;
+
+/// After which positions a queue wants to read the tables.
+struct Reads {
+    spill: Option<Position>,
+    behind: Option<Position>,
+}
+
+impl Reads {
+    fn of(lane: &mut Lane) -> Self {
+        Self { spill: lane.wants_to_read(), behind: lane.wants_to_read_behind() }
+    }
+}
 
 impl Kernel {
     /// Starts the loops: fresh deliveries, retries, and what waits beside the log.
@@ -61,13 +74,11 @@ impl Kernel {
             return;
         }
         loop {
-            let (mut together, read) = {
+            let (mut together, reads) = {
                 let mut lane = driver.lane();
-                (lane.take(driver.together()), lane.wants_to_read())
+                (lane.take(driver.together()), Reads::of(&mut lane))
             };
-            if let Some(after) = read {
-                self.tasks.spawn(self.clone().refill(driver.clone(), after));
-            }
+            self.read_on(driver, reads);
             let work = |delivery| self.clone().work(driver.clone(), delivery);
             match together.len() {
                 0 => return,
@@ -110,19 +121,26 @@ impl Kernel {
             Settled::Over(keep_key) => (None, keep_key),
             Settled::Again(again) => (Some(again), true),
         };
-        let (next, read) = {
+        let (next, reads) = {
             let mut lane = driver.lane();
             lane.finish(delivery, keep_key);
             let next = if self.is_held_back() { None } else { lane.next() };
-            (next, lane.wants_to_read())
+            (next, Reads::of(&mut lane))
         };
         if let Some(again) = again {
             self.retry_later(driver, *again);
         }
-        if let Some(after) = read {
+        self.read_on(driver, reads);
+        next
+    }
+
+    fn read_on(self: &Arc<Self>, driver: &Arc<Registered>, reads: Reads) {
+        if let Some(after) = reads.spill {
             self.tasks.spawn(self.clone().refill(driver.clone(), after));
         }
-        next
+        if let Some(after) = reads.behind {
+            self.tasks.spawn(self.clone().refill_behind(driver.clone(), after));
+        }
     }
 
     /// Reads on where the queue stopped.
@@ -140,11 +158,29 @@ impl Kernel {
         self.pump(&driver);
     }
 
+    /// Reads what stands behind ordering keys by position alone.
+    async fn refill_behind(self: Arc<Self>, driver: Arc<Registered>, after: Position) {
+        let read = self.stop.run_until_cancelled(self.bus.pending(after, BATCH)).await;
+        let (up_to, page) = match read {
+            None => return,
+            Some(Ok(page)) if page.len() < BATCH => (Position::MAX, page),
+            Some(Ok(page)) => (page.last().map_or(after, |last| last.position), page),
+            Some(Err(error)) => {
+                tracing::error!(%error, driver = %driver.id, "the backlog could not be read; trying again");
+                self.clock.sleep(Duration::from_secs(1)).await;
+                (after, Vec::new())
+            }
+        };
+        let own = page.into_iter().filter(|delivery| delivery.driver == driver.id).collect();
+        driver.lane().read_behind(after, up_to, own);
+        self.pump(&driver);
+    }
+
     fn fill(self: &Arc<Self>, driver: &Arc<Registered>, after: Position, page: &[Delivery]) {
         let now = self.clock.now();
         let mut lane = driver.lane();
         for delivery in page.iter().filter(|delivery| delivery.driver == driver.id) {
-            if self.quarantine.holds(delivery.position) {
+            if self.quarantine.holds(delivery.position) || lane.has_taken(delivery.position) {
                 continue;
             }
             let waits = delivery.due.is_some_and(|due| due > now);
@@ -169,7 +205,7 @@ impl Kernel {
     }
 
     /// The same for one queue while others work: what fails is tried again.
-    pub(super) async fn read_on(self: &Arc<Self>, driver: &Arc<Registered>) {
+    pub(super) async fn catch_up_now(self: &Arc<Self>, driver: &Arc<Registered>) {
         let after = driver.lane().wants_to_read();
         match after {
             Some(after) => self.clone().refill(driver.clone(), after).await,

@@ -66,7 +66,7 @@ impl Kernel {
             self.stop_drivers(&[new], GRACE).await;
             return Err(error);
         }
-        self.read_on(&new).await;
+        self.catch_up_now(&new).await;
         Ok(())
     }
 

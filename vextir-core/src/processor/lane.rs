@@ -1,26 +1,25 @@
 //! One driver's queue, as a pure state machine: which delivery runs next.
 //!
 //! Three lanes by priority, of which none is starved; one delivery at a time for each ordering key; a bound
-//! on what is held in memory, past which the rest stays in the log's tables and is read again later.
+//! on what is held in memory, past which the rest stays in the log's tables and is read again later. A few of a
+//! higher priority than that rest go ahead of it.
+
+mod keys;
 
 use crate::bus::{Delivery, Position};
-use crate::{Event, Name, Priority};
-use std::collections::{HashMap, VecDeque};
-
-/// Deliveries of one user with one ordering key come one after the other.
-type Key = (Name, Name);
+use crate::{Event, Priority};
+use keys::Keys;
+use std::collections::{HashSet, VecDeque};
 
 /// The state of one driver's queue.
 #[derive(Debug)]
 pub(super) struct Lane {
     /// Ready to run, by priority.
     ready: [VecDeque<Delivery>; 3],
-    /// Keys with a delivery that is ready, running or waiting for its retry, and those behind it.
-    keys: HashMap<Key, VecDeque<Delivery>>,
+    /// Whose turn it is under each ordering key, and what stands behind.
+    keys: Keys,
     running: usize,
     concurrency: usize,
-    /// Deliveries in `ready` and behind keys.
-    queued: usize,
     capacity: usize,
     picks: u64,
     paused: bool,
@@ -34,6 +33,10 @@ pub(super) struct Lane {
     reading: bool,
     /// What was passed over when that read began.
     passed_before: Position,
+    /// What was taken although something before it was passed over: to be left out when that is read.
+    ahead: HashSet<Position>,
+    /// Those of them that ended while the spill was being read: that read may show them still.
+    ended: Vec<Position>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,15 @@ struct Spill {
     after: Position,
     /// The highest position that was passed over.
     passed: Position,
+    /// The same for each priority, but for those with an ordering key.
+    by_priority: [Position; 3],
+}
+
+impl Spill {
+    /// Whether anything of a priority may still have to be read.
+    fn has(&self, lane: usize) -> bool {
+        self.by_priority[lane] > self.after
+    }
 }
 
 impl Lane {
@@ -49,18 +61,20 @@ impl Lane {
     pub(super) fn new(concurrency: usize, capacity: usize) -> Self {
         Self {
             ready: Default::default(),
-            keys: HashMap::new(),
+            keys: Keys::new(capacity.max(1)),
             running: 0,
             concurrency,
-            queued: 0,
             capacity: capacity.max(1),
             picks: 0,
             paused: false,
             closed: false,
-            spill: Some(Spill { after: 0, passed: 0 }),
+            // What the tables have is not known. A high one that is among it waits no longer if a fresh one passes it.
+            spill: Some(Spill { after: 0, passed: 0, by_priority: [0, Position::MAX, Position::MAX] }),
             read_up_to: 0,
             reading: false,
             passed_before: 0,
+            ahead: HashSet::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -69,13 +83,53 @@ impl Lane {
         if delivery.position <= self.read_up_to {
             return;
         }
-        if let Some(spill) = &mut self.spill {
-            spill.passed = spill.passed.max(delivery.position);
-        } else if self.ready_now() >= self.capacity {
-            let position = delivery.position;
-            self.spill = Some(Spill { after: position - 1, passed: position });
+        if self.spill.is_none() && self.ready_now() < self.capacity {
+            return self.enqueue(delivery);
+        }
+        let position = delivery.position;
+        if self.goes_ahead(&delivery) {
+            if self.spill.is_some() {
+                self.ahead.insert(position);
+            }
+            return self.enqueue(delivery);
+        }
+        let nothing = Spill { after: position - 1, passed: 0, by_priority: [0; 3] };
+        let spill = self.spill.get_or_insert(nothing);
+        spill.passed = spill.passed.max(position);
+        if delivery.event.ordering_key.is_none() {
+            spill.by_priority[lane_of(delivery.event.priority)] = position;
+        }
+    }
+
+    /// Whether a delivery is taken although there is no room for it, or others are passed over: it is of a higher
+    /// priority than they. Under an ordering key everything keeps its place.
+    fn goes_ahead(&self, delivery: &Delivery) -> bool {
+        let most = (self.capacity / 4).max(1);
+        if delivery.event.ordering_key.is_some()
+            || self.ahead.len() >= most
+            || self.ready_now() >= self.capacity + most
+        {
+            return false;
+        }
+        let own = lane_of(delivery.event.priority);
+        let passed = |lane| self.spill.as_ref().is_some_and(|spill| spill.has(lane));
+        !(0..=own).any(passed) && (own + 1..3).any(|lower| passed(lower) || !self.ready[lower].is_empty())
+    }
+
+    /// Whether a delivery that is read now was taken before.
+    pub(super) fn has_taken(&self, position: Position) -> bool {
+        self.ahead.contains(&position)
+    }
+
+    /// A delivery is over: it need not be remembered any more, unless a read is on its way that may show it.
+    fn forget(&mut self, position: Position) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        if self.reading {
+            self.ended.push(position);
         } else {
-            self.enqueue(delivery);
+            self.ahead.remove(&position);
         }
     }
 
@@ -94,41 +148,47 @@ impl Lane {
     pub(super) fn read(&mut self, up_to: Position, at_end: bool) {
         self.reading = false;
         self.read_up_to = self.read_up_to.max(up_to);
+        for ended in self.ended.drain(..) {
+            self.ahead.remove(&ended);
+        }
+        self.ahead.retain(|position| *position > up_to);
         if let Some(spill) = &mut self.spill {
             spill.after = spill.after.max(up_to);
             // What was passed over before the read began was there to be read, or is gone.
             if at_end && spill.passed == self.passed_before {
                 self.read_up_to = self.read_up_to.max(spill.passed);
                 self.spill = None;
+                self.ahead.clear();
             }
+        }
+    }
+
+    /// Where to read in the tables what stands behind ordering keys by position alone. Only one reader at a time.
+    pub(super) fn wants_to_read_behind(&mut self) -> Option<Position> {
+        self.keys.wants_to_read()
+    }
+
+    /// Ends such a read, of everything after `after` up to `up_to`, which found these deliveries of this driver.
+    pub(super) fn read_behind(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) {
+        for next in self.keys.read(after, up_to, found) {
+            self.make_ready(next);
         }
     }
 
     /// Adds a delivery to the queue, whatever its bound says.
     pub(super) fn enqueue(&mut self, delivery: Delivery) {
-        self.queued += 1;
-        if let Some(key) = key_of(&delivery.event) {
-            if let Some(behind) = self.keys.get_mut(&key) {
-                behind.push_back(delivery);
-                return;
-            }
-            self.keys.insert(key, VecDeque::new());
+        if let Some(first) = self.keys.join(delivery) {
+            self.make_ready(first);
         }
-        self.make_ready(delivery);
     }
 
     /// Keeps the key of a delivery that waits for its retry; false if that key is busy already.
     pub(super) fn set_aside(&mut self, event: &Event) -> bool {
-        match key_of(event) {
-            None => true,
-            Some(key) if self.keys.contains_key(&key) => false,
-            Some(key) => self.keys.insert(key, VecDeque::new()).is_none(),
-        }
+        self.keys.claim(event)
     }
 
     /// Makes a delivery ready whose key, if it has one, it holds already.
     pub(super) fn resume(&mut self, delivery: Delivery) {
-        self.queued += 1;
         self.make_ready(delivery);
     }
 
@@ -138,13 +198,12 @@ impl Lane {
 
     /// The next delivery to run, if one may.
     pub(super) fn next(&mut self) -> Option<Delivery> {
-        if self.paused || self.closed || self.running >= self.concurrency || self.queued == 0 {
+        if self.paused || self.closed || self.running >= self.concurrency {
             return None;
         }
         let order = pick_order(self.picks);
         let delivery = order.into_iter().find_map(|lane| self.ready[lane].pop_front())?;
         self.picks += 1;
-        self.queued -= 1;
         self.running += 1;
         Some(delivery)
     }
@@ -158,46 +217,43 @@ impl Lane {
     pub(super) fn finish(&mut self, delivery: &Delivery, keep_key: bool) {
         self.running = self.running.saturating_sub(1);
         if !keep_key {
+            self.forget(delivery.position);
             self.unblock(&delivery.event);
         }
     }
 
     /// Frees the key of a delivery that is over.
     pub(super) fn unblock(&mut self, event: &Event) {
-        let Some(key) = key_of(event) else { return };
-        let Some(behind) = self.keys.get_mut(&key) else { return };
-        match behind.pop_front() {
-            Some(next) => self.make_ready(next),
-            None => drop(self.keys.remove(&key)),
+        if let Some(next) = self.keys.free(event) {
+            self.make_ready(next);
         }
     }
 
     /// Removes what is queued and fits; says how much that was. Keys whose head went are freed.
     pub(super) fn remove(&mut self, gone: impl Fn(&Delivery) -> bool) -> usize {
-        let before = self.queued;
+        let before = self.queued();
         let mut freed = Vec::new();
-        for queue in self.keys.values_mut() {
-            queue.retain(|delivery| !gone(delivery));
-        }
+        self.keys.remove(&gone);
         for lane in &mut self.ready {
             lane.retain(|delivery| {
                 let gone = gone(delivery);
-                if gone && delivery.event.ordering_key.is_some() {
+                let is_known =
+                    delivery.event.ordering_key.is_some() || self.ahead.contains(&delivery.position);
+                if gone && is_known {
                     freed.push(delivery.clone());
                 }
                 !gone
             });
         }
         for delivery in freed {
+            self.forget(delivery.position);
             self.unblock(&delivery.event);
         }
-        let behind: usize = self.keys.values().map(VecDeque::len).sum();
-        self.queued = behind + self.ready.iter().map(VecDeque::len).sum::<usize>();
-        before - self.queued
+        before - self.queued()
     }
 
-    /// Deliveries that wait for nothing but a slot. What waits behind a busy key does not count against the
-    /// bound: one busy key must not starve the others. The backlog limit of the bus bounds it.
+    /// Deliveries that wait for nothing but a slot. What waits behind a busy key has a bound of its own: one busy
+    /// key must not starve the others.
     fn ready_now(&self) -> usize {
         self.ready.iter().map(VecDeque::len).sum()
     }
@@ -236,13 +292,8 @@ impl Lane {
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.queued
+        self.ready_now() + self.keys.waiting()
     }
-}
-
-fn key_of(event: &Event) -> Option<Key> {
-    let key = event.ordering_key.as_ref()?;
-    Some((event.user_id.clone(), key.clone()))
 }
 
 fn lane_of(priority: Priority) -> usize {

@@ -113,7 +113,8 @@ impl Kernel {
                     unclaimed.push((delivery.driver, delivery.position));
                     continue;
                 };
-                // Each priority is dispatched in order, and of each key only the first.
+                // Each priority is dispatched in order, and of each key only the first. (One that went ahead of what
+                // was passed over may be missed, once: the next process finds it in its place.)
                 let room = &mut room[delivery.event.priority as usize];
                 let leads = key_of(&delivery).is_none_or(|key| keys.insert(key));
                 let ran = match attachment.alone {

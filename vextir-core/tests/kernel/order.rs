@@ -131,3 +131,57 @@ async fn deliveries_that_share_a_task_wait_for_each_other_like_any_others() {
     }
     app.shutdown().await.unwrap();
 }
+
+/// In which order one driver gets the data, one at a time, with a queue of sixteen.
+async fn order_of(backlog: impl Iterator<Item = Event>, fresh: Vec<Event>) -> Vec<String> {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let by = seen.clone();
+    let worker = driver(Manifest::new("worker").handles("job").with_concurrency(1), move |event, cx| {
+        let by = by.clone();
+        Box::pin(async move {
+            let text = event.data.as_json().to_owned();
+            // Each seventh fails first.
+            if cx.attempt() == 1 && text.ends_with('7') {
+                return Err("again".into());
+            }
+            by.lock().unwrap().push(text);
+            Ok(vec![])
+        })
+    });
+    let app = quick().queue_capacity(16).driver(worker).start().await.unwrap();
+    app.pause();
+    for event in backlog.chain(fresh) {
+        app.emit(event).await.unwrap();
+    }
+    app.resume();
+    app.idle().await;
+    let seen = seen.lock().unwrap();
+    seen.clone()
+}
+
+#[tokio::test]
+async fn a_high_event_does_not_wait_for_a_backlog_of_low_ones() {
+    let low = |n: u32| Event::new("job").with_priority(Priority::Low).with_data(json!(n));
+    let high = |text: &str| Event::new("job").with_priority(Priority::High).with_data(json!(text));
+    let keyed = high("keyed").with_ordering_key("k");
+    let fresh = vec![high("one"), keyed, high("two 7"), high("three"), high("four"), high("five")];
+    let seen = order_of((1000..3500).map(low), fresh).await;
+    assert_eq!(seen.len(), 2_506, "each once");
+    let place = |text: &str| seen.iter().position(|one| one.trim_matches('"') == text).unwrap();
+    for early in ["one", "three", "four"] {
+        assert!(place(early) < 8, "{early} came as number {}", place(early));
+    }
+    assert!(place("five") > 900, "four at a time of sixteen");
+    assert!(place("keyed") > 900, "it may not pass what its key has in the tables");
+}
+
+#[tokio::test]
+async fn a_key_with_a_long_backlog_keeps_its_order_past_the_queues_bound() {
+    let job = |n: u32| Event::new("job").with_ordering_key(format!("key-{}", n % 3)).with_data(json!(n));
+    let seen = order_of((1000..1300).map(job), Vec::new()).await;
+    assert_eq!(seen.len(), 300);
+    for key in 0..3 {
+        let own: Vec<&String> = seen.iter().filter(|n| n.parse::<u32>().unwrap() % 3 == key).collect();
+        assert!(own.is_sorted(), "{own:?}");
+    }
+}

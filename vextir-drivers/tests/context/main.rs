@@ -43,6 +43,43 @@ async fn the_events_of_the_specification_read_and_write() {
 }
 
 #[tokio::test]
+async fn documents_are_searched_by_event_as_the_events_user() {
+    let (hub, app, ann) = tenant("ann").await;
+    let notes = hub.context("ann");
+    notes
+        .write("/Mail/printer", "# Invoice\nRepaired in June")
+        .metadata(json!({"paid": true}))
+        .await
+        .unwrap();
+    notes.write("/Mail/walk", json!({"body": "a walk in June"})).await.unwrap();
+    let search = async |tenant: &Tenant, ask: Value| -> Vec<ContextHit> {
+        let found: ContextFound = ask_for(tenant, ask).await.unwrap();
+        assert_eq!((found.behind, found.rebuilding), (0, false));
+        found.hits
+    };
+    let hits = search(&ann, json!({"text": "invoices from june", "fresh": true})).await;
+    assert_eq!(
+        (hits[0].path.as_str(), hits[0].title.as_str(), hits[0].rank),
+        ("/Mail/printer", "Invoice", 1)
+    );
+    assert!(hits[0].why.contains(&json!("text")) && !hits[0].marks.is_empty());
+    let hits = search(&ann, json!({"text": "june", "kind": "json", "path": "/Mail", "limit": 500})).await;
+    assert_eq!(hits.iter().map(|hit| hit.path.as_str()).collect::<Vec<_>>(), ["/Mail/walk"]);
+    let hits = search(&ann, json!({"text": "june", "metadata": {"paid": true}})).await;
+    assert_eq!(hits.len(), 1);
+    let past = json!({"text": "june", "until": "2001-01-01T00:00:00Z"});
+    assert!(search(&ann, past).await.is_empty());
+    assert!(search(&app.as_user("eve"), json!({"text": "june", "fresh": true})).await.is_empty());
+    let refused = ask_for(&ann, json!({"text": "june", "kind": "image"})).await.unwrap_err();
+    assert!(refused.to_string().contains("image"), "{refused}");
+    app.shutdown().await.unwrap();
+}
+
+async fn ask_for(tenant: &Tenant, data: Value) -> vextir_core::Result<ContextFound> {
+    ask(tenant, "context.search", data).await
+}
+
+#[tokio::test]
 async fn every_other_event_does_what_it_says() {
     let (_hub, app, ann) = tenant("ann").await;
     let deeds = [

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Event, Timestamp};
+use crate::{Event, Name, Timestamp};
 
 fn delivery(position: Position, priority: Priority, key: Option<&'static str>) -> Delivery {
     let mut event = Event::new("a.b").with_user("u").with_priority(priority);
@@ -102,4 +102,115 @@ fn removing_the_head_of_a_key_frees_it() {
     assert_eq!(lane.remove(|delivery| delivery.position == 1), 1);
     assert_eq!(lane.next().unwrap().position, 2);
     assert_eq!(lane.queued(), 1);
+}
+
+fn run(lane: &mut Lane) -> Option<Position> {
+    let next = lane.next()?;
+    lane.finish(&next, false);
+    Some(next.position)
+}
+
+#[test]
+fn a_high_one_does_not_wait_behind_a_backlog_of_low_ones() {
+    let mut lane = open_lane(1, 10_000);
+    for position in 1..=50_000 {
+        lane.offer(delivery(position, Priority::Low, None));
+    }
+    lane.offer(delivery(50_001, Priority::High, None));
+    lane.offer(delivery(50_002, Priority::Normal, None));
+    lane.offer(delivery(50_003, Priority::Low, None));
+    lane.offer(delivery(50_004, Priority::High, Some("k")));
+    assert_eq!(lane.queued(), 10_002, "one with a key keeps its place, and so does one that is not higher");
+    assert_eq!((run(&mut lane), run(&mut lane), run(&mut lane)), (Some(50_001), Some(50_002), Some(1)));
+}
+
+#[test]
+fn what_went_ahead_is_bounded_and_comes_once() {
+    let mut lane = open_lane(2, 8);
+    for position in 1..=20 {
+        lane.offer(delivery(position, Priority::Low, None));
+    }
+    for position in 21..=24 {
+        lane.offer(delivery(position, Priority::High, None));
+    }
+    assert_eq!(lane.queued(), 10, "two of four go ahead");
+    lane.offer(delivery(25, Priority::Normal, None));
+    assert_eq!(lane.queued(), 10, "nothing passes a higher one that was passed over");
+    let retried = lane.next().unwrap();
+    lane.finish(&retried, true);
+    let ended = lane.next().unwrap();
+    assert_eq!((retried.position, ended.position), (21, 22));
+    for _ in 0..4 {
+        run(&mut lane);
+    }
+    assert_eq!(lane.wants_to_read(), Some(8));
+    // It ends while the tables are read: the page may have it still.
+    lane.finish(&ended, false);
+    for position in 9..=25 {
+        let taken = lane.has_taken(position);
+        assert_eq!(taken, position == 21 || position == 22, "{position}");
+        if !taken {
+            let priority = match position {
+                ..=20 => Priority::Low,
+                25 => Priority::Normal,
+                _ => Priority::High,
+            };
+            lane.enqueue(delivery(position, priority, None));
+        }
+    }
+    lane.read(25, true);
+    lane.resume(retried);
+    let mut left: Vec<Position> = std::iter::from_fn(|| run(&mut lane)).collect();
+    left.sort_unstable();
+    assert_eq!(left, (5..=25).filter(|position| *position != 22).collect::<Vec<_>>());
+    assert!(lane.wants_to_read().is_none() && lane.ahead.is_empty());
+}
+
+#[test]
+fn a_busy_key_does_not_load_the_backlog() {
+    let mut lane = open_lane(4, 4);
+    for position in 1..=10 {
+        lane.offer(delivery(position, Priority::Normal, Some("hot")));
+    }
+    lane.offer(delivery(11, Priority::Normal, Some("other")));
+    lane.offer(delivery(12, Priority::Normal, Some("other")));
+    assert_eq!(lane.keys.waiting(), 10);
+    let whole = |lane: &Lane| format!("{:?}", lane.keys).matches("driver: ").count();
+    assert_eq!(whole(&lane), 4, "four behind the key are in memory");
+    let mut order = Vec::new();
+    while order.len() < 12 {
+        while let Some(position) = run(&mut lane) {
+            order.push(position);
+        }
+        let Some(after) = lane.wants_to_read_behind() else { break };
+        assert_eq!(lane.wants_to_read_behind(), None, "one reader at a time");
+        // Pages of three, in which 8 is missing: it was cancelled meanwhile.
+        let open = (after + 1..=12).filter(|position| *position != 8 && !order.contains(position));
+        let page: Vec<Position> = open.take(3).collect();
+        let up_to = if page.len() < 3 { Position::MAX } else { page[2] };
+        let key = |position| if position > 10 { "other" } else { "hot" };
+        let page = page.into_iter().map(|one| delivery(one, Priority::Normal, Some(key(one)))).collect();
+        lane.read_behind(after, up_to, page);
+        assert!(whole(&lane) <= 4);
+    }
+    let (hot, other): (Vec<Position>, Vec<Position>) = order.into_iter().partition(|one| *one <= 10);
+    assert_eq!(hot, [1, 2, 3, 4, 5, 6, 7, 9, 10]);
+    assert_eq!(other, [11, 12]);
+    assert_eq!(lane.queued(), 0);
+    lane.offer(delivery(13, Priority::Normal, Some("hot")));
+    assert_eq!(run(&mut lane), Some(13), "the key is free again");
+}
+
+#[test]
+fn a_read_that_failed_is_made_again() {
+    let mut lane = open_lane(1, 2);
+    for position in 1..=4 {
+        lane.offer(delivery(position, Priority::Normal, Some("k")));
+    }
+    assert_eq!([(); 3].map(|()| run(&mut lane)), [Some(1), Some(2), Some(3)]);
+    assert_eq!(lane.wants_to_read_behind(), Some(3));
+    lane.read_behind(3, 3, Vec::new());
+    assert_eq!(lane.wants_to_read_behind(), Some(3));
+    lane.read_behind(3, 4, vec![delivery(4, Priority::Normal, Some("k"))]);
+    assert_eq!(run(&mut lane), Some(4));
 }

@@ -1,0 +1,161 @@
+//! What an actor may read, asked at the moment of the search. Folders are remembered for its duration.
+
+use crate::decode::get;
+use crate::documents::SHARED;
+use crate::documents::node::{self, Node, NodeId, join};
+use crate::documents::rights::Rights;
+use crate::fault::OrFault;
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use vextir_core::{Actor, Level, Result};
+
+/// How many folders deep a tree can be; more is a damaged file.
+const DEEPEST: usize = 1_024;
+
+/// A place on the way down.
+#[derive(Debug)]
+pub(super) struct Place {
+    rights: Rights,
+    is_own: bool,
+    /// As the user sees it; `None` where the user sees nothing.
+    pub(super) path: Option<String>,
+}
+
+impl Place {
+    /// Whether the actor may read what is here.
+    pub(super) fn is_readable(&self) -> bool {
+        self.path.is_some() && self.rights.level() >= Level::Read
+    }
+}
+
+/// The rights of one actor in one snapshot.
+#[derive(Debug)]
+pub(super) struct Eyes<'c> {
+    pub(super) hub: &'c Connection,
+    pub(super) actor: Actor,
+    folders: HashMap<NodeId, Option<Rc<Place>>>,
+}
+
+impl<'c> Eyes<'c> {
+    pub(super) fn of(hub: &'c Connection, actor: &Actor) -> Self {
+        Self { hub, actor: actor.clone(), folders: HashMap::new() }
+    }
+
+    /// The roots of the trees in which the actor may find something: its user's own, if there is one, and those of
+    /// others, in order.
+    pub(super) fn roots(&self) -> Result<(Option<NodeId>, Vec<NodeId>)> {
+        let own = node::root(self.hub, &self.actor.user)?.map(|root| root.id);
+        let mut others = BTreeSet::new();
+        let mut roots: HashMap<NodeId, NodeId> = HashMap::new();
+        let sql = "SELECT node.id, node.parent FROM mount CROSS JOIN node ON node.id = mount.node WHERE mount.user = ?1";
+        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query([self.actor.user.as_str()]).or_fault()?;
+        while let Some(row) = rows.next().or_fault()? {
+            let (id, parent): (NodeId, NodeId) = (get(row, 0)?, get(row, 1)?);
+            let root = match roots.get(&parent) {
+                Some(root) => *root,
+                None => node::chain(self.hub, id)?.first().map_or(id, |root| root.id),
+            };
+            roots.insert(parent, root);
+            others.insert(root);
+        }
+        Ok((own, others.into_iter().collect()))
+    }
+
+    /// Documents that something was granted on themselves: the actor may read them also where it may not read the
+    /// folder.
+    pub(super) fn granted(&self) -> Result<HashSet<NodeId>> {
+        let user = format!("u:{}", self.actor.user);
+        let agent = self.actor.agent.as_ref().map(|agent| format!("a:{agent}"));
+        let sql = "SELECT node.id FROM entitlement CROSS JOIN node ON node.id = entitlement.node
+                   WHERE who IN (SELECT ?1 UNION ALL SELECT ?2 UNION ALL SELECT who FROM member WHERE user = ?3)
+                   AND node.kind = 2";
+        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query((user, agent, self.actor.user.as_str())).or_fault()?;
+        let mut found = HashSet::new();
+        while let Some(row) = rows.next().or_fault()? {
+            found.insert(get(row, 0)?);
+        }
+        Ok(found)
+    }
+
+    /// A folder; `None` where it is removed, or in something that is.
+    pub(super) fn folder(&mut self, id: NodeId) -> Result<Option<Rc<Place>>> {
+        let mut way = Vec::new();
+        let mut next = id;
+        let mut above = None;
+        while next != 0 {
+            if let Some(known) = self.folders.get(&next) {
+                match known {
+                    Some(place) => above = Some(place.clone()),
+                    // What is below a removed folder is not there.
+                    None => return Ok(None),
+                }
+                break;
+            }
+            let Some(node) = node::node(self.hub, next)?.filter(|_| way.len() < DEEPEST) else {
+                return Ok(None);
+            };
+            next = node.parent;
+            way.push(node);
+        }
+        while let Some(node) = way.pop() {
+            let place = self.enter(above.as_deref(), &node)?.map(Rc::new);
+            self.folders.insert(node.id, place.clone());
+            if place.is_none() {
+                return Ok(None);
+            }
+            above = place;
+        }
+        Ok(above)
+    }
+
+    /// A document where the actor may read it.
+    pub(super) fn document(&mut self, id: NodeId) -> Result<Option<(Node, String)>> {
+        let Some(node) = node::node(self.hub, id)?.filter(Node::is_document) else { return Ok(None) };
+        if node.removed.is_some() {
+            return Ok(None);
+        }
+        let Some(folder) = self.folder(node.parent)? else { return Ok(None) };
+        let Some(place) = self.enter(Some(&folder), &node)? else { return Ok(None) };
+        if !place.is_readable() {
+            return Ok(None);
+        }
+        Ok(place.path.map(|path| (node, path)))
+    }
+
+    /// Goes down into a node; the path begins where the user may read all the way from.
+    fn enter(&self, above: Option<&Place>, node: &Node) -> Result<Option<Place>> {
+        if node.removed.is_some() {
+            return Ok(None);
+        }
+        let (mut rights, is_own) = match above {
+            Some(above) => (above.rights.clone(), above.is_own),
+            None => (Rights::of(&self.actor, &node.name), node.name == self.actor.user),
+        };
+        if !rights.is_everywhere() {
+            rights.enter(self.hub, node)?;
+        }
+        let path = match above.and_then(|above| above.path.as_deref()) {
+            _ if rights.of_user() < Level::Read => None,
+            Some(above) => Some(join(above, [node.name.as_str()])),
+            None if is_own => Some("/".to_owned()),
+            None => self.mount(node.id)?,
+        };
+        Ok(Some(Place { rights, is_own, path }))
+    }
+
+    /// Where the user finds a shared node, if it was shared itself.
+    fn mount(&self, id: NodeId) -> Result<Option<String>> {
+        let found: Option<(String, String)> = self
+            .hub
+            .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
+            .and_then(|mut statement| {
+                let user = self.actor.user.as_str();
+                statement.query_row((user, id), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .or_fault()?;
+        Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
+    }
+}

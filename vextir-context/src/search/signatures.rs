@@ -1,0 +1,317 @@
+//! One bit for each dimension of each vector, in memory: the nearest few hundred are found by counting bits that differ,
+//! and only those are compared exactly.
+
+use super::ids;
+use crate::decode::get;
+use crate::documents::node::NodeId;
+use crate::fault::OrFault;
+use rusqlite::Connection;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use vextir_core::Result;
+
+/// All signatures of a hub; empty until somebody searches by meaning.
+#[derive(Debug, Clone)]
+pub(crate) struct Signatures(Arc<RwLock<Table>>);
+
+/// The rows, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Words of 64 bits in a signature.
+    stride: usize,
+    /// The most bytes that it may take.
+    most: usize,
+    is_loaded: bool,
+    /// Moves up to this change are in `folders`.
+    seen: i64,
+    rows: Vec<i64>,
+    /// The folder of each row, as an index into `folders`.
+    places: Vec<u32>,
+    bits: Vec<u64>,
+    folders: Vec<NodeId>,
+    known: HashMap<NodeId, u32>,
+}
+
+/// A vector that comes in.
+#[derive(Debug, Clone)]
+pub(super) struct Fresh {
+    pub(super) row: i64,
+    pub(super) folder: NodeId,
+    pub(super) bits: Vec<u64>,
+}
+
+/// The signs of a vector.
+pub(super) fn signs(vector: &[f32]) -> Vec<u64> {
+    vector
+        .chunks(64)
+        .map(|part| {
+            part.iter().enumerate().fold(0, |bits, (index, value)| bits | u64::from(*value > 0.0) << index)
+        })
+        .collect()
+}
+
+/// As they are stored.
+pub(super) fn to_bytes(bits: &[u64]) -> Vec<u8> {
+    bits.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+impl Signatures {
+    /// For vectors with so many dimensions; at most so many bytes.
+    pub(super) fn new(dimensions: usize, most: usize) -> Self {
+        let table = Table { stride: dimensions.div_ceil(64), most, ..Table::default() };
+        Self(Arc::new(RwLock::new(table)))
+    }
+
+    pub(super) fn lock(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Table> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads them from the file, if that was not done yet.
+    pub(super) fn load(&self, hub: &Connection, epoch: i64) -> Result<()> {
+        if self.lock().is_loaded {
+            return Ok(());
+        }
+        let mut table = self.change();
+        // The lock is held while it is read: what is stored meanwhile is added after it.
+        if table.is_loaded { Ok(()) } else { table.load(hub, epoch) }
+    }
+
+    /// Puts documents where they were moved to since.
+    pub(super) fn follow(&self, hub: &Connection) -> Result<()> {
+        let seen = self.lock().seen;
+        let mut statement = hub
+            .prepare_cached("SELECT seq, node, what FROM change WHERE seq > ?1 ORDER BY seq")
+            .or_fault()?;
+        let mut rows = statement.query([seen]).or_fault()?;
+        let (mut end, mut moved) = (seen, HashMap::new());
+        while let Some(row) = rows.next().or_fault()? {
+            end = get(row, 0)?;
+            if get::<i64>(row, 2)? == 2 {
+                let id: NodeId = get(row, 1)?;
+                if let Some(node) = crate::documents::node::node(hub, id)?.filter(|node| node.is_document()) {
+                    moved.insert(id, node.parent);
+                }
+            }
+        }
+        if end > seen {
+            self.change().relocate(end, &moved);
+        }
+        Ok(())
+    }
+
+    /// Replaces the rows of documents, as of a change.
+    pub(super) fn replace(&self, nodes: &HashSet<NodeId>, fresh: Vec<Fresh>, at: i64) {
+        let mut table = self.change();
+        if !table.is_loaded {
+            return;
+        }
+        table.remove(nodes);
+        table.seen = table.seen.min(at);
+        let mut left_out = 0_usize;
+        for row in fresh {
+            left_out += usize::from(!table.push(row.row, row.folder, &row.bits));
+        }
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                most = table.most,
+                "signatures do not fit; SearchOptions::memory can be raised"
+            );
+        }
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        let mut table = self.change();
+        *table = Table { stride: table.stride, most: table.most, ..Table::default() };
+    }
+}
+
+impl Table {
+    fn load(&mut self, hub: &Connection, epoch: i64) -> Result<()> {
+        let snapshot = hub.unchecked_transaction().or_fault()?;
+        self.seen = {
+            let head = "SELECT coalesce(max(seq), 0) FROM change";
+            snapshot.query_row(head, [], |row| row.get(0)).or_fault()?
+        };
+        {
+            let sql = "SELECT piece.id, node.parent, piece.bits FROM search_piece AS piece
+                       CROSS JOIN node ON node.id = (piece.id >> 8) & 2147483647
+                       WHERE piece.epoch = ?1 ORDER BY piece.id";
+            let mut statement = snapshot.prepare_cached(sql).or_fault()?;
+            let mut rows = statement.query([epoch]).or_fault()?;
+            let mut bits = Vec::new();
+            while let Some(row) = rows.next().or_fault()? {
+                bits.clear();
+                let stored = row.get_ref(2).or_fault()?;
+                let bytes = stored.as_blob().unwrap_or_default();
+                let (words, _) = bytes.as_chunks::<8>();
+                bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+                if !self.push(get(row, 0)?, get(row, 1)?, &bits) {
+                    tracing::warn!(
+                        most = self.most,
+                        "signatures do not fit; SearchOptions::memory can be raised"
+                    );
+                    break;
+                }
+            }
+        }
+        self.is_loaded = true;
+        snapshot.finish().or_fault()
+    }
+
+    /// False if there is no room, or its form is another.
+    fn push(&mut self, row: i64, folder: NodeId, bits: &[u64]) -> bool {
+        if bits.len() != self.stride || self.bytes() + self.stride * 8 + 12 > self.most {
+            return false;
+        }
+        let next = u32::try_from(self.folders.len()).unwrap_or(u32::MAX);
+        let place = *self.known.entry(folder).or_insert(next);
+        if place == next {
+            self.folders.push(folder);
+        }
+        self.rows.push(row);
+        self.places.push(place);
+        self.bits.extend_from_slice(bits);
+        true
+    }
+
+    /// Bytes in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.len() * (self.stride * 8 + 12) + self.folders.len() * 32
+    }
+
+    fn remove(&mut self, nodes: &HashSet<NodeId>) {
+        let mut kept = 0;
+        for index in 0..self.rows.len() {
+            if nodes.contains(&ids::node(self.rows[index])) {
+                continue;
+            }
+            if kept < index {
+                self.rows[kept] = self.rows[index];
+                self.places[kept] = self.places[index];
+                let from = index * self.stride;
+                self.bits.copy_within(from..from + self.stride, kept * self.stride);
+            }
+            kept += 1;
+        }
+        self.rows.truncate(kept);
+        self.places.truncate(kept);
+        self.bits.truncate(kept * self.stride);
+    }
+
+    fn relocate(&mut self, end: i64, moved: &HashMap<NodeId, NodeId>) {
+        self.seen = self.seen.max(end);
+        if moved.is_empty() {
+            return;
+        }
+        for index in 0..self.rows.len() {
+            if let Some(folder) = moved.get(&ids::node(self.rows[index])) {
+                let next = u32::try_from(self.folders.len()).unwrap_or(u32::MAX);
+                let place = *self.known.entry(*folder).or_insert(next);
+                if place == next {
+                    self.folders.push(*folder);
+                }
+                self.places[index] = place;
+            }
+        }
+    }
+
+    /// The folders that rows of these trees lie in, by their index.
+    pub(super) fn folders_of(&self, is_wanted: impl Fn(i64) -> bool) -> Vec<(u32, NodeId)> {
+        let mut is_met = vec![false; self.folders.len()];
+        for (row, place) in self.rows.iter().zip(&self.places) {
+            if is_wanted(ids::tree(*row)) {
+                is_met[*place as usize] = true;
+            }
+        }
+        let met = is_met.iter().zip(&self.folders).enumerate().filter(|(_, (met, _))| **met);
+        met.map(|(index, (_, folder))| (u32::try_from(index).unwrap_or(u32::MAX), *folder)).collect()
+    }
+
+    /// The rows that may be looked at, nearest first by bits that differ; at least the `want` nearest, and no more
+    /// than `most`.
+    pub(super) fn nearest(
+        &self,
+        to: &[u64],
+        (want, most): (usize, usize),
+        is_open: impl Fn(i64, u32) -> bool,
+    ) -> Vec<i64> {
+        let longest = self.stride * 64;
+        let mut counts = vec![0_usize; longest + 1];
+        let mut found: Vec<(u16, u32)> = Vec::new();
+        for (index, (row, place)) in self.rows.iter().zip(&self.places).enumerate() {
+            if !is_open(*row, *place) {
+                continue;
+            }
+            let bits = &self.bits[index * self.stride..(index + 1) * self.stride];
+            let distance: u32 = bits.iter().zip(to).map(|(one, other)| (one ^ other).count_ones()).sum();
+            counts[distance as usize] += 1;
+            found.push((
+                u16::try_from(distance).unwrap_or(u16::MAX),
+                u32::try_from(index).unwrap_or(u32::MAX),
+            ));
+        }
+        let (mut last, mut sum) = (0, 0);
+        for (distance, count) in counts.iter().enumerate() {
+            (last, sum) = (distance, sum + count);
+            if sum >= want {
+                break;
+            }
+        }
+        found.retain(|(distance, _)| usize::from(*distance) <= last);
+        found.sort_unstable();
+        found.truncate(most);
+        found.into_iter().map(|(_, index)| self.rows[index as usize]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[(i64, NodeId, u64)]) -> Table {
+        let mut table = Table { stride: 1, most: 1 << 20, is_loaded: true, ..Table::default() };
+        for (row, folder, bits) in rows {
+            assert!(table.push(*row, *folder, &[*bits]));
+        }
+        table
+    }
+
+    #[test]
+    fn the_nearest_open_rows_come_first() {
+        let row = |node| ids::row(1, node, 0).unwrap();
+        let mut table =
+            table(&[(row(10), 5, 0b1111), (row(11), 5, 0b0001), (row(12), 6, 0), (row(13), 5, 0b0111)]);
+        let all = |_, _| true;
+        assert_eq!(table.nearest(&[0], (2, 9), all), [row(12), row(11)]);
+        assert_eq!(table.nearest(&[0], (9, 3), all), [row(12), row(11), row(13)]);
+        let folder = table.folders_of(|tree| tree == 1)[0];
+        assert_eq!(folder, (0, 5));
+        assert_eq!(table.nearest(&[0], (9, 9), |_, place| place != 0), [row(12)]);
+        table.remove(&HashSet::from([11, 12]));
+        assert_eq!(table.nearest(&[0], (9, 9), all), [row(13), row(10)]);
+        table.relocate(7, &HashMap::from([(13, 6)]));
+        assert_eq!(table.nearest(&[0], (9, 9), |_, place| place != 0), [row(13)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let mut table = Table { stride: 1, most: 60, is_loaded: true, ..Table::default() };
+        assert!(table.push(1, 1, &[0]));
+        assert!(!table.push(2, 1, &[0]));
+        assert!(!table.push(2, 1, &[0, 0]), "another form");
+    }
+
+    #[test]
+    fn signs_of_a_vector_are_bits() {
+        let mut vector = vec![-1.0; 70];
+        (vector[0], vector[69], vector[3]) = (0.5, 2.0, 0.0);
+        assert_eq!(signs(&vector), [1, 1 << 5]);
+        assert_eq!(to_bytes(&[1, 2])[8], 2);
+    }
+}
