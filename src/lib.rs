@@ -34,6 +34,10 @@ pub mod guide {
     #[doc = include_str!("guide/bus.md")]
     pub mod bus {}
 
+    #[cfg(all(feature = "macros", feature = "hub"))]
+    #[doc = include_str!("guide/context.md")]
+    pub mod context {}
+
     #[doc = include_str!("guide/design.md")]
     pub mod design {}
 }

@@ -156,6 +156,7 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     };
     let size = maybe(connection, "SELECT size FROM document WHERE node = ?1", id)?.unwrap_or(0);
     desk.bytes = desk.bytes.saturating_sub(ROW + size.unsigned_abs());
+    desk.bytes = desk.bytes.saturating_add_signed(crate::search::forget(connection, id)?);
     execute("DELETE FROM document WHERE node = ?1")?;
     execute("DELETE FROM shortened WHERE node = ?1")?;
     execute("DELETE FROM keeping WHERE node = ?1")?;
@@ -165,8 +166,6 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     execute("DELETE FROM fact WHERE node = ?1")?;
     execute("DELETE FROM alias WHERE node = ?1")?;
     execute("DELETE FROM orphan WHERE node = ?1")?;
-    let grown = crate::search::forget(connection, id)?;
-    desk.bytes = desk.bytes.saturating_sub(grown.unsigned_abs());
     // A number that is given to nothing else: the last one would be given again, and so would a shared path.
     let stays =
         "SELECT EXISTS (SELECT 1 FROM mount WHERE node = ?1) OR EXISTS (SELECT 1 FROM change WHERE node = ?1)

@@ -34,6 +34,8 @@ pub struct HubStats {
     pub documents: HubPart,
     /// Changes of documents and folders.
     pub history: HubPart,
+    /// What searches look into; counted are the documents and folders in it.
+    pub search: HubPart,
     /// Everything else.
     pub other: HubPart,
     /// Free pages inside the file.
@@ -129,6 +131,13 @@ fn stats(connection: &Connection) -> Result<HubStats> {
             count: rows("SELECT count(*) FROM node WHERE kind = 2 AND (removed IS NULL OR removed >= 0)")?,
         },
         history: HubPart { bytes: of(&HISTORY, &mut bytes), count: rows("SELECT count(*) FROM change")? },
+        search: HubPart {
+            bytes: bytes
+                .extract_if(.., |table, _| table.starts_with("search_"))
+                .map(|(_, bytes)| bytes)
+                .sum(),
+            count: rows("SELECT count(*) FROM search_node")?,
+        },
         other: HubPart { bytes: bytes.values().sum(), count: 0 },
         free: space::measure(&snapshot)?.free,
     };

@@ -2,7 +2,7 @@
 //!
 //! A store that can be cloned is proved with one line in a test file, which becomes one test for each property:
 //!
-//! ```ignore
+//! ```text
 //! mod conformance {
 //!     vextir::testkit::store_conformance!(|| async { MyStore::new() });
 //! }
