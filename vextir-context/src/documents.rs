@@ -19,14 +19,14 @@ mod lanes;
 mod list;
 mod merge;
 pub(crate) mod node;
-mod place;
+pub(crate) mod place;
 pub(crate) mod rights;
 mod store;
 mod structure;
 mod threeway;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll};
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, index};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;
-pub(crate) use store::{change, changes_documents};
+pub(crate) use store::{change, change_graph, changes_documents};

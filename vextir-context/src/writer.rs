@@ -136,6 +136,10 @@ impl<'c> Writer<'c> {
                     self.rows.begin(self.clock.now());
                     answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
                 }
+                Job::Index(batch, answer) => {
+                    self.rows.begin(self.clock.now());
+                    answer.send(self.in_transaction(|writer| writer.rows.index(&batch)));
+                }
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }

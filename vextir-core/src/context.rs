@@ -8,6 +8,7 @@ mod change;
 mod diff;
 mod document;
 mod edit;
+pub mod graph;
 mod handle;
 mod path;
 mod querying;
@@ -134,5 +135,10 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Unsupported`] unless the store searches.
     async fn search(&self, _user: &Name, _text: &str, _limit: usize) -> Result<Vec<String>> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
+    }
+
+    /// The store's graph, if it has one.
+    fn graph(&self) -> Option<&dyn graph::GraphStore> {
+        None
     }
 }

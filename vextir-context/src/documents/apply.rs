@@ -5,11 +5,13 @@ use super::node::{Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
 use crate::fault::OrFault;
+use crate::graph::{self, Batch, Pen};
 use crate::key::bare;
 use crate::queries::{self, signed};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::sync::Arc;
+use vextir_core::context::graph::{GraphChange, Told};
 use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
 
@@ -85,6 +87,7 @@ pub(crate) fn apply(
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
     let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
+    merged.told().clear();
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
@@ -97,7 +100,13 @@ pub(crate) fn apply(
                 }
                 0
             }
-            Part::Structure => apply.restructure(change).map(|()| 0)?,
+            Part::Structure => {
+                match &change.what {
+                    Intent::Graph(what) => merged.told().push(apply.change_graph(what)?),
+                    _ => apply.restructure(change)?,
+                }
+                0
+            }
             Part::Content(prepared) => {
                 apply.store(change, prepared)?.ok_or_else(|| raced(&merged, &change.path))?
             }
@@ -229,6 +238,13 @@ impl Apply<'_> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    fn change_graph(&mut self, what: &GraphChange) -> Result<Told> {
+        let (now, clock) = (self.now.as_micros(), self.tick());
+        let (writes, bytes) = (&mut *self.writes, &mut self.desk.bytes);
+        let mut pen = Pen { connection: self.connection, actor: &self.actor, now, clock, writes, bytes };
+        graph::apply(&mut pen, what)
+    }
+
     /// The clock of the next change.
     pub(super) fn tick(&mut self) -> i64 {
         self.desk.clock = (self.desk.clock + 1).max(self.now.as_micros());
@@ -281,6 +297,18 @@ fn is_a_folder(path: &str) -> Error {
 
 fn not_a_folder(path: &str) -> Error {
     Error::invalid(format!("{path}: a document stands where a folder is needed; choose another path"))
+}
+
+/// Takes into the graph what documents say.
+pub(crate) fn index(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+    batch: &Batch,
+) -> Result<bool> {
+    desk.clock = (desk.clock + 1).max(now.as_micros());
+    graph::index(connection, batch, desk.clock, writes, &mut desk.bytes)
 }
 
 /// Puts a user into a group, or takes it out.

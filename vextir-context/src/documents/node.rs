@@ -124,6 +124,14 @@ pub(crate) fn children(
     Ok(found)
 }
 
+/// The public id of a node.
+pub(crate) fn uid_of(connection: &Connection, id: NodeId) -> Result<String> {
+    connection
+        .prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .or_fault()
+}
+
 /// The nodes from a root down to a node, removed ones among them.
 pub(crate) fn chain(connection: &Connection, id: NodeId) -> Result<Vec<Node>> {
     let mut chain = Vec::new();

@@ -159,7 +159,7 @@ impl HubBuilder {
         let settings = Settings {
             limits: self.limits.clone(),
             retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
-            clock: self.clock,
+            clock: self.clock.clone(),
         };
         let (shared, feed, status, chores, changes) = channels();
         let attached = shared.attached.clone();
@@ -186,6 +186,7 @@ impl HubBuilder {
             changes,
             lanes: Lanes::new(),
             queries: crate::sql::Threads::new(self.queries),
+            clock: self.clock,
             client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,

@@ -218,10 +218,3 @@ fn by_uid(hub: &Connection, id: &str) -> Result<Option<NodeId>> {
         })
         .or_fault()
 }
-
-/// The public id of a node.
-pub(super) fn uid(hub: &Connection, id: NodeId) -> Result<String> {
-    hub.prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-        .or_fault()
-}

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::documents::{Enrollment, Merged};
+use crate::graph::Batch;
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) enum Job {
     Read(Reading),
     /// A user goes into a group, or out of it.
     Enroll(Enrollment, Answer<()>),
+    /// Take into the graph what documents say.
+    Index(Batch, Answer<bool>),
     /// Finish what is queued and end.
     Close,
 }
@@ -42,6 +45,7 @@ impl fmt::Debug for Job {
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
             Self::Enroll(..) => "Enroll",
+            Self::Index(..) => "Index",
             Self::Close => "Close",
         })
     }

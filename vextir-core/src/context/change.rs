@@ -1,5 +1,6 @@
 //! What somebody wants changed: intents, merged by the store.
 
+use super::graph::GraphChange;
 use super::{Content, Level, LineEdit, Principal, Version, edit_lines, nothing_at, patch_json};
 use crate::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub enum Intent {
     Grant(Principal, Level),
     /// Cut off what the folder inherits, or inherit again.
     Restrict(bool),
+    /// Change the graph. The path is that of the document which is the source, or `/`.
+    Graph(Box<GraphChange>),
 }
 
 impl Intent {
