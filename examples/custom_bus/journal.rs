@@ -12,8 +12,8 @@ use vextir::bus::{
 };
 use vextir::prelude::*;
 use vextir::{
-    AuditRecord, BusLimits, Clock, Cursor, Error, ErrorKind, EventBus, Lease, ManualClock, MemoryBus, Name,
-    Result, Sequence, SystemClock,
+    AuditRecord, BusLimits, Clock, Error, ErrorKind, EventBus, Lease, ManualClock, MemoryBus, Name, Result,
+    Sequence, SystemClock,
 };
 
 /// What the journal holds, one after the other.
@@ -97,6 +97,9 @@ pub(crate) fn failed(error: io::Error) -> Error {
 
 #[vextir::async_trait]
 impl EventBus for JournalBus {
+    fn incarnation(&self) -> u64 {
+        self.memory.incarnation()
+    }
     fn is_durable(&self) -> bool {
         true
     }
@@ -174,9 +177,6 @@ impl EventBus for JournalBus {
     }
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.memory.audit(after, limit).await
-    }
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.memory.cursor(sequence).await
     }
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
         self.memory.checkpoints(driver, after, limit).await

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub(crate) const HELP: &str = "\
 Looks at a folder, says what is in it, and files it away if you want.
 
-Usage: workspace [DIR] [--apply | --undo | --undo-all] [--out FILE] [--state FILE]
+Usage: workspace [DIR] [--apply | --undo | --undo-all] [--out FILE] [--state FILE] [--batch N]
 
   DIR            the folder; without one, a sample that comes with this program
 
@@ -15,6 +15,7 @@ Usage: workspace [DIR] [--apply | --undo | --undo-all] [--out FILE] [--state FIL
   --undo-all     put back everything that was ever filed away
   --out FILE     write the summary as Markdown too
   --state FILE   remember things there, instead of below the user's state folder
+  --batch N      plan N moves at a time: 1 to 10000, and 10000 if not said
   -h, --help     print this text
 
 Without --apply or --undo it only looks. It may be stopped at any time, even killed: started
@@ -27,6 +28,9 @@ project in it (Cargo.toml, package.json, .git and the like) is left as it is, an
 hidden files, symbolic links, node_modules and __pycache__. No file is ever overwritten or
 deleted: where a name is taken, the new one gets a number. Folders that end up empty are
 removed, and made again by --undo.";
+
+/// How many moves may be planned at a time: they are one commit.
+pub(crate) const MOST_BATCH: usize = 10_000;
 
 /// What to do beside looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +48,14 @@ pub(crate) struct Args {
     pub(crate) task: Task,
     pub(crate) out: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
+    pub(crate) batch: usize,
 }
 
 /// Reads the command line; `None` when it asks for help.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::Error> {
     use lexopt::prelude::*;
 
-    let mut args = Args { dir: None, task: Task::Look, out: None, state: None };
+    let mut args = Args { dir: None, task: Task::Look, out: None, state: None, batch: MOST_BATCH };
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(None),
@@ -59,6 +64,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
             Long("undo-all") => args.choose(Task::UndoAll)?,
             Long("out") => args.out = Some(parser.value()?.into()),
             Long("state") => args.state = Some(parser.value()?.into()),
+            Long("batch") => args.batch = batch(parser.value()?.parse()?)?,
             Value(dir) if args.dir.is_none() => args.dir = Some(dir.into()),
             Value(more) => {
                 return Err(format!("one folder at a time; what is {}?", more.display()).into());
@@ -67,6 +73,13 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
         }
     }
     Ok(Some(args))
+}
+
+fn batch(number: usize) -> Result<usize, lexopt::Error> {
+    match number {
+        1..=MOST_BATCH => Ok(number),
+        _ => Err(format!("--batch is a number from 1 to {MOST_BATCH}, and not {number}").into()),
+    }
 }
 
 impl Args {
@@ -89,9 +102,10 @@ mod tests {
 
     #[test]
     fn the_usual_ways_to_write_it() {
-        let args = read(&["--apply", "dir", "--out=a.md", "--state", "s.db"]).unwrap().unwrap();
+        let args = read(&["--apply", "dir", "--out=a.md", "--state", "s.db", "--batch=7"]).unwrap().unwrap();
         let path = |text: &str| Some(PathBuf::from(text));
-        let expected = Args { dir: path("dir"), task: Task::Apply, out: path("a.md"), state: path("s.db") };
+        let expected =
+            Args { dir: path("dir"), task: Task::Apply, out: path("a.md"), state: path("s.db"), batch: 7 };
         assert_eq!(args, expected);
         assert_eq!(read(&["--", "--apply"]).unwrap().unwrap().dir, path("--apply"));
         assert_eq!(read(&["dir", "-h"]), Ok(None));
@@ -104,6 +118,8 @@ mod tests {
             (&["--apply", "--undo"], "exclude each other"),
             (&["--aply"], "--aply"),
             (&["--out"], "missing argument"),
+            (&["--batch=0"], "from 1 to 10000"),
+            (&["--batch=all"], "all"),
         ] {
             let error = read(args).unwrap_err();
             assert!(error.contains(said), "{error}");

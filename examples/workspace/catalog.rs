@@ -1,8 +1,8 @@
 //! What is known about the folder: a fold over the log, and nothing but that. Whatever happened in earlier
 //! runs is in it as soon as the log was read.
 
-use crate::class::{Class, by_name};
-use crate::events::{Apply, Described, Move, Moved, Skipped, Summarized, Undone};
+use crate::class::{Class, by_name, has_new_extension};
+use crate::events::{Applied, Apply, Described, Move, Moved, Skipped, Summarized, Undone};
 use crate::summary::Summary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vextir::drivers::files::{FileChanged, FileCreated, FileMoved, FileRemoved, FileScanned, FileUnreadable};
@@ -53,11 +53,19 @@ pub(crate) struct News {
 /// How far the work is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    pub(crate) files: u64,
+    /// Files that somebody has to look into, and their bytes.
+    pub(crate) found: u64,
     pub(crate) bytes: u64,
     pub(crate) described: u64,
     pub(crate) moves: u64,
     pub(crate) moved: u64,
+}
+
+impl Progress {
+    fn found(&mut self, size: u64) {
+        self.found += 1;
+        self.bytes += size;
+    }
 }
 
 /// All that the log says.
@@ -68,6 +76,8 @@ pub(crate) struct Catalog {
     pub(crate) files: BTreeMap<String, Entry>,
     pub(crate) unreadable: BTreeSet<String>,
     pub(crate) runs: Vec<Run>,
+    /// The run that was begun and is not over: the next one goes on with it.
+    pub(crate) unfinished: Option<String>,
     /// What was moved to where, by the order at the root.
     done: Vec<(EventId, String)>,
     /// What was not moved, by the order at the root.
@@ -147,7 +157,12 @@ impl Catalog {
     fn order(&mut self, event: &Event) -> Result<()> {
         match event.event_type.as_str() {
             FileScanned::TYPE => self.root = Some(event.decode::<FileScanned>()?.root),
-            Apply::TYPE => drop(self.applies.insert(event.id.clone(), event.decode::<Apply>()?.run)),
+            Apply::TYPE => {
+                let run = event.decode::<Apply>()?.run;
+                self.unfinished = Some(run.clone());
+                self.applies.insert(event.id.clone(), run);
+            }
+            Applied::TYPE => self.over(&[event.decode::<Applied>()?.run]),
             Move::TYPE => self.progress.moves += 1,
             Skipped::TYPE => {
                 self.progress.moved += 1;
@@ -155,6 +170,7 @@ impl Catalog {
             }
             Undone::TYPE => {
                 let names = event.decode::<Undone>()?.runs;
+                self.over(&names);
                 self.runs
                     .iter_mut()
                     .filter(|run| names.contains(&run.name))
@@ -163,6 +179,10 @@ impl Catalog {
             _ => {}
         }
         Ok(())
+    }
+
+    fn over(&mut self, runs: &[String]) {
+        self.unfinished.take_if(|run| runs.contains(run));
     }
 
     /// The class of each file.
@@ -184,8 +204,7 @@ impl Catalog {
         let FileCreated { root, path, size, media_type, hash, modified } = file;
         self.root = Some(root);
         self.unreadable.remove(&path);
-        self.progress.files += 1;
-        self.progress.bytes += size;
+        self.progress.found(size);
         self.detours.met(&path);
         match self.files.get_mut(&path) {
             // What this program put there itself, met by the scan.
@@ -202,6 +221,7 @@ impl Catalog {
 
     fn changed(&mut self, file: FileChanged) -> bool {
         let FileChanged { path, size, media_type, hash, modified, .. } = file;
+        self.progress.found(size);
         self.unreadable.remove(&path);
         // If this program took the file away, then this is another one in its old place.
         self.detours.end(&path);
@@ -215,6 +235,9 @@ impl Catalog {
 
     fn renamed(&mut self, file: FileMoved) -> bool {
         let FileMoved { from, path, size, media_type, hash, modified, .. } = file;
+        if has_new_extension(&from, &path) {
+            self.progress.found(size);
+        }
         let from = self.detours.end(&from).unwrap_or(from);
         if from == path && self.files.contains_key(&path) {
             return false;

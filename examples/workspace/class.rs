@@ -112,6 +112,11 @@ pub(crate) fn extension(path: &str) -> Option<String> {
     (!stem.is_empty() && !extension.is_empty()).then(|| extension.to_lowercase())
 }
 
+/// Whether a new name says something else of what is in a file.
+pub(crate) fn has_new_extension(from: &str, to: &str) -> bool {
+    extension(from) != extension(to)
+}
+
 /// The class, from all that is known.
 pub(crate) fn classify(path: &str, media_type: &str, head: &[u8]) -> Class {
     by_name(path, media_type).unwrap_or_else(|| by_content(head))

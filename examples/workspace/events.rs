@@ -16,10 +16,18 @@ pub(crate) struct Described {
     pub(crate) title: Option<String>,
 }
 
-/// File away what is not in its place. One run of the program is one name.
+/// File away what is not in its place. One `--apply` is one name, however many plans it takes and
+/// however often it is killed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, Payload)]
 #[payload(type = "workspace.apply", category = "input")]
 pub(crate) struct Apply {
+    pub(crate) run: String,
+}
+
+/// Everything that a run can file away is filed away: it is over. Without this, it was broken off.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Payload)]
+#[payload(type = "workspace.applied", category = "output")]
+pub(crate) struct Applied {
     pub(crate) run: String,
 }
 

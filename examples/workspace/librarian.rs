@@ -1,6 +1,6 @@
 //! The librarian: looks into files, and says what they are and what they are called.
 
-use crate::class::{Class, classify, extension};
+use crate::class::{Class, classify, has_new_extension};
 use crate::events::Described;
 use crate::title::{HEAD_BYTES, title};
 use std::fs::File;
@@ -31,7 +31,7 @@ impl Librarian {
     /// A file with a new name; the old description stands unless the name now says something else.
     #[on]
     async fn renamed(&self, file: FileMoved) -> Option<Described> {
-        if extension(&file.from) == extension(&file.path) {
+        if !has_new_extension(&file.from, &file.path) {
             return None;
         }
         self.describe(file.path, file.media_type).await

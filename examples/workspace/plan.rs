@@ -1,7 +1,9 @@
 //! What to move where: a pure decision over the catalog.
 //!
 //! No target is a path that any file has now, and none is the target of two moves. So the moves of a plan do
-//! not depend on each other, and may be done in any order, or twice.
+//! not depend on each other, and may be done in any order, or twice. Nor is a target a path to which `--undo`
+//! would bring a file back. So a run of many plans ends where one of a single plan does, and all of it can be
+//! put back at once.
 
 use crate::catalog::Catalog;
 use crate::duplicates::groups;
@@ -39,6 +41,7 @@ pub(crate) fn plan(catalog: &Catalog, probe: Probe<'_>) -> Plan {
     let copies: BTreeSet<String> =
         groups(catalog).into_iter().flat_map(|group| group.paths.into_iter().skip(1)).collect();
     let mut taken = Taken::new(catalog, probe);
+    taken.reserve(catalog);
     let (mut steps, mut blocked) = (Vec::new(), Vec::new());
     for (path, entry) in &catalog.files {
         // Without a hash nobody could tell later whether it was moved: it is being written, say.
@@ -88,14 +91,31 @@ pub(crate) fn by_folder(steps: &[Step]) -> BTreeMap<&str, usize> {
 struct Taken<'a> {
     files: BTreeSet<String>,
     folders: BTreeSet<String>,
+    /// Where files were before they were filed away.
+    before: BTreeSet<String>,
     probe: Probe<'a>,
 }
 
 impl<'a> Taken<'a> {
     fn new(catalog: &Catalog, probe: Probe<'a>) -> Self {
-        let mut taken = Self { files: BTreeSet::new(), folders: BTreeSet::new(), probe };
+        let mut taken =
+            Self { files: BTreeSet::new(), folders: BTreeSet::new(), before: BTreeSet::new(), probe };
         catalog.files.keys().for_each(|path| taken.add(path));
         taken
+    }
+
+    /// Keeps the paths free to which files may have to go back.
+    fn reserve(&mut self, catalog: &Catalog) {
+        for run in catalog.runs.iter().filter(|run| !run.undone) {
+            let is_going_on = catalog.unfinished.as_ref() == Some(&run.name);
+            for filed in run.moved.iter().filter(|filed| filed.now.is_some()) {
+                let path = &filed.step.from;
+                self.folders.extend(folders(path).map(str::to_owned));
+                // What was in the way when the run began is so until it ends.
+                let paths = if is_going_on { &mut self.files } else { &mut self.before };
+                paths.insert(path.clone());
+            }
+        }
     }
 
     fn add(&mut self, path: &str) {
@@ -112,7 +132,8 @@ impl<'a> Taken<'a> {
             return None;
         }
         let is_free = |path: &String| {
-            !self.files.contains(path) && !self.folders.contains(path) && (self.probe)(path).is_none()
+            let paths = [&self.files, &self.folders, &self.before];
+            !paths.iter().any(|paths| paths.contains(path)) && (self.probe)(path).is_none()
         };
         std::iter::once(wanted.to_owned()).chain((2..).map(|number| numbered(wanted, number))).find(is_free)
     }

@@ -12,12 +12,11 @@ use vextir::drivers::files::unescape;
 use vextir::prelude::*;
 use vextir::{Error, Result};
 
-/// More moves than this are left for the next plan.
-pub(crate) const MOST_MOVES: usize = 10_000;
-
 pub(crate) struct Planner {
     pub(crate) root: PathBuf,
     pub(crate) ledger: Ledger,
+    /// More moves than this are left for the next plan.
+    pub(crate) batch: usize,
 }
 
 /// Plans which file goes where.
@@ -28,7 +27,7 @@ impl Planner {
     async fn file_away(&self, _ask: Apply) -> Result<Vec<Move>, Error> {
         let catalog = self.ledger.read().await?;
         let plan = plan(&catalog, &|path| probe(&self.root, path));
-        let steps = plan.steps.into_iter().take(MOST_MOVES);
+        let steps = plan.steps.into_iter().take(self.batch);
         let moves = steps.filter_map(|step| self.intent(&catalog, step)).collect();
         Ok(keeping_what_is_needed(moves))
     }

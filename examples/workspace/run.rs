@@ -1,14 +1,14 @@
 //! One run: finish what an earlier one began, look, do what was asked for, sum up.
 
-use crate::args::{Args, Task};
+use crate::args::{Args, MOST_BATCH, Task};
 use crate::catalog::Catalog;
-use crate::events::{Apply, Report, Skipped, Undo};
+use crate::events::{Applied, Apply, Report, Skipped, Undo};
 use crate::home::Home;
 use crate::ledger::Ledger;
 use crate::librarian::Librarian;
 use crate::mover::Mover;
 use crate::plan::{Plan, plan};
-use crate::planner::{MOST_MOVES, Planner, probe};
+use crate::planner::{Planner, probe};
 use crate::progress::{Phase, Show};
 use crate::reporter::Reporter;
 use crate::terminal::Printer;
@@ -21,7 +21,7 @@ use vextir::{Backend, Clock, EmitOptions, Error, ErrorKind, Letters, Limits, Pro
 /// Runs the program. An error is a sentence for its user.
 pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let home = Home::find(args)?;
-    let session = Session::begin(&home).await?;
+    let session = Session::begin(&home, args.batch).await?;
     let result = session.work(args).await;
     let end = session.app.shutdown().await;
     let said = result.map_err(|error| error.to_string())?;
@@ -36,6 +36,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
 /// The processor at work on one folder.
 struct Session<'a> {
     home: &'a Home,
+    /// How many moves a plan has at most.
+    batch: usize,
     app: Processor,
     ledger: Ledger,
 }
@@ -49,17 +51,17 @@ pub(crate) struct Deed {
 }
 
 impl<'a> Session<'a> {
-    async fn begin(home: &'a Home) -> Result<Self, String> {
+    async fn begin(home: &'a Home, batch: usize) -> Result<Self, String> {
         // The log is the program's memory, and the journal of `--undo`: nothing in it is too old.
         let hub = Hub::builder(&home.state).keep_for(Duration::MAX).keep_bytes(u64::MAX).open();
         let hub = hub.map_err(|error| match error.kind() {
             ErrorKind::Locked => format!("another run is at work on this folder: {error}"),
             _ => error.to_string(),
         })?;
-        Self::start(home, &hub).await.map_err(|error| error.to_string())
+        Self::start(home, batch, &hub).await.map_err(|error| error.to_string())
     }
 
-    async fn start(home: &'a Home, hub: &Hub) -> vextir::Result<Self> {
+    async fn start(home: &'a Home, batch: usize, hub: &Hub) -> vextir::Result<Self> {
         let ledger = Ledger::new(hub.bus())?;
         let known = ledger.read().await?.root.clone();
         let (root, own) = (home.dir.clone(), escape(&home.dir));
@@ -69,12 +71,12 @@ impl<'a> Session<'a> {
         }
         let app = Processor::builder(hub.clone())
             .driver(Librarian { root: root.clone() })
-            .driver(Planner { root: root.clone(), ledger: ledger.clone() })
+            .driver(Planner { root: root.clone(), ledger: ledger.clone(), batch })
             .driver(Mover { root: root.clone() })
             .driver(Reporter { root, ledger: ledger.clone() })
             .start()
             .await?;
-        Ok(Self { home, app, ledger })
+        Ok(Self { home, batch, app, ledger })
     }
 
     async fn work(&self, args: &Args) -> vextir::Result<Printer> {
@@ -129,19 +131,26 @@ impl<'a> Session<'a> {
     }
 
     async fn apply(&self) -> vextir::Result<Deed> {
-        let run = SystemClock.now().to_string();
+        let begun = self.ledger.read().await?.unfinished.clone();
+        let run = begun.unwrap_or_else(|| SystemClock.now().to_string());
         let mut deed = Deed::default();
         let _show = Show::begin(&self.ledger, Phase::Moving);
-        loop {
-            let planned = self.plan(&*self.ledger.read().await?).steps.len();
-            if planned == 0 {
-                return Ok(deed);
-            }
-            let moved = self.act(Apply { run: run.clone() }, &mut deed).await?;
-            if moved == 0 || planned <= MOST_MOVES {
-                return Ok(deed);
-            }
+        while self.file_some(&run, &mut deed).await? {}
+        let is_open = self.ledger.read().await?.unfinished.is_some();
+        if is_open {
+            self.app.emit(Applied { run }).await?;
         }
+        Ok(deed)
+    }
+
+    /// Files away as much as one plan holds; says whether there is more.
+    async fn file_some(&self, run: &str, deed: &mut Deed) -> vextir::Result<bool> {
+        let planned = self.plan(&*self.ledger.read().await?).steps.len();
+        if planned == 0 {
+            return Ok(false);
+        }
+        let moved = self.act(Apply { run: run.to_owned() }, deed).await?;
+        Ok(moved > 0 && planned > self.batch)
     }
 
     async fn undo(&self, all: bool) -> vextir::Result<Deed> {
@@ -161,7 +170,7 @@ impl<'a> Session<'a> {
     /// Emits the order, waits until all of it is done, and adds up what was done.
     async fn act(&self, order: impl Payload, deed: &mut Deed) -> vextir::Result<usize> {
         // Three events for each move at most.
-        let limits = Limits { events: 4 * MOST_MOVES as u64 + 1_000_000, ..Limits::default() };
+        let limits = Limits { events: 4 * MOST_BATCH as u64 + 1_000_000, ..Limits::default() };
         let id = self.app.emit_with(order, EmitOptions::new().limits(limits)).await?;
         self.app.idle().await;
         let catalog = self.ledger.read().await?;

@@ -64,7 +64,7 @@ fn mode(_found: &fs::Metadata) -> u32 {
     0
 }
 
-/// Copies a folder, with permissions and links.
+/// Copies a folder, with permissions, times and links.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -79,6 +79,9 @@ pub(crate) fn copy(from: &Path, to: &Path) {
             std::os::unix::fs::symlink(fs::read_link(&path).unwrap(), &target).unwrap();
         } else {
             fs::copy(&path, &target).unwrap();
+            // A summary tells which files are the newest.
+            let file = fs::File::options().write(true).open(&target).unwrap();
+            file.set_modified(found.modified().unwrap()).unwrap();
         }
     }
 }

@@ -31,6 +31,19 @@ impl Case {
     fn list(&self) -> Listing {
         list(&self.dir.path().join("folder"))
     }
+
+    /// What the program says of the folder, as its last summary and as Markdown; not where it is, and since when
+    /// it has been so.
+    fn report(&self) -> (serde_json::Value, String) {
+        let out = self.dir.path().join("summary.md");
+        self.program.read(&["--out", out.to_str().unwrap()]);
+        let mut summary = self.program.summaries().pop().unwrap();
+        summary["news"].take();
+        summary["root"].take();
+        let page = std::fs::read_to_string(out).unwrap();
+        let is_the_same = |line: &&str| !line.contains("folder`") && !line.starts_with("Since the last");
+        (summary, page.lines().filter(is_the_same).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -57,11 +70,15 @@ fn whoever_is_killed_ends_where_the_undisturbed_end() {
         assert_eq!(filed.contents(), original.contents());
         calm.program.run("--apply");
         calm.list().assert_is(&filed, "run twice, it did something twice");
+        let said_of_filed = calm.report();
         calm.program.run("--undo");
         calm.list().assert_is(&original, "--undo did not restore it");
+        let said_of_original = calm.report();
 
         let disturbed = Case::new(source.path());
-        for (task, begin, end) in [("--apply", &original, &filed), ("--undo", &filed, &original)] {
+        for (task, begin, end, said) in
+            [("--apply", &original, &filed, &said_of_filed), ("--undo", &filed, &original, &said_of_original)]
+        {
             while !disturbed.program.run_and_kill(task, span.mul_f64(random.f64().powi(2) * 1.2)) {
                 kills += 1;
                 let now = disturbed.list();
@@ -69,6 +86,7 @@ fn whoever_is_killed_ends_where_the_undisturbed_end() {
                 halfway += u64::from(now.paths() != begin.paths() && now.paths() != end.paths());
             }
             disturbed.list().assert_is(end, &format!("{task} ended elsewhere"));
+            assert_eq!(&disturbed.report(), said, "after {task}");
         }
         // What ended is over: nothing more happens.
         disturbed.program.run("--undo");

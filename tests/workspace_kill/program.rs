@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use vextir::{EventBus, EventFilter, Hub};
 
 /// Beyond this, it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Few moves for each plan, so that a kill also falls between two of them.
+const BATCH: &str = "7";
 
 pub(crate) struct Program {
     folder: PathBuf,
@@ -20,7 +24,7 @@ impl Program {
 
     pub(crate) fn spawn(&self, task: &str) -> Child {
         let mut command = Command::new(executable());
-        command.arg(&self.folder).arg(task).arg("--state").arg(&self.state);
+        command.arg(&self.folder).args([task, "--batch", BATCH, "--state"]).arg(&self.state);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -32,6 +36,24 @@ impl Program {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {}\n{said}", output.status);
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The summaries that are in its log.
+    pub(crate) fn summaries(&self) -> Vec<serde_json::Value> {
+        let read = async {
+            let hub = Hub::open(&self.state).unwrap();
+            let filter = EventFilter::try_from("workspace.summary").unwrap();
+            let (mut summaries, mut after, mut is_over) = (Vec::new(), 0, false);
+            while !is_over {
+                let page = hub.read(after, &filter, 1_000).await.unwrap();
+                summaries
+                    .extend(page.events.iter().map(|logged| logged.event.data.value()["summary"].clone()));
+                (after, is_over) = (page.next, page.at_head);
+            }
+            hub.close().await.unwrap();
+            summaries
+        };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(read)
     }
 
     /// Runs it with these arguments alone; gives its status and what it complained about.

@@ -13,19 +13,25 @@
 
 mod apply;
 mod bases;
+mod extent;
+mod groups;
 mod guides;
 pub(crate) mod history;
 mod lanes;
 mod list;
 mod merge;
+mod mounts;
 pub(crate) mod node;
+mod past;
 pub(crate) mod place;
 pub(crate) mod rights;
+mod sight;
 mod store;
 mod structure;
 mod threeway;
+mod versions;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, index};
+pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, index, run_errand};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;

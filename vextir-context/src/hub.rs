@@ -5,6 +5,7 @@ mod bus;
 
 pub use builder::{HubBuilder, Synchronous};
 
+use crate::cursors::Cursors;
 use crate::documents::{Enrollment, Lanes};
 use crate::file::beside;
 use crate::space::{self, HubSize};
@@ -53,6 +54,7 @@ struct Inner {
     changes: watch::Receiver<u64>,
     lanes: Lanes,
     queries: crate::sql::Threads,
+    cursors: Cursors,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
     client: u64,
@@ -194,8 +196,8 @@ impl Hub {
         self.0.client
     }
 
-    pub(crate) fn log_incarnation(&self) -> u64 {
-        self.0.incarnation
+    pub(crate) fn cursors(&self) -> &Cursors {
+        &self.0.cursors
     }
 
     pub(crate) fn changes_seen(&self) -> watch::Receiver<u64> {

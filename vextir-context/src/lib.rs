@@ -158,6 +158,7 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the documents build on it"))]
 mod crdt;
+mod cursors;
 mod decode;
 mod documents;
 mod encode;

@@ -155,10 +155,11 @@ impl<'c> SqlRows<'c> {
 
     /// After a commit: looks up what others wait for, if it may have changed.
     pub(crate) fn refresh(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.due_changed) {
+        if self.due_changed {
             let found: Option<i64> =
                 self.cached(queries::sql::NEXT_DUE)?.query_row([], |row| row.get(0)).or_fault()?;
             self.next_due = found.map(Timestamp::from_micros);
+            self.due_changed = false;
         }
         Ok(())
     }
@@ -166,6 +167,12 @@ impl<'c> SqlRows<'c> {
     /// Puts a user into a group, or takes it out.
     pub(crate) fn enroll(&mut self, enrollment: &Enrollment) -> Result<()> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
+    }
+
+    /// Does a slice of what documents put off.
+    pub(crate) fn run_errand(&mut self) -> Result<()> {
+        documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)?;
+        self.flush()
     }
 
     /// What the processor has to do.

@@ -11,6 +11,7 @@ pub(crate) use answer::{Answer, closed, question};
 pub(crate) use job::{Commit, Job, Reading};
 pub(crate) use retention::Retention;
 
+use crate::cursors::Opening;
 use crate::fault::OrFault;
 use crate::queries;
 use crate::rows::SqlRows;
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::task::Waker;
 use tokio::sync::{mpsc, watch};
 use vextir_core::bus::{Attachment, BusLimits, BusStatus, Chores, Feed};
 use vextir_core::{Clock, Error, ErrorKind, Result};
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) limits: BusLimits,
     pub(crate) retention: Retention,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What is noted with the first change of a document.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// The state of the writer thread.
@@ -55,6 +59,8 @@ pub(crate) struct Writer<'c> {
     retention: Retention,
     /// Tasks that have answers and may not know it yet.
     relay: Relay,
+    /// Wakes this thread.
+    waker: Waker,
 }
 
 /// Runs until the hub is closed; says first whether it could begin.
@@ -80,8 +86,9 @@ pub(crate) fn run(
 
 impl<'c> Writer<'c> {
     fn new(connection: &'c Connection, settings: Settings, shared: Shared) -> Result<Self> {
-        let Settings { limits, retention, clock } = settings;
-        let rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
+        let Settings { limits, retention, clock, opening } = settings;
+        let mut rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
+        rows.desk.opening = opening;
         let mut writer = Self {
             connection,
             rows,
@@ -91,6 +98,7 @@ impl<'c> Writer<'c> {
             window: Window::default(),
             retention,
             relay: Relay::default(),
+            waker: gather::Unpark::this_thread(),
         };
         writer.publish();
         Ok(writer)
@@ -107,13 +115,32 @@ impl<'c> Writer<'c> {
                 self.work(&mut gathered);
                 break;
             }
-            self.retain();
+            self.tidy();
         }
         self.relay.pass_on();
         if let Err(error) = self.in_transaction(|writer| writer.rows.seal()) {
             tracing::warn!(%error, "the hub's last numbers were not written");
         }
         self.shared.feed.close();
+    }
+
+    /// Whether something is to be done between two batches.
+    fn is_untidy(&self) -> bool {
+        self.rows.desk.errands || self.retention.has_more()
+    }
+
+    /// Does a slice of what is to be done between two batches.
+    fn tidy(&mut self) {
+        if self.rows.desk.errands {
+            self.rows.begin(self.clock.now());
+            if let Err(error) = self.in_transaction(|writer| writer.rows.run_errand()) {
+                // The next errand, or the next opening, goes on with it.
+                tracing::warn!(%error, "members of a group do not find yet what is shared with it");
+                self.rows.desk.errands = false;
+            }
+            self.publish();
+        }
+        self.retain();
     }
 
     /// Does what was gathered, in order; true when the hub is to be closed.
@@ -134,7 +161,9 @@ impl<'c> Writer<'c> {
                 Job::Read(read) => read(self.connection),
                 Job::Enroll(enrollment, answer) => {
                     self.rows.begin(self.clock.now());
-                    answer.send(self.in_transaction(|writer| writer.rows.enroll(&enrollment)));
+                    let enrolled = self.in_transaction(|writer| writer.rows.enroll(&enrollment));
+                    self.publish();
+                    answer.send(enrolled);
                 }
                 Job::Index(batch, answer) => {
                     self.rows.begin(self.clock.now());
@@ -197,7 +226,7 @@ pub(crate) fn incarnation(connection: &Connection) -> Result<u64> {
     if let Some(known) = queries::meta::<i64>(connection, "incarnation")? {
         return Ok(known.cast_unsigned());
     }
-    let fresh = fastrand::u64(..);
+    let fresh = vextir_core::bus::new_incarnation();
     connection
         .execute("INSERT INTO meta (name, value) VALUES ('incarnation', ?1)", [fresh.cast_signed()])
         .or_fault()?;

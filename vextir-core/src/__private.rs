@@ -4,6 +4,41 @@
 //! fit is then reported once, however often the code needs it.
 
 use crate::{BoxError, Capability, Event, Failure, HandlerResult, IntoOutputs, Payload};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What each payload is besides.
+///
+/// The code of the macros takes it for granted, and asks once whether it is so: one error for whatever is missing.
+/// The compiler lets a bound of a plain type be taken for granted when there is a lifetime in it, which is all
+/// that the lifetime is for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the payload of an event",
+    label = "this cannot be written as JSON, read again and described",
+    note = "add `#[derive(Serialize, Deserialize, JsonSchema)]` to `{Self}`; it must be `Send` and `Sync` too, and own its data"
+)]
+pub trait Portable<'a>: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static> Portable<'_> for T {}
+
+/// Whether it is so.
+pub const fn portable<T: for<'a> Portable<'a>>() {}
+
+/// What each driver is besides; asked for in the same way.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a driver: several threads use a driver at once",
+    label = "this cannot be shared between threads",
+    note = "a driver is `Send` and `Sync` and owns its data: hold an `Arc` instead of an `Rc`, a `Mutex` or an atomic instead of a `RefCell` or a `Cell`"
+)]
+pub trait Shareable<'a>: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Shareable<'_> for T {}
+
+/// Whether it is so.
+pub const fn shareable<T: for<'a> Shareable<'a>>() {}
 
 /// A payload that a handler takes.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! [`EventBus`] itself and proves it with the conformance suite of the testkit.
 
 mod command;
+mod cursor;
 mod feed;
 mod listing;
 mod memory;
@@ -17,6 +18,7 @@ pub use command::{
     Append, Appended, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt, Release, Route,
     Settlement, Tree,
 };
+pub use cursor::{Cursor, new_incarnation};
 pub use feed::Feed;
 pub use listing::{
     Attachment, BusStatus, Chores, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked,
@@ -24,11 +26,13 @@ pub use listing::{
 pub use memory::MemoryBus;
 pub use rows::Rows;
 pub(crate) use stream::first_left;
-pub use stream::{Cursor, EventStream, Start};
+pub use stream::{EventStream, Start};
 pub use transact::{Applied, BusLimits, transact};
 
 pub use crate::event::IdSource;
 
+use crate::event::MAX_EVENT_BYTES;
+use crate::notice::refuse_kernels_name;
 use crate::{AuditRecord, Error, ErrorKind, EventFilter, EventId, IntoEvent, Lease, Name, Result};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -66,6 +70,10 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
 
     /// What the processor waits on beside deliveries. Changes only when it has to act.
     fn chores(&self) -> watch::Receiver<Chores>;
+
+    /// Tells this log from others, for as long as it lives: its cursors are sealed with it, so it is told to nobody.
+    /// A new log takes [`new_incarnation`].
+    fn incarnation(&self) -> u64;
 
     /// Whether a commit survives the process.
     fn is_durable(&self) -> bool;
@@ -166,12 +174,6 @@ pub trait EventBus: fmt::Debug + Send + Sync + 'static {
     /// The back end failed.
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>>;
 
-    /// The cursor of a place in the log.
-    ///
-    /// # Errors
-    /// The back end failed.
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor>;
-
     /// A watching driver's checkpoints after a key, in order, at most `limit`.
     ///
     /// # Errors
@@ -202,7 +204,8 @@ impl Backend for Arc<dyn EventBus> {
 }
 
 /// Convenience on a bus without a processor. What is emitted here is stored unrouted: the processor that is
-/// or will be attached accepts, authorizes and routes it.
+/// or will be attached accepts, authorizes and routes it. At most 1 MiB of data: what is larger is emitted through a
+/// processor that allows it.
 #[async_trait]
 pub trait EventBusExt: EventBus {
     /// Emits one event; waits while the backlog is full.
@@ -258,11 +261,16 @@ pub(crate) async fn commit_when_there_is_room<B: EventBus + ?Sized>(
             Err(error) if error.kind() == ErrorKind::Busy => {}
             answer => return answer,
         }
-        let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
-        // Too much is open, or, where that has room, too much waits: another try whenever anything changes.
-        status.changed().await.map_err(closed)?;
-        status.wait_for(BusStatus::has_room).await.map_err(closed)?;
+        room(&mut status).await?;
     }
+}
+
+/// Waits until it is worth another try. Too much is open, or, where that has room, too much waits: then whenever
+/// anything changes.
+pub(crate) async fn room(status: &mut watch::Receiver<BusStatus>) -> Result<()> {
+    let closed = |_| Error::new(ErrorKind::Closed, "the bus was closed");
+    status.changed().await.map_err(closed)?;
+    status.wait_for(BusStatus::has_room).await.map_err(closed).map(drop)
 }
 
 /// The bus gives ids and times; a delayed event waits for its moment and is routed then.
@@ -272,9 +280,14 @@ fn unrouted_entries(events: Vec<crate::Event>) -> Result<Vec<Entry>> {
         if envelope.user_id.is_empty() {
             envelope.user_id = Name::literal(crate::LOCAL_USER);
         }
+        if envelope.source.is_empty() {
+            envelope.source = Name::literal("app");
+        }
         envelope.root_id = None;
         envelope.depth = 0;
-        event.check(usize::MAX)?;
+        refuse_kernels_name(&event.source)?;
+        event.check(MAX_EVENT_BYTES)?;
+        event.check_depth()?;
         Ok(Entry::new(event, Place::Unrouted))
     };
     events.into_iter().map(prepare).collect()

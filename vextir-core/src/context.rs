@@ -29,13 +29,15 @@ pub(crate) use session::Session;
 pub use watch::{ChangePage, Changed, Watch};
 pub use writing::{Writing, Written};
 
+use crate::bus::Cursor;
 use crate::{Error, ErrorKind, Name, Result, Sequence, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt;
 
-/// Version of one document: 1 when it is made, and one more with each change. One that is made anew at the path of
-/// a removed one goes on from there.
+/// Version of one document: 1 when it is made, and one more with each change. Versions at a name never go back: what is
+/// made, moved or restored to where another document was goes on from there. A folder that takes another one's place
+/// brings its documents with their own versions; [`Document::id`] tells documents apart in any case.
 pub type Version = u64;
 
 /// Which state of a document is asked for.
@@ -117,8 +119,14 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// The place of the last change; grows with each commit that changes documents.
     fn head(&self) -> tokio::sync::watch::Receiver<Sequence>;
 
-    /// Tells this store's changes from those of others: part of every cursor.
-    fn incarnation(&self) -> u64;
+    /// A cursor after a change. It goes to users, so it must not tell how many changes there are.
+    fn cursor(&self, after: Sequence) -> Cursor;
+
+    /// The place that a cursor was made for.
+    ///
+    /// # Errors
+    /// `Invalid`: it is of another store, or of changes that this one does not have any more, or never had.
+    fn place(&self, cursor: &Cursor) -> Result<Sequence>;
 
     /// Rows of a read-only SQL query over what the actor may read, as JSON objects. Optional.
     ///

@@ -62,7 +62,9 @@ pub trait Driver: Send + Sync + 'static {
     }
 
     /// Called once when the processor starts (or the driver is registered), before events come. A driver
-    /// that watches the outside world spawns its watch here and emits through `emitter`.
+    /// that watches the outside world spawns its watch here and emits through `emitter`. Before this returns,
+    /// nothing makes room in a full backlog when the processor starts: what is emitted then is refused as
+    /// [`Busy`](crate::ErrorKind::Busy).
     ///
     /// # Errors
     /// The driver cannot work; the processor does not start.

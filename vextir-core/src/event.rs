@@ -5,6 +5,8 @@ mod data;
 mod id;
 
 pub use data::Data;
+pub(crate) use data::MAX_EVENT_BYTES;
+use data::MAX_JSON_DEPTH;
 pub use id::EventId;
 pub use id::IdSource;
 
@@ -329,6 +331,15 @@ impl Event {
         })
     }
 
+    /// Checks how deeply the payload is nested. What a type of ours serialized needs no such check.
+    pub(crate) fn check_depth(&self) -> Result<()> {
+        if self.data.is_shallow() {
+            return Ok(());
+        }
+        let what = format!("data is nested more than {MAX_JSON_DEPTH} levels deep");
+        Err(Error::invalid(format!("{}: {what}", self.event_type)))
+    }
+
     /// Checks names and sizes; the payload's JSON text may have `max_bytes`.
     pub(crate) fn check(&self, max_bytes: usize) -> Result<()> {
         check_type(&self.event_type)?;
@@ -354,12 +365,16 @@ impl Event {
         Ok(())
     }
 
-    /// Whether `other` says the same, whatever the kernel stamped on either of them.
+    /// Whether `other` says the same, whatever the kernel stamped on either of them. Notes that travel along
+    /// (`metadata`) do not count: a repeated call has a trace of its own.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
         self.event_type == other.event_type
             && self.user_id == other.user_id
             && self.category == other.category
+            && self.source == other.source
+            && self.labels == other.labels
+            && self.priority == other.priority
             && self.data == other.data
             && self.ordering_key == other.ordering_key
             && self.deliver_at == other.deliver_at

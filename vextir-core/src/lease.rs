@@ -22,6 +22,23 @@ pub struct Limits {
     pub units: BTreeMap<Name, u64>,
 }
 
+impl Limits {
+    /// The unit of which these limits allow more than `others`, if there is one.
+    #[must_use]
+    pub fn beyond(&self, others: &Self) -> Option<Exceeded> {
+        let exceeded = |unit: &str, limit| Some(Exceeded { unit: Name::from(unit), limit });
+        if self.depth > others.depth {
+            return exceeded(DEPTH, others.depth.into());
+        }
+        if self.events > others.events {
+            return exceeded(EVENTS, others.events);
+        }
+        // A unit that is not named has no limit.
+        let more = |(unit, limit): &(&Name, &u64)| self.units.get(*unit).is_none_or(|own| own > *limit);
+        others.units.iter().find(more).and_then(|(unit, limit)| exceeded(unit, *limit))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { depth: 64, events: 10_000, units: BTreeMap::new() }

@@ -1,8 +1,24 @@
 //! What the kernel itself has to say, as payloads that a driver can take.
 
-use crate::{Category, EventId, Name, Payload};
+use crate::{Category, Error, Event, EventId, Name, Payload, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The source of the kernel's own events, and no driver's id.
+pub(crate) const KERNEL: &str = "vextir";
+
+/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
+pub(crate) fn is_kernels_own(event: &Event) -> bool {
+    event.source == KERNEL
+}
+
+/// Refuses what gives itself the kernel's name: no policy is asked about the kernel's own events.
+pub(crate) fn refuse_kernels_name(name: &Name) -> Result<()> {
+    if *name == KERNEL {
+        return Err(Error::invalid(format!("{KERNEL:?} is the kernel's own name; say another")));
+    }
+    Ok(())
+}
 
 /// A handler failed for good, and its delivery became a dead letter. The event `error`.
 ///

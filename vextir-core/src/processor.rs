@@ -11,6 +11,7 @@ mod dispatch;
 mod eager;
 mod emit;
 mod handle;
+mod held;
 mod introduce;
 mod lane;
 mod meters;
@@ -44,7 +45,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,7 +63,7 @@ struct Kernel {
     retry: RetryPolicy,
     orphan_policy: Orphans,
     max_event_bytes: usize,
-    queue_capacity: usize,
+    room: registry::Room,
     routes: RwLock<Arc<route::RouteTable>>,
     registering: tokio::sync::Mutex<()>,
     /// The drivers that the log has seen.
@@ -72,6 +73,8 @@ struct Kernel {
     signals: broadcast::Sender<Signal>,
     orphans: Mutex<BTreeMap<Name, u64>>,
     spread: Mutex<fastrand::Rng>,
+    /// Something that is held may be free to go on, and is not on its way.
+    freed: Notify,
     /// Nothing is dispatched while this is set.
     paused: AtomicBool,
     /// Suspects run alone, one by one, before normal work begins.
@@ -80,6 +83,8 @@ struct Kernel {
     closing: AtomicBool,
     /// Ends the loops.
     stop: CancellationToken,
+    /// The place on the bus was given up.
+    left: AtomicBool,
     tasks: TaskTracker,
 }
 
@@ -132,17 +137,16 @@ pub struct Processor {
     _alive: Arc<Alive>,
 }
 
+/// A processor's place on its bus, from the moment it was taken: who drops it leaves, in order or not.
 struct Alive(Arc<Kernel>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
         let kernel = &self.0;
-        if !kernel.stop.is_cancelled() {
-            kernel.closing.store(true, std::sync::atomic::Ordering::Release);
-            kernel.halt();
-            kernel.cancellation.cancel_all();
-            kernel.bus.abandon();
-        }
+        kernel.closing.store(true, std::sync::atomic::Ordering::Release);
+        kernel.halt();
+        kernel.cancellation.cancel_all();
+        kernel.abandon();
     }
 }
 

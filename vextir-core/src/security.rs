@@ -3,7 +3,7 @@
 //! Fail closed: an [`Authorizer`] that errors, panics or does not answer denies. The kernel's own rules come first and cannot
 //! be switched off: an event acts for its own user only. Policies come after them.
 
-use crate::{Data, Event, EventId, Name, Result, Timestamp};
+use crate::{Data, Event, EventId, Limits, Name, Result, Timestamp};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -152,6 +152,16 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     async fn grants(&self, _request: &AuthorizeRequest<'_>, _target: &Target) -> Result<bool> {
         Ok(false)
     }
+
+    /// Whether a user's event, with all that it causes, may use more than the processor's limits allow
+    /// ([`EmitOptions::limits`](crate::EmitOptions::limits)). Without a grant of any policy it may not. Not asked
+    /// about what the operator emits.
+    ///
+    /// # Errors
+    /// It could not be decided; that is no grant.
+    async fn grants_limits(&self, _request: &AuthorizeRequest<'_>, _limits: &Limits) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// One line of the audit: a verdict that was not a plain allow, or an act of the operator.
@@ -168,7 +178,7 @@ pub struct AuditRecord {
     pub event_type: Name,
     /// Who emitted it.
     pub source: Name,
-    /// `deny`, `hold`, `limit`, `approve`, `reject`, `cancel`, `extend`, `redrive`.
+    /// `deny`, `hold`, `limit`, `approve`, `reject`, `cancel`, `extend`, `redrive`, `discard`.
     pub act: Name,
     /// Which policy or rule, and why.
     pub decision: Decision,

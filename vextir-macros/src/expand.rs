@@ -49,14 +49,25 @@ pub(crate) fn refused_driver(found: &ast::Driver, error: &syn::Error) -> TokenSt
 fn implementation(root: &Path, item: &ItemImpl, body: &TokenStream) -> TokenStream {
     let (generics, _, where_clause) = item.generics.split_for_impl();
     let driver = &item.self_ty;
-    let attrs = carried(&item.attrs);
+    let attrs: Vec<&Attribute> = carried(&item.attrs).collect();
+    let given = where_clause.map(|clause| clause.predicates.iter()).into_iter().flatten();
+    // Within the block it is taken for granted, so what is missing is said beside it and nowhere else. Of a generic
+    // driver that is said where one is registered.
+    let is_plain = item.generics.params.is_empty();
+    let check = quote!(#(#attrs)* const _: fn() = #root::__private::shareable::<#driver>;);
+    let checked = is_plain.then_some(check);
     quote! {
         #(#attrs)*
         #[automatically_derived]
         #[#root::async_trait]
-        impl #generics #root::Driver for #driver #where_clause {
+        impl #generics #root::Driver for #driver
+        where
+            #(#given,)*
+            for<'__a> #driver: #root::__private::Shareable<'__a>,
+        {
             #body
         }
+        #checked
     }
 }
 
@@ -101,11 +112,15 @@ pub(crate) fn payload(payload: &Payload) -> TokenStream {
     let docs = docs.as_ref().map(|docs| quote!(const DESCRIPTION: &'static str = #docs;));
     quote! {
         #[automatically_derived]
-        impl #root::Payload for #ident {
+        impl #root::Payload for #ident
+        where
+            for<'__a> #ident: #root::__private::Portable<'__a>,
+        {
             const TYPE: &'static str = #event_type;
             #category
             #docs
         }
+        const _: fn() = #root::__private::portable::<#ident>;
     }
 }
 

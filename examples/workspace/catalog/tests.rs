@@ -22,7 +22,7 @@ pub(crate) fn created(path: &str, content: &str) -> FileCreated {
     }
 }
 
-fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
+pub(crate) fn renamed(from: &str, path: &str, content: &str) -> FileMoved {
     let FileCreated { root, path, size, media_type, hash, modified } = created(path, content);
     FileMoved { root, from: from.into(), path, size, media_type, hash, modified }
 }
@@ -109,4 +109,21 @@ fn a_move_back_belongs_to_no_run_and_an_undone_run_is_over() {
     assert_eq!(catalog.runs.len(), 1);
     assert!(catalog.runs[0].undone);
     assert_eq!(catalog.files.keys().collect::<Vec<_>>(), ["a.txt"]);
+}
+
+#[test]
+fn a_run_that_was_broken_off_is_known_until_it_is_over() {
+    let mut catalog = catalog(&[("a.txt", "1")]);
+    tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+    tell_below(&mut catalog, Moved { step: step("a.txt", "Documents/a.txt", "1") }, "apply");
+    assert_eq!(catalog.unfinished.as_deref(), Some("r1"));
+    tell(&mut catalog, Applied { run: "r0".into() });
+    assert_eq!(catalog.unfinished.as_deref(), Some("r1"));
+    tell(&mut catalog, Applied { run: "r1".into() });
+    assert_eq!(catalog.unfinished, None);
+
+    // What is put back is over as well.
+    tell_below(&mut catalog, Apply { run: "r2".into() }, "second");
+    tell_below(&mut catalog, Undone { runs: vec!["r2".into()] }, "undo");
+    assert_eq!(catalog.unfinished, None);
 }

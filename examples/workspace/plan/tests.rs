@@ -84,28 +84,32 @@ fn dice(state: &mut u64, sides: usize) -> usize {
     usize::try_from((*state >> 33) % sides as u64).unwrap()
 }
 
+/// Files with names that clash and contents that are doubled.
+fn generated(seed: u64) -> BTreeMap<String, String> {
+    let folders = ["", "Documents/", "Images/", "Duplicates/", "x/", "x/y/", "Documents/x/", "Code/p/"];
+    let names = ["a.txt", "b.png", "a (2).txt", "c", "d.tar.gz", "e.rs"];
+    let mut state = seed;
+    let mut files = BTreeMap::new();
+    for _ in 0..dice(&mut state, 30) {
+        let folder = folders[dice(&mut state, folders.len())];
+        let path = format!("{folder}{}", names[dice(&mut state, names.len())]);
+        files.insert(path, dice(&mut state, 8).to_string());
+    }
+    files
+}
+
+fn known(files: &BTreeMap<String, String>) -> Catalog {
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    catalog(&files)
+}
+
 /// The two properties on which everything rests: moves of one plan never meet, and after them nothing is left
 /// to do.
 #[test]
 fn moves_do_not_depend_on_each_other_and_a_second_plan_is_empty() {
-    let folders = ["", "Documents/", "Images/", "Duplicates/", "x/", "x/y/", "Documents/x/", "Code/p/"];
-    let names = ["a.txt", "b.png", "a (2).txt", "c", "d.tar.gz", "e.rs"];
     for seed in 0..300 {
-        let mut state = seed;
-        let mut files: BTreeMap<String, String> = BTreeMap::new();
-        for _ in 0..dice(&mut state, 30) {
-            let path = format!(
-                "{}{}",
-                folders[dice(&mut state, folders.len())],
-                names[dice(&mut state, names.len())]
-            );
-            files.insert(path, dice(&mut state, 8).to_string());
-        }
-        let of = |files: &BTreeMap<String, String>| {
-            let list: Vec<(&str, &str)> =
-                files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-            plan(&catalog(&list), &nothing)
-        };
+        let mut files = generated(seed);
+        let of = |files: &BTreeMap<String, String>| plan(&known(files), &nothing);
         let before = files.clone();
         for Step { from, to } in of(&files).steps {
             assert!(!before.contains_key(&to), "{to} is in use, seed {seed}");
@@ -119,5 +123,28 @@ fn moves_do_not_depend_on_each_other_and_a_second_plan_is_empty() {
             all
         };
         assert_eq!(contents(&before), contents(&files));
+    }
+}
+
+#[test]
+fn many_plans_do_what_a_single_one_does_and_all_is_put_back_at_once() {
+    use crate::catalog::tests::{step, tell_below};
+    use crate::events::{Apply, Moved};
+
+    for seed in 0..300 {
+        let files = generated(seed);
+        let whole = plan(&known(&files), &nothing).steps;
+        let mut catalog = known(&files);
+        for expected in &whole {
+            let next = plan(&catalog, &nothing).steps.remove(0);
+            assert_eq!(next, *expected, "seed {seed}");
+            tell_below(&mut catalog, Apply { run: "r1".into() }, "apply");
+            let moved = step(&next.from, &next.to, &files[&next.from]);
+            tell_below(&mut catalog, Moved { step: moved }, "apply");
+        }
+        assert_eq!(plan(&catalog, &nothing).steps, [], "seed {seed}");
+        let moves: Vec<_> = whole.iter().map(|step| (step.to.clone(), step.from.clone())).collect();
+        let back = way_back(&catalog, &moves, &nothing);
+        assert!(back.iter().map(|step| &step.to).eq(whole.iter().map(|step| &step.from)), "seed {seed}");
     }
 }

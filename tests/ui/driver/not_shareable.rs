@@ -19,4 +19,9 @@ impl<T> Second<T> {
     async fn get(&self, _ask: GetWeather) {}
 }
 
-fn main() {}
+// Of a generic one it is said where one is made.
+fn main() {
+    register(Second(Rc::new(1)));
+}
+
+fn register(_driver: impl Driver) {}

@@ -1,18 +1,22 @@
 //! Documents inside the writer's transaction: names and rights are looked up again, versions compared, rows stored.
 
 use super::merge::{From, Merged, Part, Prepared};
-use super::node::{Kind, NodeId};
+use super::mounts::has_errands;
+use super::node::{Extent, Kind, NodeId};
 use super::place::{Place, demand};
 use super::rights::acting;
+use super::versions::former;
+use crate::cursors::Opening;
 use crate::fault::OrFault;
 use crate::graph::{self, Batch, Pen};
 use crate::key::bare;
 use crate::queries::{self, signed};
 use rusqlite::Connection;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::graph::{GraphChange, Told};
-use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, Version};
+use vextir_core::context::{Change, Deed, Intent, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
 
 /// Where the file keeps [`Desk::bytes`].
@@ -32,6 +36,11 @@ pub(crate) struct Desk {
     pub(crate) bytes: u64,
     /// The bytes that the file knows of.
     stored_bytes: u64,
+    /// This opening of the hub, and whether the file knows it.
+    pub(crate) opening: Option<Opening>,
+    is_noted: bool,
+    /// Whether something waits to be done between two batches.
+    pub(crate) errands: bool,
     /// What the next command's changes were merged to.
     pub(crate) merged: Option<Arc<Merged>>,
 }
@@ -46,7 +55,18 @@ impl Desk {
             [signed(head)],
         )?;
         let bytes = queries::stored_number(connection, BYTES)?;
-        Ok(Self { head, clock: signed(clock), bytes, stored_bytes: bytes, merged: None })
+        let errands = has_errands(connection)?;
+        let clock = signed(clock);
+        Ok(Self {
+            head,
+            clock,
+            bytes,
+            stored_bytes: bytes,
+            opening: None,
+            is_noted: false,
+            errands,
+            merged: None,
+        })
     }
 
     /// The bytes, if the file is to be told.
@@ -58,6 +78,7 @@ impl Desk {
 
     /// Forgets what a rolled-back transaction did. The clock stays: it may skip, and never goes back.
     pub(crate) fn roll_back(&mut self, connection: &Connection) {
+        self.is_noted = false;
         match Self::open(connection) {
             Ok(found) => (self.head, self.bytes, self.stored_bytes) = (found.head, found.bytes, found.bytes),
             Err(error) => tracing::error!(%error, "the head of the changes could not be read"),
@@ -72,6 +93,8 @@ pub(super) struct Apply<'a> {
     pub(super) now: Timestamp,
     desk: &'a mut Desk,
     writes: &'a mut u64,
+    /// Documents that a move or restoration of this command gave a new version, with the one before.
+    pub(super) renumbered: HashMap<NodeId, Version>,
 }
 
 /// Applies changes in order; the new version for each, 0 for one that is not about content.
@@ -86,13 +109,13 @@ pub(crate) fn apply(
     let merged = merged.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
-    let mut apply = Apply { connection, actor: actor.clone(), now, desk, writes };
+    let mut apply = Apply::new(connection, actor.clone(), now, desk, writes);
     merged.told().clear();
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
         versions.push(match part {
-            Part::Folded | Part::Hidden => {
+            Part::Folded(_) | Part::Hidden => {
                 // Its content comes with a later part, or not at all; its author must have the right all the same.
                 demand(apply.connection, &apply.actor, &change.path, Level::Write)?;
                 if matches!(part, Part::Hidden) {
@@ -112,6 +135,11 @@ pub(crate) fn apply(
             }
         });
     }
+    for (index, part) in merged.parts.iter().enumerate() {
+        if let Part::Folded(later) = part {
+            versions[index] = versions[*later];
+        }
+    }
     Ok(versions)
 }
 
@@ -120,7 +148,19 @@ fn raced(merged: &Merged, path: &str) -> Error {
     Error::new(ErrorKind::Conflict, format!("{path} was changed by somebody else"))
 }
 
-impl Apply<'_> {
+impl<'a> Apply<'a> {
+    fn new(
+        connection: &'a Connection,
+        actor: Actor,
+        now: Timestamp,
+        desk: &'a mut Desk,
+        writes: &'a mut u64,
+    ) -> Self {
+        // Later changes are not earlier, also where the clock went back over a restart.
+        let now = now.max(Timestamp::from_micros(desk.clock));
+        Self { connection, actor, now, desk, writes, renumbered: HashMap::new() }
+    }
+
     /// Stores new content; `None` if it was made from something else than what is there.
     fn store(&mut self, change: &Change, prepared: &Prepared) -> Result<Option<Version>> {
         let is_guide = matches!(change.what, Intent::Guide(_));
@@ -128,6 +168,10 @@ impl Apply<'_> {
         let Some(node) = place.node() else {
             if prepared.from != From::Nothing {
                 return Ok(None);
+            }
+            // A root is a folder, also before anything is in it.
+            if !is_guide && place.missing.is_empty() {
+                return Err(is_a_folder(&change.path));
             }
             let kind = if is_guide { Kind::Folder } else { Kind::Document };
             let (id, version) = self.make(&place, kind, &change.path)?;
@@ -140,7 +184,9 @@ impl Apply<'_> {
         let (id, current) = (node.id, self.version(node.id)?);
         let fits = match prepared.from {
             From::Nothing => current == 0 && is_guide,
-            From::Stored(base, version) => base == id && version == current,
+            From::Stored(base, version) => {
+                base == id && version == *self.renumbered.get(&id).unwrap_or(&current)
+            }
             From::Own => true,
         };
         if !fits {
@@ -153,7 +199,7 @@ impl Apply<'_> {
         self.write(&place, id, current + 1, deed, prepared).map(Some)
     }
 
-    fn version(&self, node: NodeId) -> Result<Version> {
+    pub(super) fn version(&self, node: NodeId) -> Result<Version> {
         queries::number(
             self.connection,
             "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
@@ -201,38 +247,44 @@ impl Apply<'_> {
 
     /// Makes what is missing of a path, folder by folder. The node and the version that its content gets.
     pub(super) fn make(&mut self, place: &Place, kind: Kind, path: &str) -> Result<(NodeId, Version)> {
-        let depth = place.chain.len().max(1) - 1 + place.missing.len();
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!(
-                "{path} would lie {depth} folders deep in the tree of its owner, at most {MAX_DEPTH}"
-            )));
-        }
+        self.check_extent(place, path)?;
+        // What lies below each of them, when all is made.
+        let of = |from: usize| Extent::of(place.missing[from..].iter().map(String::as_str));
         let mut parent = match place.chain.last() {
             Some(last) if last.is_document() => return Err(not_a_folder(path)),
             Some(last) => last.id,
-            None => self.insert(0, &place.owner, Kind::Root)?,
+            None => self.insert(0, &place.owner, Kind::Root, of(0))?,
         };
+        self.grow(&place.chain, of(0))?;
         let Some((last, folders)) = place.missing.split_last() else { return Ok((parent, 1)) };
-        for folder in folders {
-            parent = self.insert(parent, folder, Kind::Folder)?;
+        for (index, folder) in folders.iter().enumerate() {
+            parent = self.insert(parent, folder, Kind::Folder, of(index + 1))?;
             self.note(&place.owner, parent, (Deed::Created, 0), None, None)?;
         }
-        // Versions at one path only grow, also over a removal.
-        let before: u64 = queries::number(
-            self.connection,
-            "SELECT coalesce(max(version), 0) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL",
-            (parent, last.as_str()),
-        )?;
-        Ok((self.insert(parent, last, kind)?, before + 1))
+        let before = if kind == Kind::Document { former(self.connection, parent, last)? } else { None };
+        let node = self.insert(parent, last, kind, Extent::default())?;
+        let Some((before, _)) = before else { return Ok((node, 1)) };
+        self.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node, signed(before + 1)))?;
+        Ok((node, before + 1))
     }
 
-    fn insert(&mut self, parent: NodeId, name: &str, kind: Kind) -> Result<NodeId> {
+    fn insert(&mut self, parent: NodeId, name: &str, kind: Kind, below: Extent) -> Result<NodeId> {
         let (now, clock) = (self.now.as_micros(), self.tick());
+        let as_number = |length| i64::try_from(length).unwrap_or(i64::MAX);
         let uid: [u8; 16] = fastrand::u128(..).to_be_bytes();
         self.execute(
-            "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,?2,?3,?4,?5,?5,?6)",
-            (uid.as_slice(), kind.number(), parent, name, now, clock),
+            "INSERT INTO node (uid, kind, parent, name, created, updated, clock, tall, long)
+             VALUES (?1,?2,?3,?4,?5,?5,?6,?7,?8)",
+            (
+                uid.as_slice(),
+                kind.number(),
+                parent,
+                name,
+                now,
+                clock,
+                as_number(below.depth),
+                as_number(below.bytes),
+            ),
         )?;
         self.desk.bytes += ROW + name.len() as u64;
         Ok(self.connection.last_insert_rowid())
@@ -243,6 +295,16 @@ impl Apply<'_> {
         let (writes, bytes) = (&mut *self.writes, &mut self.desk.bytes);
         let mut pen = Pen { connection: self.connection, actor: &self.actor, now, clock, writes, bytes };
         graph::apply(&mut pen, what)
+    }
+
+    /// The last change.
+    pub(super) fn head(&self) -> Sequence {
+        self.desk.head
+    }
+
+    /// There is something to be done between two batches, or nothing more.
+    pub(super) fn note_errands(&mut self, waiting: bool) {
+        self.desk.errands = waiting;
     }
 
     /// The clock of the next change.
@@ -260,6 +322,10 @@ impl Apply<'_> {
         detail: Option<&Value>,
         body: Option<&[u8]>,
     ) -> Result<()> {
+        if let Some(opening) = self.desk.opening.filter(|_| !self.desk.is_noted) {
+            opening.note(self.connection)?;
+            self.desk.is_noted = true;
+        }
         let clock = self.tick();
         let actor = self.actor.clone();
         let row = (
@@ -321,7 +387,18 @@ pub(crate) fn enroll(
 ) -> Result<()> {
     let actor = Actor::user(vextir_core::LOCAL_USER);
     let Enrollment { group, user, on } = enrollment;
-    Apply { connection, actor, now, desk, writes }.enroll(&Principal::Group(group.clone()), user, *on)
+    Apply::new(connection, actor, now, desk, writes).enroll(&Principal::Group(group.clone()), user, *on)
+}
+
+/// Does the next slice of what was put off.
+pub(crate) fn run_errand(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+) -> Result<()> {
+    let actor = Actor::user(vextir_core::LOCAL_USER);
+    Apply::new(connection, actor, now, desk, writes).run_errand()
 }
 
 /// A user goes into a group, or out of it.

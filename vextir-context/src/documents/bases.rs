@@ -1,11 +1,11 @@
 //! What intents are merged into: the documents as they are, read beside the writer.
 
-use super::node::NodeId;
+use super::node::{self, NodeId};
 use super::place::{Spot, find};
 use super::rights::acting;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
-use crate::queries::signed;
+use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub(super) enum Base {
     },
     /// It cannot be told before the command is done.
     Unclear,
+    /// Another document stands there than the change was made from, or what it was made from is not kept.
+    Other(String),
 }
 
 /// A document as it is.
@@ -146,11 +148,45 @@ fn of_path(
         None => known.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
     };
     let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
-    let seen = match change.base {
-        Some(base) if base < stored.version && base > 0 => updates(connection, node.id, base)?.map(Arc::new),
-        _ => None,
+    let seen = match seen(connection, node.id, stored.version, change)? {
+        Ok(seen) => seen.map(Arc::new),
+        Err(refused) => return Ok((key, Base::Other(refused))),
     };
     Ok((key, Base::Stored { stored, seen }))
+}
+
+type Updates = Vec<Vec<u8>>;
+
+/// The updates that make what the author of a change saw, where that is not the current version; or why there are none.
+fn seen(
+    connection: &Connection,
+    node: NodeId,
+    current: Version,
+    change: &Change,
+) -> Result<Result<Option<Updates>, String>> {
+    let Change { path, base, of, .. } = change;
+    let Some(base) = *base else { return Ok(Ok(None)) };
+    let refused = |why: &str| Ok(Err(format!("{path}: {why}; read it again")));
+    if let Some(of) = of
+        && *of != node::uid(connection, node)?
+    {
+        return refused("another document stands there now");
+    }
+    if base == 0 {
+        // Only a whole value replaces what its author did not see.
+        return Ok(Ok(matches!(change.what, Intent::Write(_)).then(Vec::new)));
+    }
+    let arrived = queries::number(connection, "SELECT arrived FROM node WHERE id = ?1", [node])?;
+    if base > current || base < arrived {
+        return refused(&format!("the document there never had the version {base}"));
+    }
+    if base == current {
+        return Ok(Ok(None));
+    }
+    match updates(connection, node, base)? {
+        Some(found) => Ok(Ok(Some(found))),
+        None => refused(&format!("the version {base} is not kept any more")),
+    }
 }
 
 fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {

@@ -21,7 +21,7 @@ pub(super) fn guides(connection: &Connection, actor: &Actor, path: &str) -> Resu
                 continue;
             }
             shown = if index == place.hidden {
-                seen_as(&snapshot, actor, &place.chain[..=index])?.unwrap_or_default()
+                seen_as(&snapshot, actor, &place.chain[..=index], path)?.unwrap_or_default()
             } else {
                 join(&shown, [node.name.as_str()])
             };

@@ -1,19 +1,17 @@
 //! What was done, when and by whom: the operation log, and documents as they were.
 
-use super::bases::updates;
-use super::merge::replay;
-use super::node::{self, Node, is_live};
-use super::place::{Spot, find, seen_as};
+use super::node;
+use super::past::{first_at, past};
+use super::place::{Spot, find};
 use super::rights::level_at;
+use super::sight::seen;
 use crate::decode::{self, count, get, time};
 use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
-use vextir_core::context::{
-    ChangePage, Changed, Deed, Document, Revision, Version, When, is_within, nothing_at,
-};
-use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Result, Sequence, Timestamp};
+use vextir_core::context::{ChangePage, Deed, Document, Revision, When, nothing_at};
+use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Result, Sequence};
 
 const COLUMNS: &str = "seq, node, what, version, at, user, agent, driver, cause, detail";
 
@@ -57,13 +55,13 @@ pub(crate) fn level_for(deed: Deed) -> Level {
 }
 
 /// One row of the operation log.
-struct Entry {
-    sequence: Sequence,
-    node: i64,
-    revision: Revision,
+pub(super) struct Entry {
+    pub(super) sequence: Sequence,
+    pub(super) node: i64,
+    pub(super) revision: Revision,
     /// Whether the user stands in the row; else it is the owner.
     has_user: bool,
-    detail: Option<Value>,
+    pub(super) detail: Option<Value>,
 }
 
 impl Entry {
@@ -87,29 +85,12 @@ impl Entry {
         })
     }
 
-    fn revision(mut self, owner: &Name) -> Revision {
+    pub(super) fn revision(mut self, owner: &Name) -> Revision {
         if !self.has_user {
             self.revision.by.user = owner.clone();
         }
         self.revision
     }
-}
-
-/// The node at a path, or what was removed last from it, where the actor may read it; with its chain.
-fn present_or_removed(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<Vec<Node>>> {
-    let Spot::Place(place) = find(connection, actor, path)? else { return Ok(None) };
-    let mut chain = place.chain;
-    for missing in &place.missing {
-        let folder = chain.last().map_or(0, |last| last.id);
-        // Below what was removed, its content stands as it was.
-        let found = match node::child(connection, folder, missing)? {
-            Some(found) => Some(found),
-            None => node::last_removed(connection, folder, missing)?,
-        };
-        let Some(found) = found else { return Ok(None) };
-        chain.push(found);
-    }
-    Ok((!chain.is_empty() && level_at(connection, actor, &chain)? >= Level::Read).then_some(chain))
 }
 
 /// What was done to a document or folder, last first.
@@ -121,7 +102,8 @@ pub(super) fn history(
     limit: usize,
 ) -> Result<Vec<(Sequence, Revision)>> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let chain = present_or_removed(&snapshot, actor, path)?.ok_or_else(|| nothing_at(path))?;
+    let chain = first_at(&snapshot, actor, path, &mut |chain| Ok(Some(chain.to_vec())))?
+        .ok_or_else(|| nothing_at(path))?;
     let level = level_at(&snapshot, actor, &chain)?;
     let (Some(root), Some(node)) = (chain.first(), chain.last()) else { return Err(nothing_at(path)) };
     let sql = format!("SELECT {COLUMNS} FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC");
@@ -175,6 +157,7 @@ fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<
         };
         let mut document = Document::new(path, content, metadata, count(row, 3)?);
         (document.created, document.updated) = (node.created, node.updated);
+        document.id = node::uid(connection, node.id)?;
         Ok(document)
     };
     connection
@@ -182,60 +165,6 @@ fn current(connection: &Connection, actor: &Actor, path: &str) -> Result<Option<
         .and_then(|mut statement| statement.query_row([node.id], |row| Ok(read(row))).optional())
         .or_fault()?
         .transpose()
-}
-
-/// A document as it was at a time, or with a version.
-fn past(
-    connection: &Connection,
-    actor: &Actor,
-    path: &str,
-    at: Option<Timestamp>,
-    version: Option<Version>,
-) -> Result<Option<Document>> {
-    let Some(chain) = present_or_removed(connection, actor, path)? else { return Ok(None) };
-    let Some(node) = chain.last().filter(|node| node.is_document()) else { return Ok(None) };
-    if at.is_some() && !was_there(connection, &chain, at.unwrap_or_default())? {
-        return Ok(None);
-    }
-    // The last change until then that has content.
-    let found = connection
-        .prepare_cached(
-            "SELECT version, at FROM change WHERE node = ?1 AND at <= ?2 AND version <= ?3 AND body IS NOT NULL
-             ORDER BY seq DESC LIMIT 1",
-        )
-        .and_then(|mut statement| {
-            let at = at.map_or(i64::MAX, Timestamp::as_micros);
-            let most = signed(version.unwrap_or(u64::MAX));
-            statement.query_row((node.id, at, most), |row| Ok(count(row, 0).and_then(|v| Ok((v, time(row, 1)?))))).optional()
-        })
-        .or_fault()?
-        .transpose()?;
-    let Some((found, updated)) = found.filter(|(found, _)| version.is_none_or(|version| version == *found))
-    else {
-        return Ok(None);
-    };
-    let updates = updates(connection, node.id, found)?
-        .ok_or_else(|| Error::new(ErrorKind::Gap, format!("{path}: version {found} is not kept any more")))?;
-    let (content, metadata) = replay(&updates)?;
-    let mut document = Document::new(path, content, metadata, found);
-    (document.created, document.updated) = (node.created, updated);
-    Ok(Some(document))
-}
-
-/// Whether nothing of a chain was removed at a time.
-fn was_there(connection: &Connection, chain: &[Node], at: Timestamp) -> Result<bool> {
-    for node in chain {
-        let last: Option<i64> = connection
-            .prepare_cached(
-                "SELECT what FROM change WHERE node = ?1 AND at <= ?2 AND what IN (3, 4) ORDER BY seq DESC LIMIT 1",
-            )
-            .and_then(|mut statement| statement.query_row((node.id, at.as_micros()), |row| row.get(0)).optional())
-            .or_fault()?;
-        if node.created > at || last == Some(3) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// A stretch of the operation log, as far as the actor may see it, at or below a path.
@@ -273,64 +202,4 @@ pub(super) fn changes(
     }
     snapshot.finish().or_fault()?;
     Ok(page)
-}
-
-/// What an actor sees of one change, if it is at or below a path.
-fn seen(
-    connection: &Connection,
-    actor: &Actor,
-    prefix: &str,
-    entry: Entry,
-) -> Result<Option<(Sequence, Changed)>> {
-    let chain = node::chain(connection, entry.node)?;
-    let Some(root) = chain.first() else { return Ok(None) };
-    // Somebody else's tree is only looked at by who watches what is shared.
-    if root.name != actor.user && !is_within(prefix, "/Shared") && prefix != "/" {
-        return Ok(None);
-    }
-    // What lies in a removed folder changes unseen, but for the removal itself.
-    let above = chain.split_last().map_or(&[][..], |(_, above)| above);
-    let is_shown = is_live(above) && level_at(connection, actor, &chain)? >= level_for(entry.revision.what);
-    let path = if is_shown { seen_as(connection, actor, &chain)? } else { None };
-    let from = match &entry.detail {
-        Some(detail) if entry.revision.what == Deed::Moved => {
-            moved_from(connection, actor, chain.last(), detail)?
-        }
-        _ => None,
-    };
-    let (path, from, what) = match (path, from) {
-        (Some(path), from) => (path, from, entry.revision.what),
-        // What moves out of sight is gone: where to is not told.
-        (None, Some(from)) => (from, None, Deed::Removed),
-        (None, None) => return Ok(None),
-    };
-    if !is_within(&path, prefix) && !from.as_ref().is_some_and(|from| is_within(from, prefix)) {
-        return Ok(None);
-    }
-    let (sequence, revision) = (entry.sequence, entry.revision(&root.name));
-    let mut changed = Changed::new(path, what, revision.version, revision.at, revision.by);
-    changed.from = from;
-    Ok(Some((sequence, changed)))
-}
-
-/// The path before a move, as the folder that it was in is called now.
-fn moved_from(
-    connection: &Connection,
-    actor: &Actor,
-    moved: Option<&Node>,
-    detail: &Value,
-) -> Result<Option<String>> {
-    let (Some(parent), Some(name)) = (detail["parent"].as_i64(), detail["name"].as_str()) else {
-        return Err(damaged("a move"));
-    };
-    let chain = node::chain(connection, parent)?;
-    if !is_live(&chain) || level_at(connection, actor, &chain)? < Level::Read {
-        return Ok(None);
-    }
-    // A restricted folder has rights of its own, also where it was.
-    let whole: Vec<Node> = chain.iter().chain(moved).cloned().collect();
-    if level_at(connection, actor, &whole)? < Level::Read {
-        return Ok(None);
-    }
-    Ok(seen_as(connection, actor, &chain)?.map(|folder| node::join(&folder, [name])))
 }

@@ -27,8 +27,8 @@ pub(crate) struct Merged {
 pub(super) enum Part {
     /// Not about content: the writer does it as it stands.
     Structure,
-    /// A later change of the same document holds it too.
-    Folded,
+    /// The part of this later change of the same document holds it too.
+    Folded(usize),
     /// About something that its author could not see when it was merged: refused, or merged again.
     Hidden,
     /// New content.
@@ -93,8 +93,9 @@ struct Open {
     found: Option<State>,
     /// As each author, an agent or the user, sees it, where that is not how it is.
     views: BTreeMap<Option<Name>, Option<State>>,
-    /// The last change that is not in a part yet, and its agent.
-    last: Option<(usize, Option<Name>)>,
+    /// The changes that are not in a part yet, and their agent.
+    waiting: Vec<usize>,
+    agent: Option<Name>,
 }
 
 /// Merges all changes of a command.
@@ -111,6 +112,9 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
             continue;
         }
         let begin = bases.of(index);
+        if let Base::Other(refused) = &begin.base {
+            return Err(Error::new(ErrorKind::Conflict, refused.clone()));
+        }
         if matches!(begin.base, Base::Hidden) {
             // For its author nothing is there, so it is refused for what that would be refused for.
             Open::begin(client, &Base::Nothing, &change.path)?.step(change, begin)?;
@@ -122,12 +126,13 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
             None => Open::begin(client, &begin.base, &change.path)?,
         };
         // What two authors write are two parts: each has its rights, and its line in the history.
-        if document.last.as_ref().is_some_and(|(_, agent)| *agent != begin.agent) {
+        if document.agent != begin.agent {
             document.close(&mut parts)?;
         }
         document.step(change, begin)?;
-        document.last = Some((index, begin.agent.clone()));
-        parts.push(Part::Folded);
+        document.agent.clone_from(&begin.agent);
+        document.waiting.push(index);
+        parts.push(Part::Folded(index));
         open.insert(begin.key.clone(), document);
     }
     for document in open.values_mut() {
@@ -145,10 +150,13 @@ impl Open {
             before: found.clone(),
             found,
             views: BTreeMap::new(),
-            last: None,
+            waiting: Vec::new(),
+            agent: None,
         };
         match base {
-            Base::Nothing | Base::Hidden => Ok(new(From::Nothing, 0, Body::new(client), None)),
+            Base::Nothing | Base::Hidden | Base::Other(_) => {
+                Ok(new(From::Nothing, 0, Body::new(client), None))
+            }
             Base::Stored { stored, .. } => {
                 let body =
                     Body::load(client, &stored.state).map_err(|error| error.context(path.to_owned()))?;
@@ -166,7 +174,7 @@ impl Open {
         if let Some(view) = self.views.remove(&begin.agent) {
             return Ok(view);
         }
-        let touched = self.last.is_some() || self.from == From::Own;
+        let touched = !self.waiting.is_empty() || self.from == From::Own;
         match &begin.base {
             Base::Stored { seen: Some(seen), .. } => replay(seen).map(Some),
             // An agent does not see what its user does in the same command.
@@ -189,7 +197,7 @@ impl Open {
                 format!("{path} has the version {version}, and {expected} was expected; read it again"),
             ));
         }
-        let exists = self.before.is_some() || self.last.is_some();
+        let exists = self.before.is_some() || !self.waiting.is_empty();
         if !exists && !what.makes() {
             return Err(nothing_at(path));
         }
@@ -208,7 +216,9 @@ impl Open {
 
     /// Turns what was changed so far into a part.
     fn close(&mut self, parts: &mut [Part]) -> Result<()> {
-        let Some((last, _)) = self.last.take() else { return Ok(()) };
+        let waiting = std::mem::take(&mut self.waiting);
+        let Some(last) = waiting.last().copied() else { return Ok(()) };
+        waiting.iter().for_each(|index| parts[*index] = Part::Folded(last));
         let (content, metadata) = state_of(&self.body);
         let text = content.to_text().into_owned();
         let described = json(&metadata)?;

@@ -1,6 +1,6 @@
 //! The tree of folders and documents, row by row.
 
-use crate::decode::{get, name, time};
+use crate::decode::{count, get, name, time};
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use vextir_core::{Name, Result, Timestamp};
@@ -11,7 +11,10 @@ pub(crate) type NodeId = i64;
 /// A longer chain of folders is a damaged file: paths are far shorter.
 const DEEPEST: usize = 1_024;
 
-const COLUMNS: &str = "id, kind, parent, name, restricted, created, updated, removed";
+/// How much of what was removed from one place is looked at.
+const REMOVED: u32 = 1_000;
+
+const COLUMNS: &str = "id, kind, parent, name, restricted, created, updated, removed, tall, long";
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,38 @@ pub(crate) struct Node {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) removed: Option<Timestamp>,
+    /// How many folders and bytes something below it adds to its path, at most.
+    pub(crate) extent: Extent,
+}
+
+/// A length of paths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) depth: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Extent {
+    /// That of some names, one below the other.
+    pub(crate) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        names
+            .into_iter()
+            .fold(Self::default(), |extent, name| extent.and(Self { depth: 1, bytes: name.len() + 1 }))
+    }
+
+    /// One below the other.
+    pub(crate) fn and(self, below: Self) -> Self {
+        Self { depth: self.depth + below.depth, bytes: self.bytes + below.bytes }
+    }
+
+    /// The larger one of each.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { depth: self.depth.max(other.depth), bytes: self.bytes.max(other.bytes) }
+    }
+
+    pub(crate) fn fits(self, depth: usize, bytes: usize) -> bool {
+        self.depth <= depth && self.bytes <= bytes
+    }
 }
 
 impl Node {
@@ -70,8 +105,13 @@ impl Node {
             created: time(row, 5)?,
             updated: time(row, 6)?,
             removed: get::<Option<i64>>(row, 7)?.map(Timestamp::from_micros),
+            extent: Extent { depth: length(row, 8)?, bytes: length(row, 9)? },
         })
     }
+}
+
+fn length(row: &Row<'_>, at: usize) -> Result<usize> {
+    Ok(usize::try_from(count(row, at)?).unwrap_or(usize::MAX))
 }
 
 fn one(connection: &Connection, condition: &str, params: impl Params) -> Result<Option<Node>> {
@@ -97,11 +137,27 @@ pub(crate) fn node(connection: &Connection, id: NodeId) -> Result<Option<Node>> 
     one(connection, "id = ?1", [id])
 }
 
-/// What was removed last from a place.
-pub(crate) fn last_removed(connection: &Connection, folder: NodeId, name: &str) -> Result<Option<Node>> {
-    let condition =
-        "parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC, id DESC LIMIT 1";
-    one(connection, condition, (folder, name))
+/// What was removed from a place, last first; at most [`REMOVED`].
+pub(crate) fn removed(connection: &Connection, folder: NodeId, name: &str) -> Result<Vec<Node>> {
+    let condition = "parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC LIMIT ?3";
+    many(connection, condition, (folder, name, REMOVED))
+}
+
+/// The folders in a folder.
+pub(crate) fn folders(connection: &Connection, folder: NodeId, limit: usize) -> Result<Vec<Node>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    many(connection, "parent = ?1 AND kind = 1 AND removed IS NULL LIMIT ?2", (folder, limit))
+}
+
+fn many(connection: &Connection, condition: &str, params: impl Params) -> Result<Vec<Node>> {
+    let sql = format!("SELECT {COLUMNS} FROM node WHERE {condition}");
+    let mut statement = connection.prepare_cached(&sql).or_fault()?;
+    let mut rows = statement.query(params).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        found.push(Node::read(row)?);
+    }
+    Ok(found)
 }
 
 /// A page of what is in a folder, by name.
@@ -111,25 +167,12 @@ pub(crate) fn children(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Node>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM node WHERE parent = ?1 AND name > ?2 AND removed IS NULL ORDER BY name LIMIT ?3"
-    );
-    let mut statement = connection.prepare_cached(&sql).or_fault()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((folder, after, limit)).or_fault()?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().or_fault()? {
-        found.push(Node::read(row)?);
-    }
-    Ok(found)
-}
-
-/// The public id of a node.
-pub(crate) fn uid_of(connection: &Connection, id: NodeId) -> Result<String> {
-    connection
-        .prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-        .or_fault()
+    many(
+        connection,
+        "parent = ?1 AND name > ?2 AND removed IS NULL ORDER BY name LIMIT ?3",
+        (folder, after, limit),
+    )
 }
 
 /// The nodes from a root down to a node, removed ones among them.
@@ -146,6 +189,14 @@ pub(crate) fn chain(connection: &Connection, id: NodeId) -> Result<Vec<Node>> {
     }
     chain.reverse();
     Ok(chain)
+}
+
+/// What a node is called whatever its path is.
+pub(crate) fn uid(connection: &Connection, id: NodeId) -> Result<String> {
+    connection
+        .prepare_cached("SELECT lower(hex(uid)) FROM node WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .or_fault()
 }
 
 /// Whether all of a chain is there.
@@ -177,20 +228,27 @@ mod tests {
         let statements = [
             select("parent = ?1 AND name = ?2 AND removed IS NULL"),
             select("id = ?1"),
-            select("parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC, id DESC LIMIT 1"),
+            select("parent = ?1 AND name = ?2 AND removed IS NOT NULL ORDER BY removed DESC LIMIT ?3"),
+            select("parent = ?1 AND kind = 1 AND removed IS NULL LIMIT ?2"),
             select("parent = ?1 AND name > ?2 AND removed IS NULL ORDER BY name LIMIT ?3"),
             "SELECT max(level) FROM entitlement WHERE node = ?1
              AND (who = ?2 OR who IN (SELECT who FROM member WHERE user = ?3))"
                 .into(),
-            "SELECT user FROM member WHERE who = ?1".into(),
-            "SELECT node FROM entitlement WHERE who = ?1 ORDER BY node".into(),
+            "SELECT user FROM member WHERE who = ?1 AND user > ?2 AND EXISTS
+             (SELECT 1 FROM entitlement WHERE node = ?3 AND who = ?1) ORDER BY user LIMIT ?4"
+                .into(),
+            "SELECT node FROM entitlement WHERE who = ?1 AND node > ?2 ORDER BY node LIMIT ?3".into(),
+            "SELECT 1 FROM entitlement JOIN member ON member.who = entitlement.who
+             WHERE node = ?1 AND user = ?2 AND entitlement.since < ?3 AND member.since < ?3"
+                .into(),
             "SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2".into(),
             "SELECT version, body FROM change WHERE node = ?1 AND version <= ?2 AND body IS NOT NULL ORDER BY seq"
                 .into(),
             "SELECT what FROM change WHERE node = ?1 AND seq < ?2 ORDER BY seq DESC".into(),
-            "SELECT max(version) FROM node CROSS JOIN document ON document.node = node.id
-             WHERE parent = ?1 AND name = ?2 AND removed IS NOT NULL"
+            "SELECT what FROM change WHERE node = ?1 AND what IN (2, 3, 4) AND what <> 2 AND at <= ?2
+             ORDER BY seq DESC LIMIT 1"
                 .into(),
+            "SELECT version, node FROM former WHERE parent = ?1 AND name = ?2".into(),
         ];
         for sql in statements {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

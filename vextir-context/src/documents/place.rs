@@ -5,7 +5,7 @@ use super::rights::{Rights, all_granted, level_at};
 use crate::decode::name;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
-use vextir_core::context::{Access, ItemKind, nothing_at, segments};
+use vextir_core::context::{Access, ItemKind, is_within, nothing_at, segments};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Result};
 
 /// The folder below a user's root that holds what others share.
@@ -166,34 +166,49 @@ pub(crate) fn access(connection: &Connection, actor: &Actor, path: &str) -> Resu
     Ok(Some(access))
 }
 
-/// The path under which an actor sees the end of a chain; `None` where there is none.
-pub(crate) fn seen_as(connection: &Connection, actor: &Actor, chain: &[Node]) -> Result<Option<String>> {
+/// The path under which an actor sees the end of a chain: the one within `prefix` if there are several. `None` where
+/// there is none.
+pub(crate) fn seen_as(
+    connection: &Connection,
+    actor: &Actor,
+    chain: &[Node],
+    prefix: &str,
+) -> Result<Option<String>> {
     let Some(root) = chain.first() else { return Ok(None) };
     let names = |chain: &[Node]| chain.iter().map(|node| node.name.to_string()).collect::<Vec<_>>();
     if root.name == actor.user {
         return Ok(Some(join("/", names(&chain[1..]).iter().map(String::as_str))));
     }
+    let mut first = None;
     for (index, node) in chain.iter().enumerate() {
-        let found = connection
-            .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
-            .and_then(|mut statement| {
-                let found =
-                    |row: &rusqlite::Row<'_>| Ok(name(row, 0).and_then(|owner| Ok((owner, name(row, 1)?))));
-                statement.query_row((actor.user.as_str(), node.id), found).optional()
-            })
-            .or_fault()?
-            .transpose()?;
         // A mount whose right is gone shows nothing, also not as the way to what is below.
-        if let Some((owner, mounted)) = found
+        if let Some((owner, mounted)) = mounted(connection, &actor.user, node.id)?
             && level_at(connection, actor, &chain[..=index])? >= Level::Read
         {
             let below = names(&chain[index + 1..]);
             let path = [owner.as_str(), mounted.as_str()];
             let all = path.into_iter().chain(below.iter().map(String::as_str));
-            return Ok(Some(join(&format!("/{SHARED}"), all)));
+            let path = join(&format!("/{SHARED}"), all);
+            if is_within(&path, prefix) {
+                return Ok(Some(path));
+            }
+            first = first.or(Some(path));
         }
     }
-    Ok(None)
+    Ok(first)
+}
+
+/// Under which owner and name a user finds a node that is shared.
+pub(super) fn mounted(connection: &Connection, user: &str, node: NodeId) -> Result<Option<(Name, Name)>> {
+    connection
+        .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
+        .and_then(|mut statement| {
+            let found =
+                |row: &rusqlite::Row<'_>| Ok(name(row, 0).and_then(|owner| Ok((owner, name(row, 1)?))));
+            statement.query_row((user, node), found).optional()
+        })
+        .or_fault()?
+        .transpose()
 }
 
 /// The kind of a node as users see it.

@@ -20,6 +20,7 @@ fn principal(who: &str) -> Result<Principal> {
     match who.split_once(':') {
         Some(("u", name)) => Ok(Principal::User(name.into())),
         Some(("g", name)) => Ok(Principal::Group(name.into())),
+        Some(("k", _)) => Ok(Principal::User(super::groups::keeper(&who[2..]).into())),
         Some(("a", name)) => Ok(Principal::Agent(name.into())),
         _ => Err(damaged("a right")),
     }
@@ -132,14 +133,19 @@ pub(super) fn all_granted(connection: &Connection, node: NodeId) -> Result<Vec<(
     let sql = "SELECT who, level FROM entitlement WHERE node = ?1 ORDER BY who";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let mut rows = statement.query([node]).or_fault()?;
-    let mut found = Vec::new();
+    let mut found: Vec<(Principal, Level)> = Vec::new();
     while let Some(row) = rows.next().or_fault()? {
-        found.push((principal(&get::<String>(row, 0)?)?, level(get(row, 1)?)?));
+        let (principal, level) = (principal(&get::<String>(row, 0)?)?, level(get(row, 1)?)?);
+        // A user may have a right of its own, and another one for as long as it is in a group.
+        match found.iter_mut().find(|(known, _)| *known == principal && matches!(known, Principal::User(_))) {
+            Some((_, known)) => *known = level.max(*known),
+            None => found.push((principal, level)),
+        }
     }
     Ok(found)
 }
 
-fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {
+pub(super) fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {
     let found: Option<i64> = connection
         .prepare_cached("SELECT level FROM entitlement WHERE node = ?1 AND who = ?2")
         .and_then(|mut statement| statement.query_row((node, who), |row| row.get(0)).optional())

@@ -14,7 +14,7 @@ use vextir_core::context::graph::{GraphStore, Told};
 use vextir_core::context::{
     Access, Change, ChangePage, Content, Document, Guide, Intent, Item, Revision, Version, When,
 };
-use vextir_core::{Actor, ContextStore, Error, ErrorKind, Result, Sequence, async_trait};
+use vextir_core::{Actor, ContextStore, Cursor, Error, ErrorKind, Result, Sequence, async_trait};
 
 /// How often a merge is begun anew when its document was changed meanwhile. Lanes make that rare.
 const TRIES: usize = 64;
@@ -189,8 +189,11 @@ impl ContextStore for Hub {
         self.changes_seen()
     }
 
-    fn incarnation(&self) -> u64 {
-        // Not that of the log: a cursor of the one is none of the other.
-        self.log_incarnation().rotate_left(32) ^ 0x5658_5452
+    fn cursor(&self, after: Sequence) -> Cursor {
+        self.cursors().seal(after)
+    }
+
+    fn place(&self, cursor: &Cursor) -> Result<Sequence> {
+        self.cursors().unseal(cursor, *self.changes_seen().borrow())
     }
 }

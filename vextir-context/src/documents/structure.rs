@@ -1,13 +1,15 @@
 //! Changes of structure and rights, in the writer's transaction: few rows each, however much lies below.
 
 use super::apply::Apply;
-use super::node::{self, Kind, Node, NodeId, is_live};
+use super::node::{self, Extent, Kind, Node, NodeId};
 use super::place::{Place, Spot, demand, demand_node, find};
 use super::rights::{level_at, number, who};
-use crate::fault::OrFault;
+use super::sight::trail;
+use crate::queries::signed;
+use rusqlite::Connection;
 use serde_json::json;
-use vextir_core::context::{Change, Deed, Intent, MAX_DEPTH, clean_path, is_within, nothing_at};
-use vextir_core::{Error, ErrorKind, Level, Principal, Result};
+use vextir_core::context::{Change, Deed, Intent, is_within, nothing_at};
+use vextir_core::{Actor, Error, ErrorKind, Level, Principal, Result};
 
 impl Apply<'_> {
     pub(super) fn restructure(&mut self, change: &Change) -> Result<()> {
@@ -46,43 +48,27 @@ impl Apply<'_> {
             return Err(Error::invalid(format!("{from} cannot be moved into itself, to {to}")));
         }
         let Some((name, folders)) = target.missing.split_last() else { return Err(nothing_at(to)) };
-        let target_depth = target.chain.len().saturating_sub(1) + target.missing.len();
+        self.check_move(&source, &node, &target, to)?;
         let parent = if folders.is_empty() && !target.chain.is_empty() {
             target.chain.last().filter(|last| !last.is_document()).map(|last| last.id)
         } else {
             let above = Place { missing: folders.to_vec(), ..target };
             Some(self.make(&above, Kind::Folder, to)?.0)
         };
-        let depth = target_depth + if node.is_document() { 0 } else { self.height(node.id)? };
-        if depth > MAX_DEPTH {
-            return Err(Error::invalid(format!(
-                "{to}: something in it would lie {depth} folders deep, at most {MAX_DEPTH}"
-            )));
-        }
         let parent = parent.ok_or_else(|| {
             Error::invalid(format!("{to}: a document stands where a folder is needed; choose another path"))
         })?;
+        let chain = node::chain(self.connection, parent)?;
+        self.grow(&chain, Extent::of([name.as_str()]).and(node.extent))?;
+        self.leaves(&node)?;
+        let version = self.arrives(&node, parent, name)?;
         let (clock, now) = (self.tick(), self.now.as_micros());
         self.execute(
             "UPDATE node SET parent = ?2, name = ?3, clock = ?4, updated = ?5 WHERE id = ?1",
             (node.id, parent, name, clock, now),
         )?;
         let detail = json!({"parent": node.parent, "name": node.name.as_str()});
-        self.note(&source.owner, node.id, (Deed::Moved, 0), Some(&detail), None)
-    }
-
-    /// How deep it goes below a folder, which holds something. At most 2,000 folders are looked at.
-    fn height(&self, id: NodeId) -> Result<usize> {
-        let height = crate::queries::number(
-            self.connection,
-            "WITH RECURSIVE below (id, depth) AS (
-               SELECT ?1, 0 UNION ALL
-               SELECT node.id, depth + 1 FROM below CROSS JOIN node ON node.parent = below.id
-               WHERE removed IS NULL AND kind = 1 LIMIT 2000
-             ) SELECT max(depth) + 1 FROM below",
-            [id],
-        )?;
-        Ok(usize::try_from(height).unwrap_or(usize::MAX))
+        self.note_arrival(&source.owner, node.id, (Deed::Moved, version), Some(&detail))
     }
 
     /// What is shared with somebody can be changed by them; where it hangs is up to those above it.
@@ -105,8 +91,10 @@ impl Apply<'_> {
     fn remove(&mut self, path: &str) -> Result<()> {
         let (place, node) = demand_node(self.connection, &self.actor, path, Level::Write)?;
         self.demand_folder(&place, path)?;
-        let (clock, now) = (self.tick(), self.now.as_micros());
-        self.execute("UPDATE node SET removed = ?2, clock = ?3 WHERE id = ?1", (node.id, now, clock))?;
+        self.leaves(&node)?;
+        // The clock never repeats: it says what was removed last.
+        let clock = self.tick();
+        self.execute("UPDATE node SET removed = ?2, clock = ?2 WHERE id = ?1", (node.id, clock))?;
         self.note(&place.owner, node.id, (Deed::Removed, 0), None, None)
     }
 
@@ -122,29 +110,18 @@ impl Apply<'_> {
             ));
         }
         let folder = place.chain.last().map_or(0, |last| last.id);
-        let (Some(removed), 1) = (
-            place
-                .missing
-                .first()
-                .map(|name| node::last_removed(self.connection, folder, name))
-                .transpose()?
-                .flatten(),
-            place.missing.len(),
-        ) else {
+        let [name] = place.missing.as_slice() else { return Err(nothing_at(path)) };
+        let Some((removed, level)) = restorable(self.connection, &self.actor, &place.chain, folder, name, 0)?
+        else {
             return Err(nothing_at(path));
         };
-        // A restricted folder is restricted also while it is removed.
-        let chain: Vec<Node> = place.chain.iter().cloned().chain([removed.clone()]).collect();
-        let level = level_at(self.connection, &self.actor, &chain)?;
-        if level < Level::Read {
-            return Err(nothing_at(path));
-        }
         if level < Level::Write || place.level < Level::Write {
             return Err(Error::new(ErrorKind::Denied, format!("{path}: to restore takes the level Write")));
         }
+        let version = self.arrives(&removed, removed.parent, &removed.name)?;
         let clock = self.tick();
         self.execute("UPDATE node SET removed = NULL, clock = ?2 WHERE id = ?1", (removed.id, clock))?;
-        self.note(&place.owner, removed.id, (Deed::Restored, 0), None, None)
+        self.note_arrival(&place.owner, removed.id, (Deed::Restored, version), None)
     }
 
     fn grant(&mut self, path: &str, principal: &Principal, level: Level) -> Result<()> {
@@ -155,57 +132,22 @@ impl Apply<'_> {
                 "{path} belongs to {principal}: an owner's level is always Admin"
             )));
         }
-        let (clock, who) = (self.tick(), who(principal));
+        let who = who(principal);
+        let mut detail = json!({"who": who, "level": level});
+        if let Principal::User(user) = principal {
+            self.forget_kept(node.id, user)?;
+        }
         if level == Level::None {
-            self.execute("DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node.id, &who))?;
+            let gone =
+                self.execute("DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node.id, &who))?;
+            if gone > 0 {
+                detail["trail"] = trail(&place.chain);
+            }
         } else {
-            self.execute(
-                "INSERT OR REPLACE INTO entitlement (node, who, level, clock) VALUES (?1,?2,?3,?4)",
-                (node.id, &who, number(level), clock),
-            )?;
-            for user in self.users(principal)? {
-                self.mount(&user, &place.owner, &node)?;
-            }
+            self.entitle(node.id, &who, level)?;
+            self.mount_for(principal, &place.owner, &node)?;
         }
-        let detail = json!({"who": who, "level": level});
         self.note(&place.owner, node.id, (Deed::Granted, 0), Some(&detail), None)
-    }
-
-    fn users(&self, principal: &Principal) -> Result<Vec<String>> {
-        match principal {
-            Principal::User(user) => Ok(vec![user.to_string()]),
-            Principal::Agent(_) => Ok(Vec::new()),
-            Principal::Group(_) => self
-                .connection
-                .prepare_cached("SELECT user FROM member WHERE who = ?1")
-                .and_then(|mut statement| statement.query_map([who(principal)], |row| row.get(0))?.collect())
-                .or_fault(),
-        }
-    }
-
-    /// Gives a user the place where the shared node is found. It stays the same for good.
-    fn mount(&mut self, user: &str, owner: &str, node: &Node) -> Result<()> {
-        if user == owner {
-            return Ok(());
-        }
-        let has = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
-        };
-        if has("SELECT 1 FROM mount WHERE user = ?1 AND node = ?2", &[&user, &node.id])? {
-            return Ok(());
-        }
-        let owner = as_segment(owner);
-        let name = if node.kind == Kind::Root { "Home" } else { node.name.as_str() };
-        let mut free = name.to_owned();
-        for number in 2.. {
-            let taken = "SELECT 1 FROM mount WHERE user = ?1 AND owner = ?2 AND name = ?3";
-            if !has(taken, &[&user, &owner, &free])? {
-                break;
-            }
-            free = format!("{name} ({number})");
-        }
-        let row = (user, owner, free, node.id);
-        self.execute("INSERT INTO mount (user, owner, name, node) VALUES (?1,?2,?3,?4)", row).map(drop)
     }
 
     fn restrict(&mut self, path: &str, on: bool) -> Result<()> {
@@ -218,41 +160,52 @@ impl Apply<'_> {
         let clock = self.tick();
         let row = (node.id, i64::from(on), clock);
         self.execute("UPDATE node SET restricted = ?2, clock = ?3 WHERE id = ?1", row)?;
-        if on && self.actor.user != place.owner {
-            // Who restricts a folder does not lock itself out.
-            let who = who(&Principal::User(self.actor.user.clone()));
-            self.execute(
-                "INSERT OR REPLACE INTO entitlement (node, who, level, clock) VALUES (?1,?2,?3,?4)",
-                (node.id, who, number(Level::Admin), clock),
-            )?;
+        let mut detail = json!({"on": on});
+        if on {
+            self.keep_admin(&place)?;
+            detail["trail"] = trail(&place.chain);
         }
-        self.note(&place.owner, node.id, (Deed::Restricted, 0), Some(&json!({"on": on})), None)
+        self.note(&place.owner, node.id, (Deed::Restricted, 0), Some(&detail), None)
     }
 
-    /// Puts a user into a group, or takes it out.
-    pub(super) fn enroll(&mut self, group: &Principal, user: &str, on: bool) -> Result<()> {
-        check_principal(group)?;
-        let group = who(group);
-        if !on {
-            return self.execute("DELETE FROM member WHERE user = ?1 AND who = ?2", (user, group)).map(drop);
-        }
-        self.execute("INSERT OR IGNORE INTO member (user, who) VALUES (?1,?2)", (user, &group))?;
-        let shared: Vec<NodeId> = self
-            .connection
-            .prepare_cached("SELECT node FROM entitlement WHERE who = ?1 ORDER BY node")
-            .and_then(|mut statement| statement.query_map([&group], |row| row.get(0))?.collect())
-            .or_fault()?;
-        for id in shared {
-            let chain = node::chain(self.connection, id)?;
-            if let (Some(root), Some(node), true) = (chain.first(), chain.last(), is_live(&chain)) {
-                self.mount(user, &root.name, node)?;
-            }
-        }
-        Ok(())
+    pub(super) fn entitle(&mut self, node: NodeId, who: &str, level: Level) -> Result<()> {
+        let row = (node, who, number(level), self.tick(), signed(self.head()));
+        self.execute(
+            "INSERT INTO entitlement (node, who, level, clock, since) VALUES (?1,?2,?3,?4,?5)
+             ON CONFLICT (node, who) DO UPDATE SET level = excluded.level, clock = excluded.clock",
+            row,
+        )
+        .map(drop)
     }
 }
 
-fn check_principal(principal: &Principal) -> Result<()> {
+/// What a restoration brings back: what was removed last, and is not hidden from the actor; or what was removed so many
+/// times before that. With the actor's level on it.
+pub(super) fn restorable(
+    connection: &Connection,
+    actor: &Actor,
+    above: &[Node],
+    folder: NodeId,
+    name: &str,
+    before: usize,
+) -> Result<Option<(Node, Level)>> {
+    let mut skip = before;
+    for removed in node::removed(connection, folder, name)? {
+        // A restricted folder is restricted also while it is removed.
+        let chain: Vec<Node> = above.iter().cloned().chain([removed.clone()]).collect();
+        let level = level_at(connection, actor, &chain)?;
+        if level < Level::Read {
+            continue;
+        }
+        if skip == 0 {
+            return Ok(Some((removed, level)));
+        }
+        skip -= 1;
+    }
+    Ok(None)
+}
+
+pub(super) fn check_principal(principal: &Principal) -> Result<()> {
     let (Principal::User(name) | Principal::Group(name) | Principal::Agent(name)) = principal;
     if name.is_empty() || name.len() > vextir_core::MAX_NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Error::invalid(
@@ -260,44 +213,4 @@ fn check_principal(principal: &Principal) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// A user's name as one segment of a path. Names that come out alike share a folder, and nothing in it.
-fn as_segment(user: &str) -> String {
-    use std::fmt::Write;
-    const LONGEST: usize = 200;
-    let dots = matches!(user, "." | "..");
-    let mut segment = String::with_capacity(user.len());
-    for sign in user.chars() {
-        if sign == '/' || sign == '%' || sign.is_control() || sign.is_whitespace() || dots {
-            // Writing into a string does not fail.
-            let _ = write!(segment, "%{:02X}", u32::from(sign));
-        } else {
-            segment.push(sign);
-        }
-        if segment.len() > LONGEST {
-            break;
-        }
-    }
-    match clean_path(&format!("/{segment}")) {
-        Ok(path) => path.trim_start_matches('/').to_owned(),
-        Err(_) => segment,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::as_segment;
-    use vextir_core::context::clean_path;
-
-    #[test]
-    fn every_user_has_a_segment() {
-        for user in
-            ["ann", "a/b", "..", ".", "a b", " ", "%41", "A\u{30a}", &"x".repeat(512), &"\u{1}".repeat(512)]
-        {
-            let path = format!("/Shared/{}/x", as_segment(user));
-            assert_eq!(clean_path(&path).unwrap(), path, "{user:?}");
-        }
-        assert_eq!(as_segment("a/b"), "a%2Fb");
-    }
 }

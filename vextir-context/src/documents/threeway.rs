@@ -13,6 +13,10 @@ pub(super) fn content(base: &Content, mine: Content, theirs: Content) -> Content
         (Content::Text(base), Content::Text(mine), Content::Text(theirs)) => {
             Content::Text(text(base, &mine, &theirs))
         }
+        // Where nothing was, both made it.
+        (Content::Text(base), Content::Json(mine), Content::Json(theirs)) if base.is_empty() => {
+            Content::Json(value(&Value::Null, mine, theirs))
+        }
         (base, mine, theirs) => {
             if mine == *base {
                 theirs

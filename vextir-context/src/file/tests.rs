@@ -53,8 +53,8 @@ fn a_file_of_the_first_version_opens_as_one_of_this() {
     let old = open(&path, PLAIN).unwrap();
     old.execute_batch(
         "DROP TABLE node; DROP TABLE document; DROP TABLE change; DROP TABLE entitlement; DROP TABLE member;
-         DROP TABLE mount; DROP TABLE unclaimed; DROP INDEX parked_user; DROP TABLE entity;
-         DROP TABLE episode; DROP TABLE link; DROP TABLE statement; DROP TABLE relation; DROP INDEX dead_root;
+         DROP TABLE mount; DROP TABLE former; DROP TABLE entity;
+         DROP TABLE episode; DROP TABLE link; DROP TABLE statement; DROP TABLE relation; DROP TABLE errand; DROP TABLE opening; DROP TABLE unclaimed; DROP INDEX parked_user; DROP INDEX dead_root;
          ALTER TABLE dead DROP COLUMN root; INSERT INTO meta VALUES ('head', 7); PRAGMA user_version = 1;",
     )
     .unwrap();

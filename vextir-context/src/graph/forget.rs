@@ -128,6 +128,6 @@ impl Pen<'_> {
         self.shrank(kind.len() + key.len());
         let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
         let chain = node::chain(self.connection, document)?;
-        Ok(seen_as(self.connection, self.actor, &chain)?.map(EntityKey::document))
+        Ok(seen_as(self.connection, self.actor, &chain, "/")?.map(EntityKey::document))
     }
 }

@@ -7,7 +7,7 @@
 use super::pen::{Pen, Times};
 use crate::decode::get;
 use crate::documents::history;
-use crate::documents::node::{self, join, uid_of};
+use crate::documents::node::{self, join, uid};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
@@ -134,7 +134,7 @@ fn look(
 
 fn referrers(connection: &Connection, (owner, path, node): (&str, &str, i64)) -> Result<Vec<i64>> {
     let mut found = Vec::new();
-    for (kind, key) in [(PAGE, path.to_owned()), (DOCUMENT, uid_of(connection, node)?)] {
+    for (kind, key) in [(PAGE, path.to_owned()), (DOCUMENT, uid(connection, node)?)] {
         let linking: Vec<i64> = connection
             .prepare_cached(
                 "SELECT DISTINCT other.node FROM entity CROSS JOIN link ON link.object = entity.id

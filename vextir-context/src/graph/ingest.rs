@@ -2,7 +2,7 @@
 
 use super::ids;
 use super::pen::{Known, Pen, Row, Times};
-use crate::documents::node::{NodeId, uid_of};
+use crate::documents::node::{NodeId, uid};
 use crate::documents::place::demand_node;
 use crate::fault::OrFault;
 use crate::key::bare;
@@ -75,7 +75,7 @@ impl Pen<'_> {
                 "{source} is a folder; the source of an episode is a document"
             )));
         }
-        let mark = format!("d:{}", uid_of(self.connection, node.id)?);
+        let mark = format!("d:{}", uid(self.connection, node.id)?);
         let is_own = place.owner == self.actor.user;
         let folder = if is_own {
             Self::folder(&place)

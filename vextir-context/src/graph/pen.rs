@@ -142,7 +142,7 @@ impl Pen<'_> {
 
     /// The entity of a document.
     pub(super) fn document(&mut self, node: NodeId) -> Result<Row> {
-        let uid = node::uid_of(self.connection, node)?;
+        let uid = node::uid(self.connection, node)?;
         self.intern(DOCUMENT, &uid, Some(node))
     }
 

@@ -135,7 +135,7 @@ impl Sight {
         if !self.reads(connection, document)? {
             return Ok(None);
         }
-        seen_as(connection, &self.view.actor, &node::chain(connection, document)?)
+        seen_as(connection, &self.view.actor, &node::chain(connection, document)?, "/")
     }
 
     /// The row of an entity that the reader names, if something that the reader sees says something about it.
@@ -165,7 +165,7 @@ impl Sight {
         let spot = crate::documents::place::find(connection, &self.view.actor, &path)?;
         let crate::documents::place::Spot::Place(place) = spot else { return Ok(None) };
         let Some(document) = place.readable().filter(|node| node.is_document()) else { return Ok(None) };
-        by_key(DOCUMENT, &node::uid_of(connection, document.id)?)
+        by_key(DOCUMENT, &node::uid(connection, document.id)?)
     }
 
     /// Whether anything that the reader sees names an entity, whenever it holds.

@@ -1,6 +1,7 @@
 //! The choices for a hub, and how it is started.
 
 use super::{Hub, Inner, Threads, channels};
+use crate::cursors::Cursors;
 use crate::documents::Lanes;
 use crate::file::{self, FileLock, Tuning};
 use crate::readers;
@@ -155,11 +156,13 @@ impl HubBuilder {
             None => (None, file::in_memory(tuning)?),
         };
         let incarnation = incarnation(&connection)?;
+        let cursors = Cursors::open(&connection, incarnation)?;
         let room = self.max_bytes.map_or(u64::MAX, |most| most / 8 * 7);
         let settings = Settings {
             limits: self.limits.clone(),
             retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
             clock: self.clock.clone(),
+            opening: cursors.opening(),
         };
         let (shared, feed, status, chores, changes) = channels();
         let attached = shared.attached.clone();
@@ -187,6 +190,7 @@ impl HubBuilder {
             lanes: Lanes::new(),
             queries: crate::sql::Threads::new(self.queries),
             clock: self.clock,
+            cursors,
             client: fastrand::u64(1..1 << 53),
             incarnation,
             defaults: self.limits.lease,

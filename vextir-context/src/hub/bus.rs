@@ -14,8 +14,8 @@ use vextir_core::bus::{
     Parked, Position, Receipt,
 };
 use vextir_core::{
-    AuditRecord, Backend, ContextStore, Cursor, EventBus, EventFilter, EventId, Lease, Name, Result,
-    Sequence, async_trait,
+    AuditRecord, Backend, ContextStore, EventBus, EventFilter, EventId, Lease, Name, Result, Sequence,
+    async_trait,
 };
 
 impl Backend for Hub {
@@ -61,6 +61,10 @@ impl EventBus for Hub {
 
     fn chores(&self) -> watch::Receiver<Chores> {
         seen(&self.0.chores)
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.0.incarnation
     }
 
     fn is_durable(&self) -> bool {
@@ -141,10 +145,6 @@ impl EventBus for Hub {
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.read_with(move |connection| queries::audit(connection, after, limit)).await
-    }
-
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        Ok(Cursor::new(self.0.incarnation, sequence))
     }
 
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {

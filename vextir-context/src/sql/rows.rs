@@ -3,7 +3,7 @@
 use super::walk::Item;
 use crate::decode::{count, get, time};
 use crate::documents::history::{deed, level_for};
-use crate::documents::node::uid_of;
+use crate::documents::node::uid;
 use crate::fault::OrFault;
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension};
@@ -53,7 +53,7 @@ pub(super) fn of_document(hub: &Connection, item: &Item, column: &str) -> Result
 pub(super) fn of_folder(hub: &Connection, item: &Item, column: &str) -> Result<Value> {
     Ok(match column {
         "parent_id" => match item.parent {
-            Some(parent) => Value::Text(uid_of(hub, parent)?),
+            Some(parent) => Value::Text(uid(hub, parent)?),
             None => Value::Null,
         },
         "name" => Value::Text(item.path.rsplit('/').next().unwrap_or_default().to_owned()),
@@ -64,7 +64,7 @@ pub(super) fn of_folder(hub: &Connection, item: &Item, column: &str) -> Result<V
 
 fn of_item(hub: &Connection, item: &Item, column: &str) -> Result<Value> {
     Ok(match column {
-        "id" => Value::Text(uid_of(hub, item.node.id)?),
+        "id" => Value::Text(uid(hub, item.node.id)?),
         "path" => Value::Text(item.path.clone()),
         "permissions" => words(match item.level {
             Level::None => "none",

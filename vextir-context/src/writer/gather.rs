@@ -1,6 +1,8 @@
 //! How a batch comes together.
 
 use super::{Job, Writer};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -14,27 +16,61 @@ const RELAY: Duration = Duration::from_micros(50);
 /// How long nothing may come before a batch counts as complete.
 const STILL: Duration = Duration::from_micros(8);
 
+/// Wakes the thread that was made with it.
+pub(super) struct Unpark(std::thread::Thread);
+
+impl Unpark {
+    /// Wakes the calling thread.
+    pub(super) fn this_thread() -> Waker {
+        Arc::new(Self(std::thread::current())).into()
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl Writer<'_> {
-    /// Waits for jobs; keeps retention going while there are none. False when the hub was dropped.
+    /// Waits for jobs; tidies up while there are none. False when the hub was dropped.
     pub(super) fn gather(&mut self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) -> bool {
-        while self.retention.has_more() {
-            match jobs.try_recv() {
-                Ok(job) => {
-                    gathered.push(job);
-                    break;
+        while gathered.is_empty() {
+            if self.is_untidy() {
+                match jobs.try_recv() {
+                    Ok(job) => gathered.push(job),
+                    Err(TryRecvError::Disconnected) => return false,
+                    Err(TryRecvError::Empty) => self.tidy(),
                 }
-                Err(TryRecvError::Disconnected) => return false,
-                Err(TryRecvError::Empty) => self.retain(),
+                continue;
             }
-        }
-        if gathered.is_empty() {
             self.look_out(jobs);
-            if jobs.blocking_recv_many(gathered, BATCH) == 0 {
-                return false;
+            match self.sleep(jobs, gathered) {
+                Some(0) => return false,
+                Some(_) => {}
+                None => self.retain_by_now(),
             }
         }
         self.wait_for_company(jobs, gathered);
         true
+    }
+
+    /// Sleeps until there are jobs, and says how many, none if the hub was dropped. `None` when retention wants to
+    /// look before.
+    fn sleep(&self, jobs: &mut Receiver<Job>, gathered: &mut Vec<Job>) -> Option<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        let began = Instant::now();
+        let patience = self.retention.rest(self.clock.now());
+        loop {
+            if let Poll::Ready(count) = jobs.poll_recv_many(&mut cx, gathered, BATCH) {
+                return Some(count);
+            }
+            std::thread::park_timeout(patience.checked_sub(began.elapsed())?);
+        }
     }
 
     /// Before the writer sleeps: everybody must know of the answers that are there. Gives the one task that

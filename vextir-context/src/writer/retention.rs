@@ -21,6 +21,9 @@ const LATEST: u64 = 256;
 /// How much is added, at most, before the size is looked at again.
 const STRIDE: u64 = 1 << 20;
 
+/// The longest that it does not look at the clock.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
 /// How long to leave it alone after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -74,6 +77,15 @@ impl Retention {
         !matches!(self.task, Task::Idle) && self.may_work()
     }
 
+    /// How long it has nothing to do, unless somebody writes. The clock may be set meanwhile, so it looks again after
+    /// an hour.
+    pub(super) fn rest(&self, now: Timestamp) -> Duration {
+        if self.failed.is_some() {
+            return PAUSE;
+        }
+        self.next_look.since(now).min(LONGEST)
+    }
+
     fn may_work(&self) -> bool {
         self.failed.is_none_or(|at| at.elapsed() > PAUSE)
     }
@@ -88,6 +100,12 @@ impl Retention {
 }
 
 impl Writer<'_> {
+    /// One slice, if there is anything to do by now, although nobody writes.
+    pub(super) fn retain_by_now(&mut self) {
+        self.rows.begin(self.clock.now());
+        self.retain();
+    }
+
     /// One slice, if there is anything to do.
     pub(super) fn retain(&mut self) {
         let retention = &mut self.retention;

@@ -145,7 +145,7 @@ async fn ledgers_of_trees_that_were_never_logged_go_too() {
     append(hub, vec![idle(event("a"))]).await;
     let due = aging.clock.now().after(HOUR * 100);
     let root = hub.emit(event("delayed").with_deliver_at(due)).await.unwrap();
-    hub.commit(Command::Cancel { user: user.clone(), root: root.clone() }).await.unwrap();
+    hub.commit(Command::Cancel { user: user.clone(), root: root.clone(), audit: Vec::new() }).await.unwrap();
     assert!(hub.lease(&user, &root).await.unwrap().is_some(), "a tombstone, for as long as events are kept");
     aging.get_old().await;
     assert!(hub.lease(&user, &root).await.unwrap().is_none());
@@ -248,4 +248,12 @@ async fn too_many_dead_letters_lose_the_oldest() {
     let letters = hub.dead_letters(0, 100).await.unwrap();
     assert_eq!(letters[0].sequence, 16, "the newest are left");
     assert_eq!(page(&hub).await.len(), 20);
+}
+
+#[tokio::test]
+async fn what_gets_too_old_goes_although_nobody_writes() {
+    let hub = vextir_context::HubBuilder::in_memory().keep_for(Duration::from_millis(200)).open().unwrap();
+    append(&hub, vec![idle(event("old"))]).await;
+    assert_eq!(hub.read(0, &EventFilter::all(), 1).await.unwrap().events.len(), 1);
+    until(|| async { hub.read(0, &EventFilter::all(), 1).await.is_err() }).await;
 }

@@ -122,7 +122,10 @@ async fn an_event_waits_for_its_time_beside_the_log() {
     assert_eq!(hub.chores().borrow().next_due, Some(later));
     assert_eq!(hub.pending(0, 10).await.unwrap()[0].event.id, id);
 
-    let receipt = hub.commit(Command::Cancel { user: user.clone(), root: id.clone() }).await.unwrap();
+    let receipt = hub
+        .commit(Command::Cancel { user: user.clone(), root: id.clone(), audit: Vec::new() })
+        .await
+        .unwrap();
     assert_eq!(receipt.touched, 1);
     assert!(hub.pending(0, 10).await.unwrap().is_empty());
     assert_eq!(hub.lease(&user, &id).await.unwrap().unwrap().state, LeaseState::Cancelled);
@@ -152,8 +155,12 @@ async fn a_tree_at_its_limit_is_held_across_a_restart() {
     assert_eq!(hub.parked(Hold::Lease, 10).await.unwrap().len(), 1);
     assert_eq!(hub.unrouted(10).await.unwrap()[0].event.event_type, "lease.held");
     let limits = Limits { events: 5, ..Limits::default() };
-    let extend =
-        Command::Extend { user: user.clone(), root: delivery.event.id.clone(), limits: limits.clone() };
+    let extend = Command::Extend {
+        user: user.clone(),
+        root: delivery.event.id.clone(),
+        limits: limits.clone(),
+        audit: Vec::new(),
+    };
     hub.commit(extend).await.unwrap();
     assert_eq!(hub.lease(&user, &delivery.event.id).await.unwrap().unwrap().limits, limits);
 }
@@ -220,7 +227,7 @@ async fn a_subscription_reads_on_where_it_stood_before_the_restart() {
         hub.emit(event(name)).await.unwrap();
     }
     assert_eq!(stream.next().await.unwrap().unwrap().event_type, "a.one");
-    let cursor = stream.cursor().await.unwrap().to_string();
+    let cursor = stream.cursor().to_string();
     let hub = reopen(hub, folder.path()).await;
     assert!(stream.next().await.unwrap().is_ok(), "the page was read before");
     assert!(stream.next().await.is_none(), "the old hub was closed");

@@ -1,7 +1,8 @@
 //! A handler's view of the documents, and what is committed of it.
 
 use crate::{handle, hub, text};
-use vextir_core::Level;
+use vextir_context::Hub;
+use vextir_core::{Context, Level};
 
 #[tokio::test]
 async fn a_handler_that_writes_one_document_by_two_paths_is_settled() {
@@ -101,4 +102,85 @@ async fn changes_that_take_away_what_others_of_them_build_on_are_refused_for_goo
     let error = hub.change(&Actor::user("bob"), changes).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert_eq!(text(&ann, "/a/Notes/x").await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_handler_does_not_overwrite_another_document_than_the_one_that_it_read() {
+    use tokio::sync::Semaphore;
+    static READ: Semaphore = Semaphore::const_new(0);
+    static MOVED: Semaphore = Semaphore::const_new(0);
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/x", "first\n").await.unwrap();
+    let work = handle(&hub, "ann", |cx| {
+        Box::pin(async move {
+            let read = cx.context().read("/x").await?.unwrap();
+            READ.add_permits(1);
+            MOVED.acquire().await?.forget();
+            cx.context().write("/x", format!("{}mine\n", read.content.to_text())).await?;
+            Ok(())
+        })
+    });
+    let (told, ()) = tokio::join!(work, async {
+        READ.acquire().await.unwrap().forget();
+        ann.move_to("/x", "/away").await.unwrap();
+        ann.write("/x", "another\n").await.unwrap();
+        // It is tried again with what it reads then.
+        MOVED.add_permits(2);
+    });
+    assert_eq!(told, ["done null"]);
+    assert_eq!(text(&ann, "/x").await.unwrap(), "another\nmine\n");
+    assert_eq!(text(&ann, "/away").await.unwrap(), "first\n");
+}
+
+/// What happens to `/f/x` between a handler's read and its write of it; what the document is then.
+async fn meanwhile<F: Future<Output = ()>>(hub: &Hub, deeds: impl FnOnce(Context) -> F) -> String {
+    use tokio::sync::Semaphore;
+    static READ: Semaphore = Semaphore::const_new(0);
+    static DONE: Semaphore = Semaphore::const_new(0);
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let ann = hub.context("ann");
+    let work = handle(hub, "ann", |cx| {
+        Box::pin(async move {
+            let read = cx.context().read("/f/x").await?;
+            let read = read.map(|read| read.content.to_text().into_owned()).unwrap_or_default();
+            READ.add_permits(1);
+            DONE.acquire().await?.forget();
+            cx.context().write("/f/x", format!("{read}mine\n")).await?;
+            Ok(())
+        })
+    });
+    let (told, ()) = tokio::join!(work, async {
+        READ.acquire().await.unwrap().forget();
+        deeds(ann.clone()).await;
+        DONE.add_permits(2);
+    });
+    assert_eq!(told, ["done null"]);
+    for left in [&READ, &DONE] {
+        left.forget_permits(2);
+    }
+    text(&ann, "/f/x").await.unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_keeps_what_another_one_made_where_it_had_found_nothing() {
+    let hub = hub();
+    let made = async |ann: Context| {
+        ann.write("/f/x", "theirs\n").await.unwrap();
+    };
+    assert_eq!(meanwhile(&hub, made).await, "theirs\nmine\n");
+}
+
+#[tokio::test]
+async fn a_handler_does_not_overwrite_what_came_with_another_folder() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/f/x", "first\n").await.unwrap();
+    ann.write("/other/x", "another\n").await.unwrap();
+    let exchanged = async |ann: Context| {
+        ann.move_to("/f", "/away").await.unwrap();
+        ann.move_to("/other", "/f").await.unwrap();
+    };
+    assert_eq!(meanwhile(&hub, exchanged).await, "another\nmine\n");
 }

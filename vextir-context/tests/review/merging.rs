@@ -1,6 +1,6 @@
 //! What is kept, and what is lost, when several write.
 
-use crate::{hub, text};
+use crate::{hub, text, write};
 use serde_json::json;
 use vextir_core::context::{Change, Intent};
 use vextir_core::{Actor, ContextStore, ErrorKind, LineEdit};
@@ -176,4 +176,64 @@ async fn the_same_text_inserted_by_a_retry_with_its_base_stands_there_once() {
     ann.write("/t", "1\nnew\n2\nend\n").await.unwrap();
     ann.write("/t", "1\nnew\n2\n").based_on(1).await.unwrap();
     assert_eq!(text(&ann, "/t").await.unwrap(), "1\nnew\n2\nend\n");
+}
+
+#[tokio::test]
+async fn an_expected_version_is_that_of_the_document_which_was_read() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/x", "the one that was read").await.unwrap();
+    let seen = ann.read("/x").await.unwrap().unwrap();
+    ann.move_to("/x", "/away").await.unwrap();
+    ann.write("/x", "another document").await.unwrap();
+    let outcome = ann.write("/x", "made from the first").expect_version(seen.version).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn versions_at_a_path_never_go_back() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/x", "one").await.unwrap();
+    ann.remove("/x").await.unwrap();
+    let second = ann.write("/x", "two").await.unwrap().version.unwrap();
+    ann.move_to("/x", "/away").await.unwrap();
+    ann.restore("/x").await.unwrap();
+    let third = ann.write("/x", "three").await.unwrap().version.unwrap();
+    assert!(third > second, "{second} then {third}, of another document");
+}
+
+#[tokio::test]
+async fn a_version_of_another_document_is_no_base() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    for text in ["one", "two", "three"] {
+        ann.write("/x", text).await.unwrap();
+        ann.write("/y", text).await.unwrap();
+    }
+    ann.move_to("/x", "/away").await.unwrap();
+    ann.move_to("/y", "/x").await.unwrap();
+    let moved = ann.read("/x").await.unwrap().unwrap();
+    assert_eq!(moved.version, 4, "after what stood there before");
+    for base in [1, 3, 9] {
+        let outcome = ann.write("/x", "mine").based_on(base).await;
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict, "{base}");
+    }
+    ann.write("/x", "mine").based_on(4).expect_version(4).await.unwrap();
+    assert_eq!(text(&ann.at_version(4), "/x").await.as_deref(), Some("three"));
+    ann.remove("/x").await.unwrap();
+    ann.restore("/x").await.unwrap();
+    assert_eq!(ann.read("/x").await.unwrap().unwrap().version, 5, "nobody else was there");
+    ann.move_to("/x", "/y").await.unwrap();
+    ann.move_to("/y", "/x").await.unwrap();
+    let back = ann.write("/x", "more").based_on(5).await.unwrap();
+    assert_eq!(back.version, Some(6));
+}
+
+#[tokio::test]
+async fn each_change_about_content_is_answered_with_its_version() {
+    let hub = hub();
+    let changes = vec![write("/x", "one"), Change::new("/x", Intent::Append("two".into()))];
+    let versions = hub.change(&Actor::user("ann"), changes).await.unwrap();
+    assert!(versions.iter().all(|version| *version > 0), "{versions:?}");
 }

@@ -1,7 +1,7 @@
 //! What one user or agent can learn about, or do to, what is not for it.
 
 use crate::{handle, hub, told, write};
-use vextir_core::context::{Change, Intent};
+use vextir_core::context::{Change, Deed, Intent};
 use vextir_core::{Actor, Context, ContextStore, Error, Level, Principal};
 
 /// Errors without the name that was asked for.
@@ -152,8 +152,12 @@ async fn what_is_not_shared_any_more_leaves_no_trace() {
     bob.append("/Shared/ann/canary", " and bob").await.unwrap();
     ann.revoke("/Team/canary", "bob").await.unwrap();
     ann.write("/Team/canary", "canary again").await.unwrap();
-    let mut seen = format!("{:?}", told(&mut early).await);
-    seen += &format!("{:?}", told(&mut bob.watch_from("/", &cursor).await.unwrap()).await);
+    let mut seen = String::new();
+    for watch in [&mut early, &mut bob.watch_from("/", &cursor).await.unwrap()] {
+        // That it is gone, under the name that bob knows, and nothing after that.
+        let told: Vec<_> = told(watch).await.into_iter().map(|one| (one.path, one.what)).collect();
+        assert_eq!(told, [("/Shared/ann/canary".to_owned(), Deed::Removed)]);
+    }
     for folder in ["/", "/Shared", "/Shared/ann"] {
         seen += &format!("{:?} {:?}", bob.list(folder).await.unwrap(), bob.guides(folder).await.unwrap());
     }
@@ -161,4 +165,118 @@ async fn what_is_not_shared_any_more_leaves_no_trace() {
     assert_eq!(answers(&bob, "/Shared/ann", "canary").await, answers(&bob, "/Shared/ann", "other").await);
     assert!(bob.history("/Shared/ann/canary", 9).await.is_err());
     assert!(bob.at_version(1).read("/Shared/ann/canary").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_cursor_does_not_count_what_others_do() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    bob.write("/own", "x").await.unwrap();
+    let watch = bob.watch("/").await.unwrap();
+    let mut cursors = vec![watch.cursor(), watch.cursor(), bob.watch("/").await.unwrap().cursor()];
+    for number in 0..3 {
+        ann.write(&format!("/{number}"), "x").await.unwrap();
+        cursors.push(bob.watch("/").await.unwrap().cursor());
+    }
+    let texts: Vec<String> = cursors.iter().map(ToString::to_string).collect();
+    let parts: std::collections::BTreeSet<&str> =
+        texts.iter().flat_map(|text| [&text[..16], &text[16..32], &text[32..]]).collect();
+    assert_eq!(
+        parts.len(),
+        3 * cursors.len(),
+        "none looks like another one, whether something happened or not"
+    );
+    for cursor in &cursors {
+        assert!(told(&mut bob.watch_from("/", cursor).await.unwrap()).await.is_empty());
+    }
+}
+
+/// What is restricted where somebody cannot look, and what was moved there later, is not told as gone.
+#[tokio::test]
+async fn what_was_never_in_sight_is_not_told_as_gone() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Read).await.unwrap();
+    let mut early = vec![bob.watch("/").await.unwrap(), bob.watch("/Shared").await.unwrap()];
+    // Restricted elsewhere, and moved into sight.
+    ann.write("/Private/canary/x", "x").await.unwrap();
+    ann.restrict("/Private/canary", true).await.unwrap();
+    ann.move_to("/Private/canary", "/Team/canary").await.unwrap();
+    ann.restrict("/Team/canary", true).await.unwrap();
+    // Within what is restricted, and under a name that it got later.
+    ann.write("/Team/wages/x", "x").await.unwrap();
+    for watch in &mut early {
+        told(watch).await;
+    }
+    ann.restrict("/Team/wages", true).await.unwrap();
+    ann.write("/Team/wages/canary/x", "x").await.unwrap();
+    ann.restrict("/Team/wages/canary", true).await.unwrap();
+    ann.move_to("/Team/wages", "/Team/canary wages").await.unwrap();
+    ann.grant("/Team/canary wages", "eve", Level::Read).await.unwrap();
+    ann.revoke("/Team/canary wages", "eve").await.unwrap();
+    // Before somebody came into the group.
+    ann.write("/Staff/canary/x", "x").await.unwrap();
+    ann.grant("/Staff", Principal::Group("staff".into()), Level::Read).await.unwrap();
+    ann.restrict("/Staff/canary", true).await.unwrap();
+    hub.add_member("staff", "bob").await.unwrap();
+    for watch in &mut early {
+        let told = told(watch).await;
+        assert!(!format!("{told:?}").contains("canary"), "{told:?}");
+        assert!(told.iter().any(|one| one.path == "/Shared/ann/Team/wages" && one.what == Deed::Removed));
+    }
+}
+
+#[tokio::test]
+async fn a_version_does_not_tell_of_a_hidden_predecessor() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    ann.write("/Team/wages/all", "x").await.unwrap();
+    ann.restrict("/Team/wages", true).await.unwrap();
+    for guide in ["one", "two", "three"] {
+        ann.set_guide("/Team/wages", guide).await.unwrap();
+    }
+    ann.remove("/Team/wages").await.unwrap();
+    let written = bob.write("/Shared/ann/Team/wages", "mine").await.unwrap();
+    assert_eq!(written.version, Some(1));
+}
+
+#[tokio::test]
+async fn a_move_does_not_tell_how_deep_hidden_folders_are() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/without/x", "x").await.unwrap();
+    ann.write("/Team/with/x", "x").await.unwrap();
+    ann.write(&format!("/Team/with/hidden{}", "/d".repeat(20)), "x").await.unwrap();
+    ann.restrict("/Team/with/hidden", true).await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    let deep = "/e".repeat(15);
+    let outcome = |name: &'static str| {
+        let (bob, to) = (bob.clone(), format!("/Shared/ann/Team{deep}/{name}"));
+        async move { answer(bob.move_to(&format!("/Shared/ann/Team/{name}"), &to).await, name) }
+    };
+    assert_eq!(outcome("without").await, outcome("with").await);
+    let moved = format!("/Team{deep}/with/hidden{}", "/d".repeat(20));
+    assert_eq!(crate::text(&ann, &moved).await.as_deref(), Some("x"), "its owner reaches it all the same");
+    let deeper = format!("{}/y", moved);
+    assert!(
+        ann.write(&deeper, "y").await.is_err() && ann.move_to("/Team", &format!("{deep}/t")).await.is_err()
+    );
+}
+
+#[tokio::test]
+async fn restoring_over_a_hidden_removed_folder_brings_back_what_was_removed_before_it() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/x", "x").await.unwrap();
+    ann.grant("/Team", "bob", Level::Write).await.unwrap();
+    bob.write("/Shared/ann/Team/doc", "bob's").await.unwrap();
+    bob.remove("/Shared/ann/Team/doc").await.unwrap();
+    ann.write("/Team/doc/secret", "x").await.unwrap();
+    ann.restrict("/Team/doc", true).await.unwrap();
+    ann.remove("/Team/doc").await.unwrap();
+    let restored = bob.restore("/Shared/ann/Team/doc").await;
+    assert!(restored.is_ok(), "for bob only his own was ever there: {restored:?}");
 }

@@ -27,6 +27,8 @@ pub enum Command {
         user: Name,
         /// Its root.
         root: EventId,
+        /// What the audit must know.
+        audit: Vec<AuditRecord>,
     },
     /// Sets new limits on a causal tree and makes it active again.
     Extend {
@@ -36,6 +38,8 @@ pub enum Command {
         root: EventId,
         /// The new limits.
         limits: Limits,
+        /// What the audit must know.
+        audit: Vec<AuditRecord>,
     },
     /// Makes new deliveries, at the tail, of dead letters; each is audited.
     Redrive {

@@ -4,8 +4,8 @@ mod recent;
 mod table;
 
 use super::{
-    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus,
-    Feed, Held, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
+    Attachment, BusLimits, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, EventBus, Feed,
+    Held, Hold, KnownDriver, Logged, Page, Parked, Position, Receipt, Sequence, transact,
 };
 use crate::{
     AuditRecord, Backend, Clock, Error, ErrorKind, EventFilter, EventId, Lease, Name, Result, SystemClock,
@@ -104,6 +104,10 @@ impl EventBus for MemoryBus {
 
     fn chores(&self) -> watch::Receiver<Chores> {
         self.0.chores.subscribe()
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.table().incarnation
     }
 
     fn is_durable(&self) -> bool {
@@ -244,9 +248,5 @@ impl EventBus for MemoryBus {
                 value: Some(value.clone()),
             })
             .collect())
-    }
-
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        Ok(Cursor::new(self.table().incarnation, sequence))
     }
 }

@@ -1,13 +1,12 @@
 //! Subscriptions: a cursor over the log, woken by the bus.
 
-use super::{BusStatus, EventBus, Logged, Sequence};
+use super::{BusStatus, Cursor, EventBus, Logged, Sequence};
 use crate::{Clock, Error, ErrorKind, Event, EventFilter, EventId, Name, Result, SystemClock};
 use futures::Stream;
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,51 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How many events one read asks for.
 const PAGE: usize = 256;
-
-/// A place in one log: opaque, prints as text, outlives the process. A log that was begun anew refuses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    incarnation: u64,
-    sequence: Sequence,
-}
-
-impl Cursor {
-    /// For back ends: the place of `sequence` in the log with this incarnation.
-    #[must_use]
-    pub fn new(incarnation: u64, sequence: Sequence) -> Self {
-        Self { incarnation, sequence }
-    }
-
-    /// For back ends: its place in the log with this incarnation.
-    ///
-    /// # Errors
-    /// `Invalid`: it is of another log.
-    pub fn within(&self, incarnation: u64) -> Result<Sequence> {
-        if self.incarnation == incarnation {
-            return Ok(self.sequence);
-        }
-        Err(Error::invalid(format!("the cursor {self} is of another log; begin anew with this one")))
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}.{:x}", self.incarnation, self.sequence)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        let parse = |(incarnation, sequence): (&str, &str)| {
-            let incarnation = u64::from_str_radix(incarnation, 16).ok()?;
-            Some(Self { incarnation, sequence: u64::from_str_radix(sequence, 16).ok()? })
-        };
-        text.split_once('.').and_then(parse).ok_or_else(|| {
-            Error::invalid(format!("{text:?} is no cursor; keep what EventStream::cursor gave"))
-        })
-    }
-}
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,7 +25,8 @@ pub enum Start {
     Now,
     /// With the first event that the log still has.
     Beginning,
-    /// After an event of the log. Foreign ids are looked up among the events of the filter's user.
+    /// After an event of the log. Foreign ids are looked up among the events of the filter's user. An event that
+    /// retention has removed cannot be told from one that never was ([`ErrorKind::NotFound`]); a cursor can.
     After(EventId),
     /// Where an earlier stream stood.
     At(Cursor),
@@ -106,7 +61,7 @@ impl EventStream {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for an event that is not in the log, [`ErrorKind::Invalid`] for the cursor of
-    /// another log.
+    /// another log, [`ErrorKind::Gap`] for one beyond the end of this one.
     pub async fn open(bus: Arc<dyn EventBus>, filter: EventFilter, start: Start) -> Result<Self> {
         let status = bus.status();
         let from = match start {
@@ -125,10 +80,14 @@ impl EventStream {
                 found.ok_or_else(missing)?.sequence
             }
             Start::At(cursor) => {
-                if bus.cursor(cursor.sequence).await? != cursor {
-                    return Err(Error::invalid("the cursor is of another log; begin anew"));
+                let place = cursor.within(bus.incarnation())?;
+                // The head may be told a moment after readers see it: the log has the last word.
+                let beyond = place > status.borrow().head;
+                if beyond && bus.read(place - 1, &EventFilter::all(), 1).await?.events.is_empty() {
+                    let lost = "the log ends before the cursor: it was restored from a copy; begin anew with this one";
+                    return Err(Error::new(ErrorKind::Gap, lost));
                 }
-                cursor.sequence
+                place
             }
         };
         let filter = Arc::new(filter);
@@ -184,11 +143,9 @@ impl EventStream {
     }
 
     /// The place after the last event that this stream handed out: keep it, and start there later.
-    ///
-    /// # Errors
-    /// The back end failed.
-    pub async fn cursor(&self) -> Result<Cursor> {
-        self.bus.cursor(self.seen).await
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.bus.incarnation(), self.seen)
     }
 
     fn poll_logged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Logged>>> {

@@ -62,8 +62,8 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         Command::Settle(settlement) => write.settle(settlement)?,
         Command::Route(route) => write.route(route)?,
         Command::Release(release) => write.release(release)?,
-        Command::Cancel { user, root } => write.cancel(user, root)?,
-        Command::Extend { user, root, limits } => write.extend(user, root, limits)?,
+        Command::Cancel { user, root, audit } => write.cancel(user, root, audit)?,
+        Command::Extend { user, root, limits, audit } => write.extend(user, root, limits, audit)?,
         Command::Redrive { positions, decision, limits } => {
             write.redrive(positions, decision, limits.as_deref())?;
         }

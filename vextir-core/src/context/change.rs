@@ -16,8 +16,12 @@ pub struct Change {
     pub what: Intent,
     /// New metadata, for an intent about content.
     pub metadata: Option<Value>,
-    /// The version that it builds on: what others changed since then is kept, where the two do not touch.
+    /// The version that it builds on: what others changed since then is kept, where the two do not touch. 0: nothing
+    /// was there. A version that the document never had is refused.
     pub base: Option<Version>,
+    /// The document that it builds on ([`Document::id`](super::Document::id)); refused where another one stands now.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Refuse unless this is the current version; 0 for "not there yet".
     pub expected: Option<Version>,
     /// The agent that acts.
@@ -28,7 +32,7 @@ impl Change {
     /// An intent about a path.
     #[must_use]
     pub fn new(path: impl Into<String>, what: Intent) -> Self {
-        Self { path: path.into(), what, metadata: None, base: None, expected: None, agent: None }
+        Self { path: path.into(), what, metadata: None, base: None, of: None, expected: None, agent: None }
     }
 }
 

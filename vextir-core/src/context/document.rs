@@ -58,6 +58,9 @@ impl From<String> for Content {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
+    /// What it is called whatever its path is; empty where the store does not say.
+    #[serde(default)]
+    pub id: String,
     /// Path under the user's root.
     pub path: String,
     /// What it holds.
@@ -78,7 +81,15 @@ impl Document {
     #[must_use]
     pub fn new(path: impl Into<String>, content: Content, metadata: Value, version: Version) -> Self {
         let unset = Timestamp::UNSET;
-        Self { path: path.into(), content, metadata, version, created: unset, updated: unset }
+        Self {
+            id: String::new(),
+            path: path.into(),
+            content,
+            metadata,
+            version,
+            created: unset,
+            updated: unset,
+        }
     }
 
     /// The text with its lines numbered from 1, for a model that edits by line
@@ -257,15 +268,15 @@ pub enum Deed {
     Written,
     /// It got another place.
     Moved,
-    /// It was removed.
+    /// It was removed. A watch tells this also of what its user may not see any more.
     Removed,
     /// It came back.
     Restored,
     /// The folder's guide changed.
     Guided,
-    /// Rights changed. Only administrators of the place are told.
+    /// Rights changed. Administrators of the place are told, and a watch tells whom it concerns.
     Granted,
-    /// The folder was restricted, or opened again. Only administrators are told.
+    /// The folder was restricted, or opened again. Administrators are told, and a watch tells others of what was opened.
     Restricted,
 }
 

@@ -249,9 +249,9 @@ impl Context {
     /// Watches on from where another watch was ([`Watch::cursor`]).
     ///
     /// # Errors
-    /// `Invalid`: the path, or a cursor of another store.
+    /// `Invalid`: the path, or a cursor of another store, or of changes that were lost when a backup was restored.
     pub async fn watch_from(&self, prefix: &str, cursor: &Cursor) -> Result<Watch> {
-        let after = cursor.within(self.store()?.incarnation())?;
+        let after = self.store()?.place(cursor)?;
         self.watch_after(prefix, after)
     }
 
@@ -299,8 +299,9 @@ impl Context {
         self.grant(path, from, Level::None).await
     }
 
-    /// Cuts off what a folder inherits: only its owner, and whom it is granted to itself, see it from now on.
-    /// `false` lets it inherit again.
+    /// Cuts off what a folder inherits: only its owner, and whom it is granted to itself, see it from now on. Who does
+    /// it stays an administrator of it; by the right of a group, for as long as it is in the group. `false` lets it
+    /// inherit again.
     ///
     /// # Errors
     /// As [`Context::grant`].

@@ -3,12 +3,16 @@
 use crate::{Error, Result};
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest path, in bytes.
+/// The longest path that something is made at, in bytes, in the tree of its owner.
 pub const MAX_PATH_BYTES: usize = 1_024;
 /// The longest segment of a path, in bytes.
 pub const MAX_SEGMENT_BYTES: usize = 255;
-/// The most segments of a path.
+/// The most segments of a path that something is made at, in the tree of its owner.
 pub const MAX_DEPTH: usize = 32;
+/// What can be asked for. More than what is made: `/Shared/<owner>/<name>` stands in front of what others share, and who
+/// moves a folder without seeing all of it may bring what it does not see further down.
+const LONGEST: usize = 4_096;
+const DEEPEST: usize = 96;
 
 /// The one spelling of a path: absolute, `/` between segments and none at the end, Unicode form NFC. `/` alone is
 /// the user's root. Case matters.
@@ -26,12 +30,12 @@ pub const MAX_DEPTH: usize = 32;
 /// `Invalid`: it does not begin with `/`; a segment is empty, `.` or `..`, begins or ends with white space, or
 /// holds a control character; a segment, the path or the number of segments is too long.
 pub fn clean_path(path: &str) -> Result<String> {
-    if path.len() > MAX_PATH_BYTES {
-        return Err(refused(path, format_args!("has {} bytes, at most {MAX_PATH_BYTES}", path.len())));
+    if path.len() > LONGEST {
+        return Err(refused(path, format_args!("has {} bytes, at most {LONGEST}", path.len())));
     }
     let clean: String = if path.is_ascii() { path.to_owned() } else { path.nfc().collect() };
-    if clean.len() > MAX_PATH_BYTES {
-        return Err(refused(path, format_args!("has {} bytes, at most {MAX_PATH_BYTES}", clean.len())));
+    if clean.len() > LONGEST {
+        return Err(refused(path, format_args!("has {} bytes, at most {LONGEST}", clean.len())));
     }
     let Some(rest) = clean.strip_prefix('/') else {
         return Err(refused(path, "does not begin with /; paths start at the user's root"));
@@ -44,8 +48,8 @@ pub fn clean_path(path: &str) -> Result<String> {
         depth += 1;
         check_segment(segment).map_err(|what| refused(path, what))?;
     }
-    if depth > MAX_DEPTH {
-        return Err(refused(path, format_args!("has {depth} segments, at most {MAX_DEPTH}")));
+    if depth > DEEPEST {
+        return Err(refused(path, format_args!("has {depth} segments, at most {DEEPEST}")));
     }
     Ok(clean)
 }
@@ -98,8 +102,8 @@ mod tests {
     #[test]
     fn every_trick_is_refused_with_its_reason() {
         let long_segment = format!("/{}", "x".repeat(256));
-        let deep = "/a".repeat(MAX_DEPTH + 1);
-        let long = format!("/{}", "abc/".repeat(300));
+        let deep = "/a".repeat(DEEPEST + 1);
+        let long = format!("/{}", "abc/".repeat(1_200));
         let tricks = [
             ("", "begin with /"),
             ("notes", "begin with /"),
@@ -114,8 +118,8 @@ mod tests {
             ("/ a", "white space"),
             ("/a/b\u{a0}", "white space"),
             (&long_segment, "255 bytes"),
-            (&deep, "33 segments"),
-            (&long, "1201 bytes"),
+            (&deep, "97 segments"),
+            (&long, "4801 bytes"),
         ];
         for (path, reason) in tricks {
             let error = clean_path(path).unwrap_err().to_string();

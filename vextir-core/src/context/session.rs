@@ -114,9 +114,15 @@ impl Session {
         }
         if change.base.is_none() && change.what.is_content() && !matches!(change.what, Intent::Guide(_)) {
             let changes: Vec<&Change> = state.seen_by(actor).collect();
-            change.base = way_back(&change.path, &changes).origin.and_then(|origin| {
-                state.pinned.get(&(actor.agent.clone(), origin))?.as_ref().map(|document| document.version)
-            });
+            let origin = way_back(&change.path, &changes).origin;
+            match origin.and_then(|origin| state.pinned.get(&(actor.agent.clone(), origin))) {
+                Some(Some(read)) => {
+                    change.base = Some(read.version);
+                    change.of = Some(read.id.clone()).filter(|id| !id.is_empty());
+                }
+                Some(None) if matches!(change.what, Intent::Write(_)) => change.base = Some(0),
+                _ => {}
+            }
         }
         state.changes.push(change);
         Ok(())

@@ -99,10 +99,11 @@ impl Watch {
         }
     }
 
-    /// Where to go on later: after the last change that [`Watch::next`] gave.
+    /// Where to go on later: after the last change that [`Watch::next`] gave. What a cursor looks like says nothing,
+    /// and no two look alike.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
-        Cursor::new(self.store.incarnation(), self.seen)
+        self.store.cursor(self.seen)
     }
 }
 

@@ -41,8 +41,9 @@ impl Writing {
         self
     }
 
-    /// Says which version the new content was made from: what others changed since then is kept where the two do
-    /// not touch. In a handler, that is the version that it read.
+    /// Says which version the new content was made from (0: nothing was there): what others changed since then is
+    /// kept where the two do not touch. In a handler, that is the version that it read. Refused with
+    /// [`Conflict`](crate::ErrorKind::Conflict) if that version was another document's, or is not kept any more.
     pub fn based_on(mut self, version: Version) -> Self {
         self.change.base = Some(version);
         self

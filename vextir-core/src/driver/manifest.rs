@@ -237,7 +237,7 @@ impl Manifest {
         self.with(|manifest| manifest.resource_requirements.timeout = Some(timeout))
     }
 
-    /// Sets how much memory a call may need, in bytes.
+    /// Sets how much memory a call may need, in bytes; see [`ProcessorBuilder::memory`](crate::ProcessorBuilder::memory).
     #[must_use]
     pub fn with_memory(self, bytes: u64) -> Self {
         self.with(|manifest| manifest.resource_requirements.memory = Some(bytes))
@@ -280,6 +280,7 @@ impl Manifest {
         let place = |error: Error| error.context(format!("driver {:?}", self.id));
         crate::name::check_type(&self.id)
             .map_err(|error| place(Error::invalid(error.message().replacen("event type", "id", 1))))?;
+        crate::notice::refuse_kernels_name(&self.id).map_err(place)?;
         let mut patterns: Vec<Pattern> = Vec::with_capacity(self.capabilities.len());
         for capability in &self.capabilities {
             let pattern = Pattern::new(capability.pattern.clone()).map_err(place)?;
@@ -297,7 +298,8 @@ impl Manifest {
     }
 }
 
-/// What a driver needs. In the process, memory is a hint for admission; time is enforced.
+/// What a driver needs. In the process, memory is a hint for admission ([`ProcessorBuilder::memory`](crate::ProcessorBuilder::memory));
+/// time is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResourceRequirements {

@@ -57,7 +57,8 @@ impl Emitter {
     /// Emits one event; waits while the backlog is full.
     ///
     /// # Errors
-    /// A refusal of the accept or authorize step, or a failure of the bus.
+    /// A refusal of the accept or authorize step, or a failure of the bus. `Busy`: the backlog is full, and the
+    /// processor starts and waits for this driver's [`start`](crate::Driver::start).
     pub async fn emit<E: IntoEvent>(&self, event: E) -> Result<EventId> {
         Ok(self.emit_all(vec![event.into_event()?], Vec::new()).await?.remove(0))
     }

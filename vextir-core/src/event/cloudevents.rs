@@ -1,7 +1,8 @@
 //! CloudEvents 1.0, structured JSON, in and out.
 //!
 //! What the specification of CloudEvents has no attribute for travels as extension attributes; extensions
-//! of others are kept in `metadata` under `ce-<name>`, and go out again under their own name.
+//! of others are kept in `metadata` under `ce-<name>`, and go out again under their own name. So is the type of a
+//! payload that is not plain JSON.
 
 use super::{Category, Data, Event, EventId, Priority};
 use crate::{Error, Result};
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 const FOREIGN: &str = "ce-";
 /// Binary payloads stay in base64, as a JSON string, with this note.
 const BASE64: &str = "ce-data_base64";
+/// What a payload is that nothing is said of. Another type is kept, and goes out again.
+const JSON: &str = "application/json";
 
 impl Event {
     /// The event as structured CloudEvents 1.0 JSON.
@@ -58,33 +61,35 @@ impl Event {
             Priority::Low => drop(put("priority", "low".into())),
             Priority::Normal => {}
         }
-        let own = self.own_notes(&mut put);
+        let is_base64 = self.metadata.get(BASE64).is_some_and(|note| note == "true") && is_base64(&self.data);
+        let own = self.own_notes(is_base64, &mut put);
         if !own.is_empty() {
             put("metadata", serde_json::to_string(&own).unwrap_or_default());
         }
         if self.depth > 0 {
             attributes.insert("depth".into(), self.depth.into());
         }
+        if !is_base64 {
+            attributes.entry("datacontenttype").or_insert_with(|| JSON.into());
+        }
         let mut text = serde_json::to_string(&attributes).unwrap_or_default();
         // The payload is put in as it stands: parsing it could change numbers.
         text.pop();
-        if self.metadata.contains_key(BASE64) {
-            text.push_str(",\"data_base64\":");
-        } else {
-            text.push_str(",\"datacontenttype\":\"application/json\",\"data\":");
-        }
+        text.push_str(if is_base64 { ",\"data_base64\":" } else { ",\"data\":" });
         text.push_str(self.data.as_json());
         text.push('}');
         Ok(text)
     }
 
     /// Puts out the foreign attributes, and returns the notes that are ours.
-    fn own_notes<R>(&self, put: &mut impl FnMut(&str, String) -> R) -> BTreeMap<&str, &str> {
+    fn own_notes<R>(&self, is_base64: bool, put: &mut impl FnMut(&str, String) -> R) -> BTreeMap<&str, &str> {
         let mut own = BTreeMap::new();
         for (key, value) in &self.metadata {
             match key.strip_prefix(FOREIGN) {
-                _ if key == BASE64 => {}
-                Some(name) if is_attribute(name) => drop(put(name, value.clone())),
+                _ if key == BASE64 && is_base64 => {}
+                Some(name) if is_attribute(name) && !is_implied(name, value, is_base64) => {
+                    drop(put(name, value.clone()))
+                }
                 _ => drop(own.insert(key.as_str(), value.as_str())),
             }
         }
@@ -94,7 +99,8 @@ impl Event {
     /// Reads structured CloudEvents 1.0 JSON.
     ///
     /// # Errors
-    /// Not JSON, another `specversion`, a required attribute missing, or an attribute that does not fit.
+    /// Not JSON, another `specversion`, a required attribute missing, an attribute that does not fit, or two
+    /// payloads.
     pub fn from_cloudevent(text: &str) -> Result<Self> {
         let read = from_json(text).map(|rest| Attributes { rest });
         read.and_then(Attributes::into_event).map_err(|error| error.context("CloudEvent"))
@@ -122,9 +128,22 @@ fn is_attribute(name: &str) -> bool {
         "data",
     ];
     !name.is_empty()
-        && name != "datacontenttype"
         && !OURS.contains(&name)
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// What is said of a JSON payload in any case is not kept.
+fn is_implied(name: &str, value: &str, is_base64: bool) -> bool {
+    name == "datacontenttype" && value == JSON && !is_base64
+}
+
+/// Padded, and with the letters of RFC 4648: what every reader takes.
+fn is_base64(data: &Data) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    data.value().as_str().is_some_and(|text| {
+        let letters = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+        text.len().is_multiple_of(4) && letters.bytes().all(is_letter)
+    })
 }
 
 /// The members of the JSON object, unparsed.
@@ -139,6 +158,15 @@ impl Attributes {
         from_json(raw.get()).map_err(|error| error.context(name.to_owned()))
     }
 
+    fn binary(&mut self) -> Result<Option<Data>> {
+        let Some(raw) = self.rest.remove("data_base64").filter(|raw| raw.get() != "null") else {
+            return Ok(None);
+        };
+        let data = Data::from_json(Box::<str>::from(raw))?;
+        let wrong = || Error::invalid("data_base64: expected a string of padded base64");
+        is_base64(&data).then_some(Some(data)).ok_or_else(wrong)
+    }
+
     fn into_event(mut self) -> Result<Event> {
         let specversion = self.required("specversion")?;
         if specversion != "1.0" {
@@ -148,11 +176,18 @@ impl Attributes {
         let mut event = Event::new(self.required("type")?).with_source(self.required("source")?);
         let envelope = event.edit();
         envelope.id = id.parse()?;
-        if let Some(data) = self.rest.remove("data") {
-            envelope.data = Data::from_json(Box::<str>::from(data))?;
-        } else if let Some(data) = self.rest.remove("data_base64") {
-            envelope.data = Data::from_json(Box::<str>::from(data))?;
+        let binary = self.binary()?;
+        let is_base64 = binary.is_some();
+        if is_base64 {
             envelope.metadata.insert(BASE64.into(), "true".into());
+        }
+        match (self.rest.remove("data"), binary) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("data and data_base64 are both there: send one of them"));
+            }
+            (Some(data), None) => envelope.data = Data::from_json(Box::<str>::from(data))?,
+            (None, Some(data)) => envelope.data = data,
+            (None, None) => {}
         }
         for (name, raw) in self.rest {
             let value: Value = serde_json::from_str(raw.get())
@@ -167,6 +202,9 @@ impl Attributes {
                     )));
                 }
             };
+            if is_implied(&name, &text, is_base64) {
+                continue;
+            }
             set(&mut event, &name, text).map_err(|error| error.context(name))?;
         }
         Ok(event)
@@ -192,7 +230,6 @@ fn set(event: &mut Event, name: &str, text: String) -> Result<()> {
             let notes: BTreeMap<String, String> = from_json(&text)?;
             envelope.metadata.extend(notes);
         }
-        "datacontenttype" if text.ends_with("json") || text.starts_with("application/json") => {}
         _ => {
             envelope.metadata.insert(format!("{FOREIGN}{name}"), text);
         }

@@ -7,6 +7,11 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
+/// The largest payload when nobody says otherwise, in bytes of JSON text.
+pub(crate) const MAX_EVENT_BYTES: usize = 1024 * 1024;
+/// How deeply an emitted payload may be nested: as deep as serde_json parses.
+pub(crate) const MAX_JSON_DEPTH: usize = 128;
+
 /// JSON text, shared between all who hold the event.
 ///
 /// ```
@@ -30,7 +35,7 @@ impl Data {
         Ok(Self(raw.into()))
     }
 
-    /// Takes JSON text; checks that it is JSON (at most 128 levels deep).
+    /// Takes JSON text; checks that it is JSON. What is nested deeper than 128 levels is refused where it is emitted.
     ///
     /// # Errors
     /// The text is not JSON; the message has line and column.
@@ -67,6 +72,27 @@ impl Data {
             let place = if path == "." { "data".to_owned() } else { format!("data.{path}") };
             Error::invalid(format!("{place}: {}", error.inner()))
         })
+    }
+
+    /// Whether it is nested less deeply than everybody can parse it.
+    pub(crate) fn is_shallow(&self) -> bool {
+        let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+        for byte in self.as_json().bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => {
+                    depth += 1;
+                    if depth > MAX_JSON_DEPTH {
+                        return false;
+                    }
+                }
+                b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        true
     }
 
     /// Size of the JSON text, in bytes.

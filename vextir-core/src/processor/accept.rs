@@ -1,14 +1,11 @@
 //! Step 1, accept: is the event well formed, and does its payload fit who handles it?
 
 use super::Kernel;
-use super::emit::KERNEL;
 use super::route::Targets;
 use crate::bus::Delivery;
+use crate::notice::refuse_kernels_name;
 use crate::{Error, Event, EventId, Name, Origin, Result};
 use std::panic::AssertUnwindSafe;
-
-/// How deeply the payload of a raw event may be nested.
-const MAX_JSON_DEPTH: usize = 128;
 
 /// Where an output comes from.
 #[derive(Debug, Clone, Copy)]
@@ -107,16 +104,21 @@ impl Kernel {
         Ok(Accepted { event, minted })
     }
 
-    /// A tenant cannot pass for a driver or for the kernel.
+    /// Nobody passes for the kernel, no tenant for a driver, and no watcher for another one.
     fn check_source(&self, event: &Event, origin: &Origin) -> Result<()> {
-        let claims = |source: &Name| *source == KERNEL || self.routes().driver(source).is_some();
-        match origin {
-            Origin::User(_) if claims(&event.source) => Err(Error::invalid(format!(
+        refuse_kernels_name(&event.source)?;
+        let own = match origin {
+            Origin::Operator => return Ok(()),
+            Origin::User(_) => None,
+            Origin::Handler { driver, .. } | Origin::Watcher { driver, .. } => Some(driver),
+        };
+        if own != Some(&event.source) && self.routes().driver(&event.source).is_some() {
+            return Err(Error::invalid(format!(
                 "source {:?} is a driver's name; leave it out, or say another",
                 event.source
-            ))),
-            _ => Ok(()),
+            )));
         }
+        Ok(())
     }
 
     /// Names, sizes, nesting, and, for raw events, the payload against each handler of exactly this type.
@@ -125,7 +127,7 @@ impl Kernel {
         if typed {
             return Ok(());
         }
-        check_depth(event)?;
+        event.check_depth()?;
         let targets = self.targets(&event.event_type);
         check_payload(event, &targets)
     }
@@ -138,30 +140,6 @@ pub(super) fn check_payload(event: &Event, targets: &Targets) -> Result<()> {
         std::panic::catch_unwind(AssertUnwindSafe(|| target.driver.driver.check(event)))
             .unwrap_or_else(|_| Err(Error::invalid("checking the payload panicked")))
             .map_err(place)?;
-    }
-    Ok(())
-}
-
-/// Counts brackets outside of strings; the text is known to be JSON.
-fn check_depth(event: &Event) -> Result<()> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in event.data.as_json().bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > MAX_JSON_DEPTH {
-                    return Err(Error::invalid(format!(
-                        "{}: data is nested more than {MAX_JSON_DEPTH} levels deep",
-                        event.event_type
-                    )));
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
     }
     Ok(())
 }

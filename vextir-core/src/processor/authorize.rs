@@ -3,7 +3,9 @@
 use super::Kernel;
 use super::handle::poll_once;
 use super::route::{RouteTarget, Targets};
-use crate::{AuthorizeRequest, Decision, Error, ErrorKind, Event, Name, Origin, Result, Target, Verdict};
+use crate::{
+    AuthorizeRequest, Decision, Error, ErrorKind, Event, Limits, Name, Origin, Result, Target, Verdict,
+};
 use futures::FutureExt;
 use serde_json::Value;
 use std::future::Future;
@@ -95,6 +97,31 @@ impl Kernel {
             }
         }
         false
+    }
+
+    /// A user's own limits may be lower than the processor's. Where they are higher, a policy has to grant them.
+    pub(super) async fn authorize_limits(
+        &self,
+        event: &Event,
+        origin: &Origin,
+        asked: Option<&Limits>,
+    ) -> Option<Decision> {
+        let (asked, _) = asked.zip(origin.user())?;
+        let usual = self.limits.as_deref().cloned().unwrap_or_default();
+        let beyond = asked.beyond(&usual)?;
+        let request = AuthorizeRequest { event, origin, targets: &[], now: self.clock.now() };
+        for authorizer in &self.authorizers {
+            match self.ask(authorizer.grants_limits(&request, asked)).await {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(failed) => tracing::error!(failed, event = %event.id, "that is no grant"),
+            }
+        }
+        let reason = format!(
+            "asks for more {} than the {} that a tree of events may use; ask for less, or let a policy grant it",
+            beyond.unit, beyond.limit
+        );
+        Some(Decision::new(Name::literal("limits"), reason))
     }
 
     /// One question to one policy; an error, a panic and a missing answer are failures.

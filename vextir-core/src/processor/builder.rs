@@ -1,29 +1,32 @@
 //! Building and starting a processor.
 
+use super::held::ended;
 use super::recover::{Quarantine, lock};
-use super::registry::{Registered, with_driver};
+use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
 use super::route::RouteTable;
+use super::shutdown::GRACE;
 use super::{Alive, Cancellation, Kernel, Processor, RetryPolicy};
-use crate::bus::EventBus;
-use crate::event::IdSource;
+use crate::bus::{Attachment, EventBus};
+use crate::event::{IdSource, MAX_EVENT_BYTES};
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is done about an event that no driver handles. It is stored in each case.
+/// What is done about an event that no driver handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
-    /// Counted ([`Processor::orphans`]), and logged once for each type.
+    /// Stored, counted ([`Processor::orphans`]), and logged once for each type.
     #[default]
     Report,
-    /// Refused to their emitter. Events of the category `output` are no orphans.
+    /// Refused to its emitter, and not stored; counted all the same. Events of the category `output` are no orphans,
+    /// and what handlers emit is stored.
     Refuse,
 }
 
@@ -41,7 +44,7 @@ pub struct ProcessorBuilder {
     retry: RetryPolicy,
     orphans: Orphans,
     max_event_bytes: usize,
-    queue_capacity: usize,
+    room: Room,
     paused: bool,
     seed: Option<u64>,
 }
@@ -59,8 +62,8 @@ impl ProcessorBuilder {
             limits: None,
             retry: RetryPolicy::default(),
             orphans: Orphans::default(),
-            max_event_bytes: 1024 * 1024,
-            queue_capacity: 10_000,
+            max_event_bytes: MAX_EVENT_BYTES,
+            room: Room { queue: 10_000, memory: None },
             paused: false,
             seed: None,
         }
@@ -105,7 +108,8 @@ impl ProcessorBuilder {
         self
     }
 
-    /// What each causal tree may use, unless its root says otherwise.
+    /// What each causal tree may use, unless its root says otherwise. Without it, what the bus says
+    /// ([`BusLimits`](crate::BusLimits)); a user's event may then ask for as much as [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
         self
@@ -131,7 +135,16 @@ impl ProcessorBuilder {
 
     /// How many deliveries of one driver wait in memory; more wait in the log's tables. 10,000 by default.
     pub fn queue_capacity(mut self, deliveries: usize) -> Self {
-        self.queue_capacity = deliveries.max(1);
+        self.room.queue = deliveries.max(1);
+        self
+    }
+
+    /// How much memory the calls of one driver may need at a time, in bytes. A driver whose manifest says how much
+    /// a call needs ([`Manifest::with_memory`](crate::Manifest::with_memory)) then runs no more calls than fit;
+    /// one of which a single call does not fit is refused. No limit by default. The kernel takes the driver's word
+    /// for it: nothing in the process enforces it.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.room.memory = Some(bytes);
         self
     }
 
@@ -157,7 +170,7 @@ impl ProcessorBuilder {
     pub async fn start(self) -> Result<Processor> {
         let mut drivers = Vec::new();
         for (driver, provenance) in self.drivers {
-            let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+            let new = Arc::new(Registered::new(driver, provenance, self.room)?);
             drivers = with_driver(&drivers, new)?;
         }
         let kernel = Arc::new(Kernel {
@@ -172,7 +185,7 @@ impl ProcessorBuilder {
             retry: self.retry,
             orphan_policy: self.orphans,
             max_event_bytes: self.max_event_bytes,
-            queue_capacity: self.queue_capacity,
+            room: self.room,
             routes: RwLock::new(Arc::new(RouteTable::new(drivers.clone()))),
             registering: tokio::sync::Mutex::default(),
             known: Mutex::default(),
@@ -181,21 +194,27 @@ impl ProcessorBuilder {
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+            freed: Notify::new(),
             paused: AtomicBool::new(self.paused),
             quarantine: Quarantine::default(),
             closing: AtomicBool::new(false),
             stop: CancellationToken::new(),
+            left: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         });
-        let attachment = kernel.bus.attach().await?;
+        let (alive, attachment) = kernel.clone().attach().await?;
         if let Err(error) = kernel.clone().begin(&drivers, &attachment).await {
-            // Nothing has run: the next start finds an orderly stop.
             kernel.halt();
-            kernel.stop_drivers(std::time::Duration::from_secs(1)).await;
-            kernel.bus.detach().await?;
+            kernel.stop_drivers(&drivers, GRACE).await;
+            // Nothing has run: the next start finds what this one found.
+            if !attachment.unclean
+                && let Err(failed) = kernel.detach().await
+            {
+                tracing::error!(error = %failed, "the bus was not left in order");
+            }
             return Err(error);
         }
-        Ok(Processor { _alive: Arc::new(Alive(kernel.clone())), kernel })
+        Ok(Processor { kernel, _alive: Arc::new(alive) })
     }
 }
 
@@ -206,19 +225,25 @@ impl fmt::Debug for ProcessorBuilder {
 }
 
 impl Kernel {
-    async fn begin(
-        self: Arc<Self>,
-        drivers: &[Arc<Registered>],
-        attachment: &crate::bus::Attachment,
-    ) -> Result<()> {
+    /// In a task of its own: if nobody waits for the place any more, it is given up.
+    async fn attach(self: Arc<Self>) -> Result<(Alive, Attachment)> {
+        let attach = async move {
+            let attachment = self.bus.attach().await?;
+            Ok((Alive(self), attachment))
+        };
+        ended(tokio::spawn(attach)).await
+    }
+
+    async fn begin(self: Arc<Self>, drivers: &[Arc<Registered>], attachment: &Attachment) -> Result<()> {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
         self.recover(drivers, attachment).await?;
         for driver in drivers {
             self.introduce(driver).await?;
-            self.start_driver(driver).await?;
+            self.start_driver(driver, false).await?;
         }
-        self.run_loops();
         self.catch_up(drivers).await?;
+        // Nothing fails and nothing is waited for any more.
+        self.run_loops();
         self.begin_work();
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Who has to stop: cancelled causal trees, and everybody when the processor has no time left.
 
 use crate::{Event, EventId, Name};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -9,23 +9,35 @@ use tokio::sync::Notify;
 /// How many cancelled roots are remembered for the handlers that still run.
 const REMEMBERED: usize = 10_000;
 
+/// The latest cancelled trees.
+#[derive(Debug, Default)]
+struct Trees {
+    known: HashSet<(Name, EventId)>,
+    in_order: VecDeque<(Name, EventId)>,
+}
+
 /// Shared by all running handlers; costs nothing while nobody is cancelled.
 #[derive(Debug, Default)]
 pub(crate) struct Cancellation {
     all: AtomicBool,
     count: AtomicUsize,
-    trees: Mutex<VecDeque<(Name, EventId)>>,
+    trees: Mutex<Trees>,
     wake: Notify,
 }
 
 impl Cancellation {
     pub(crate) fn cancel(&self, user: &Name, root: &EventId) {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-        if trees.len() == REMEMBERED {
-            trees.pop_front();
+        let tree = (user.clone(), root.clone());
+        if trees.known.insert(tree.clone()) {
+            trees.in_order.push_back(tree);
         }
-        trees.push_back((user.clone(), root.clone()));
-        self.count.store(trees.len(), Ordering::Release);
+        if trees.in_order.len() > REMEMBERED
+            && let Some(oldest) = trees.in_order.pop_front()
+        {
+            trees.known.remove(&oldest);
+        }
+        self.count.store(trees.known.len(), Ordering::Release);
         drop(trees);
         self.wake.notify_waiters();
     }
@@ -42,12 +54,7 @@ impl Cancellation {
     /// Whether the event's own tree was cancelled.
     pub(crate) fn is_tree_cancelled(&self, event: &Event) -> bool {
         self.count.load(Ordering::Acquire) > 0
-            && self
-                .trees
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .any(|(user, root)| event.is_of_tree(user, root))
+            && self.trees.lock().unwrap_or_else(PoisonError::into_inner).known.contains(&event.tree())
     }
 
     pub(crate) async fn cancelled(&self, event: &Event) {

@@ -1,10 +1,12 @@
-//! What waits beside the deliveries: events that nobody has routed yet, and delayed ones that fall due.
+//! What waits beside the deliveries: events that nobody has routed yet, delayed ones that fall due, and held ones
+//! that an act set free without letting them go on.
 
 use super::Kernel;
 use super::accept::check_payload;
 use super::authorize::{Ruling, audit_of, without_doubtful};
-use super::emit::is_kernels_own;
-use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
+use super::route::Targets;
+use crate::bus::{Command, Entry, Hold, Logged, Parked, Release, Route};
+use crate::notice::is_kernels_own;
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Kernel {
     pub(super) async fn run_chores(self: Arc<Self>) {
         let mut chores = self.bus.chores();
+        // An earlier process may have died in the midst of it.
+        let mut freed = true;
         loop {
             let seen = *chores.borrow_and_update();
             let work = async {
@@ -25,13 +29,17 @@ impl Kernel {
                 if seen.next_due.is_some_and(|due| due <= self.clock.now()) {
                     self.release_due().await?;
                 }
+                if freed {
+                    self.release_freed().await?;
+                }
                 Ok::<(), Error>(())
             };
             if let Err(error) = work.await {
-                tracing::error!(%error, "routing what waits failed; trying again in a second");
+                tracing::error!(%error, "what waits does not go on; trying again in a second");
                 self.clock.sleep(Duration::from_secs(1)).await;
                 continue;
             }
+            freed = false;
             let next_due = chores.borrow().next_due;
             let sleep = async {
                 match next_due {
@@ -39,18 +47,22 @@ impl Kernel {
                     None => std::future::pending().await,
                 }
             };
-            let mut news = self.bus.chores();
+            // Whatever changed since `seen` was read counts, also what is as it was again by now.
             tokio::select! {
-                changed = changed_from(&mut news, seen) => if changed.is_err() { return },
+                changed = chores.changed() => if changed.is_err() { return },
                 () = sleep => {}
+                () = self.freed.notified() => freed = true,
             }
         }
     }
 
     async fn route_unrouted(self: &Arc<Self>) -> Result<()> {
         loop {
+            // Until none is there: one that came in the commit that routed another one changes no count.
             let page = self.bus.unrouted(BATCH).await?;
-            let last = page.len() < BATCH;
+            if page.is_empty() {
+                return Ok(());
+            }
             for logged in page {
                 // Kept until the commit: a driver that is being registered waits for what was routed without it.
                 let _routes = self.routes();
@@ -60,9 +72,6 @@ impl Kernel {
                     _ => {}
                 }
             }
-            if last {
-                return Ok(());
-            }
         }
     }
 
@@ -71,7 +80,7 @@ impl Kernel {
     async fn route_logged(&self, logged: Logged) -> Route {
         let Logged { sequence, event, .. } = logged;
         let targets = self.targets(&event.event_type);
-        let fits = event.check(self.max_event_bytes).and_then(|()| check_payload(&event, &targets));
+        let fits = self.check_logged(&event, &targets);
         let Ruling { verdict, targets } = match fits {
             // What the kernel says of itself is no matter of policy.
             Ok(()) if is_kernels_own(&event) => {
@@ -84,14 +93,17 @@ impl Kernel {
             }
         };
         let audit = audit_of(&event, &verdict).into_iter().collect();
-        let place = match &verdict {
-            Verdict::Deny(decision) => {
-                tracing::warn!(event = %event.id, %decision, "an event of the log was not delivered");
-                Place::Routed(Vec::new())
-            }
-            _ => self.route(&event, &verdict, &targets),
-        };
+        if let Verdict::Deny(decision) = &verdict {
+            tracing::warn!(event = %event.id, %decision, "an event of the log was not delivered");
+        }
+        let place = self.route(&event, &verdict, &targets);
         Route { sequence, event, place, audit, limits: self.limits.clone(), waiting: true, checkpoint: None }
+    }
+
+    fn check_logged(&self, event: &Event, targets: &Targets) -> Result<()> {
+        event.check(self.max_event_bytes)?;
+        event.check_depth()?;
+        check_payload(event, targets)
     }
 
     async fn release_due(self: &Arc<Self>) -> Result<()> {
@@ -151,11 +163,4 @@ fn origin_of(event: &Event) -> Origin {
         Some(_) => Origin::Handler { driver: event.source.clone(), user: event.user_id.clone() },
         None => Origin::User(event.user_id.clone()),
     }
-}
-
-async fn changed_from(
-    news: &mut tokio::sync::watch::Receiver<crate::bus::Chores>,
-    seen: crate::bus::Chores,
-) -> std::result::Result<(), tokio::sync::watch::error::RecvError> {
-    news.wait_for(|chores| *chores != seen).await.map(drop)
 }

@@ -164,8 +164,16 @@ impl Kernel {
             let Some(after) = driver.lane().wants_to_read() else { continue };
             let page = self.bus.pending(after, BATCH).await?;
             self.fill(driver, after, &page);
-            self.pump(driver);
         }
         Ok(())
+    }
+
+    /// The same for one queue while others work: what fails is tried again.
+    pub(super) async fn read_on(self: &Arc<Self>, driver: &Arc<Registered>) {
+        let after = driver.lane().wants_to_read();
+        match after {
+            Some(after) => self.clone().refill(driver.clone(), after).await,
+            None => self.pump(driver),
+        }
     }
 }

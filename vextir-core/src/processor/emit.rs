@@ -1,17 +1,17 @@
 //! The way in: accept, authorize, route, and one commit for it all.
 
 use super::authorize::{Ruling, audit_of, refuse_denied};
+use super::route::RouteTable;
 use super::{Kernel, Orphans, Processor, closed, meters};
-use crate::bus::{
-    Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, commit_when_there_is_room,
-};
+use crate::bus::{Append, Appended, Checkpoint, Command, Entry, Hold, Place, Receipt, room};
+use crate::notice::is_kernels_own;
 use crate::{
     AuditRecord, Category, Error, ErrorKind, Event, EventId, IntoEvent, Limits, Name, Origin, Result,
     Verdict, driver::Inlet,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 
 /// How many types of orphans are told apart.
@@ -39,7 +39,9 @@ impl EmitOptions {
         self
     }
 
-    /// What the event and all that it causes may use.
+    /// What the event and all that it causes may use, instead of what the processor allows
+    /// ([`ProcessorBuilder::limits`](crate::ProcessorBuilder::limits)). A user who asks for more needs a policy's
+    /// grant ([`Authorizer::grants_limits`](crate::Authorizer::grants_limits)).
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(Box::new(limits));
@@ -60,6 +62,12 @@ pub(super) struct Emission {
 impl Emission {
     pub(super) fn of<E: IntoEvent>(event: E, options: EmitOptions) -> Result<Self> {
         Ok(Self { event: event.into_event()?, typed: E::TYPED, minted: false, options })
+    }
+
+    /// What was admitted already, once more.
+    fn again(entry: &Entry, typed: bool) -> Self {
+        let options = EmitOptions { key: entry.key.clone(), limits: entry.limits.clone() };
+        Self { event: entry.event.clone(), typed, minted: entry.minted, options }
     }
 }
 
@@ -98,48 +106,87 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
+        let typed = emissions.iter().all(|emission| emission.typed);
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
         let routes = self.routes();
-        let count = emissions.len();
-        let mut entries = Vec::with_capacity(count);
+        let append = self.admit_all(&routes, &origin, emissions, checkpoints).await?;
+        let (append, receipt) = match self.bus.commit(Command::Append(append.clone())).await {
+            Err(error) if wait && error.kind() == ErrorKind::Busy => {
+                Box::pin(self.append_when_there_is_room(routes, &origin, append, typed)).await?
+            }
+            answer => (append, answer?),
+        };
+        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
+            self.announce(settlement, &receipt);
+        }
+        meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
+        Ok(receipt)
+    }
+
+    /// Waits for room, unless the processor stops meanwhile. What was routed by a list of drivers that is not
+    /// the present one any more is accepted, authorized and routed anew.
+    async fn append_when_there_is_room(
+        self: &Arc<Self>,
+        mut routes: Arc<RouteTable>,
+        origin: &Origin,
+        mut append: Arc<Append>,
+        typed: bool,
+    ) -> Result<(Arc<Append>, Receipt)> {
+        let mut status = self.bus.status();
+        loop {
+            match self.bus.commit(Command::Append(append.clone())).await {
+                Err(error) if error.kind() == ErrorKind::Busy => {}
+                answer => return Ok((append, answer?)),
+            }
+            // Not kept while it waits: the driver that makes room may be the one that waits for the table.
+            let before = Arc::downgrade(&routes);
+            drop(routes);
+            self.stop.run_until_cancelled(room(&mut status)).await.ok_or_else(closed)??;
+            routes = self.routes();
+            if before.as_ptr() != Arc::as_ptr(&routes) {
+                let emissions = append.entries.iter().map(|entry| Emission::again(entry, typed)).collect();
+                append = self.admit_all(&routes, origin, emissions, append.checkpoints.clone()).await?;
+            }
+        }
+    }
+
+    /// Accept, authorize, route for what is emitted in one commit, and the eager handlers.
+    async fn admit_all(
+        self: &Arc<Self>,
+        routes: &RouteTable,
+        origin: &Origin,
+        emissions: Vec<Emission>,
+        checkpoints: Vec<Checkpoint>,
+    ) -> Result<Arc<Append>> {
+        let mut entries = Vec::with_capacity(emissions.len());
         let mut audit = Vec::new();
         for emission in emissions {
-            let (entry, record) = self.admit(&origin, emission).await?;
+            let (entry, record) = self.admit(routes, origin, emission).await?;
             entries.push(entry);
             audit.extend(record);
         }
         if routes.has_eager() {
             Box::pin(self.run_eager(&mut entries)).await;
         }
-        let append = Arc::new(Append { entries, checkpoints, audit });
-        let receipt = self.commit_append(&append, wait).await?;
-        drop(routes);
-        for settlement in append.entries.iter().flat_map(|entry| &entry.eager) {
-            self.announce(settlement, &receipt);
-        }
-        meters::accepted(count);
-        Ok(receipt)
-    }
-
-    /// Commits; waits for room if `wait`, and if the processor does not stop meanwhile.
-    async fn commit_append(&self, append: &Arc<Append>, wait: bool) -> Result<Receipt> {
-        match self.bus.commit(Command::Append(append.clone())).await {
-            Err(error) if wait && error.kind() == ErrorKind::Busy => {
-                let commit = commit_when_there_is_room(&*self.bus, Command::Append(append.clone()));
-                Box::pin(self.stop.run_until_cancelled(commit)).await.ok_or_else(closed)?
-            }
-            answer => answer,
-        }
+        Ok(Arc::new(Append { entries, checkpoints, audit }))
     }
 
     /// Accept, authorize, route for one event from outside.
-    async fn admit(&self, origin: &Origin, emission: Emission) -> Result<(Entry, Option<AuditRecord>)> {
+    async fn admit(
+        &self,
+        routes: &RouteTable,
+        origin: &Origin,
+        emission: Emission,
+    ) -> Result<(Entry, Option<AuditRecord>)> {
         let Emission { event, typed, minted, options } = emission;
         let accepted = self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?;
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
-        let targets = self.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let targets = routes.targets(&event.event_type);
+        let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+            verdict = Verdict::Deny(decision);
+        }
         let record = audit_of(&event, &verdict);
         if let Err(denied) = refuse_denied(&event, &verdict) {
             meters::refused("authorize");
@@ -198,25 +245,30 @@ impl Kernel {
     }
 }
 
-/// The source of the kernel's own events.
-pub(super) const KERNEL: &str = "vextir";
-
-/// Whether the kernel itself emitted it, about its work: such events draw on no lease and cause no error event.
-pub(super) fn is_kernels_own(event: &Event) -> bool {
-    event.source == KERNEL
-}
-
 pub(super) fn first(receipt: Receipt) -> Result<Appended> {
     let missing = || Error::new(ErrorKind::Unavailable, "the bus did not say where the event went");
     receipt.appended.into_iter().next().ok_or_else(missing)
 }
 
 /// A watching driver's way in. It does not keep the processor alive.
-pub(super) struct WatcherInlet(Weak<Kernel>);
+pub(super) struct WatcherInlet {
+    kernel: Weak<Kernel>,
+    /// Not while the driver starts and no driver works yet: it would wait for itself.
+    waits: AtomicBool,
+}
 
 impl WatcherInlet {
-    pub(super) fn new(kernel: &Arc<Kernel>) -> Self {
-        Self(Arc::downgrade(kernel))
+    pub(super) fn new(kernel: &Arc<Kernel>, waits: bool) -> Self {
+        Self { kernel: Arc::downgrade(kernel), waits: AtomicBool::new(waits) }
+    }
+
+    /// The driver has started: from now on somebody makes room, or will.
+    pub(super) fn started(&self) {
+        self.waits.store(true, Ordering::Release);
+    }
+
+    fn kernel(&self) -> Result<Arc<Kernel>> {
+        self.kernel.upgrade().ok_or_else(closed)
     }
 }
 
@@ -228,15 +280,21 @@ impl Inlet for WatcherInlet {
         events: Vec<Event>,
         checkpoints: Vec<Checkpoint>,
     ) -> Result<Vec<EventId>> {
-        let kernel = self.0.upgrade().ok_or_else(closed)?;
+        let (kernel, wait) = (self.kernel()?, self.waits.load(Ordering::Acquire));
         let emit = |event| Emission::of(event, EmitOptions::default());
         let emissions = events.into_iter().map(emit).collect::<Result<Vec<_>>>()?;
-        let receipt = kernel.emit(origin, emissions, checkpoints, true).await?;
+        let answer = kernel.emit(origin, emissions, checkpoints, wait).await;
+        let receipt = answer.map_err(|error| match error.kind() {
+            ErrorKind::Busy => {
+                error.context("no driver works before all have started; emit in a task of its own")
+            }
+            _ => error,
+        })?;
         Ok(receipt.appended.into_iter().map(|appended| appended.id).collect())
     }
 
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
-        self.0.upgrade().ok_or_else(closed)?.bus.checkpoints(driver, after, limit).await
+        self.kernel()?.bus.checkpoints(driver, after, limit).await
     }
 }
 

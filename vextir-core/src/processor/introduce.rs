@@ -5,8 +5,10 @@
 //! everything routed by it has landed, or by the new one, and found among the deliveries.
 
 use super::authorize::{Ruling, audit_of};
+use super::held::ended;
 use super::registry::{Registered, with_driver};
 use super::route::RouteTable;
+use super::shutdown::GRACE;
 use super::{Kernel, Processor, closed};
 use crate::bus::{Checkpoint, Command, Delivery, Logged, Place, Route, first_left};
 use crate::{
@@ -24,7 +26,7 @@ const ALL: usize = usize::MAX >> 1;
 impl Processor {
     /// Adds a driver while the processor runs. It gets events from now on (or from the start of the log, if
     /// its manifest says so and this log has not seen it before; this then waits for events that are on their
-    /// way into the log, so for room in a full backlog too).
+    /// way into the log).
     ///
     /// # Errors
     /// `Invalid`: its manifest. `Conflict`: its id is taken. What its `start` says.
@@ -43,11 +45,7 @@ impl Processor {
     /// In a task of its own: who gives up waiting does not leave a driver that is half there.
     async fn add(&self, driver: Arc<dyn Driver>, provenance: Provenance) -> Result<()> {
         let kernel = self.kernel.clone();
-        match tokio::spawn(async move { kernel.add(driver, provenance).await }).await {
-            Ok(answer) => answer,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(closed()),
-        }
+        ended(tokio::spawn(async move { kernel.add(driver, provenance).await })).await
     }
 }
 
@@ -57,24 +55,41 @@ impl Kernel {
         if self.closing.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let new = Arc::new(Registered::new(driver, provenance, self.queue_capacity)?);
+        let new = Arc::new(Registered::new(driver, provenance, self.room)?);
         let before = self.routes().drivers().to_vec();
         let with_it = with_driver(&before, new.clone())?;
-        self.start_driver(&new).await?;
-        self.claim(&new.id).await?;
-        if let Err(error) = self.bring_in(&new, with_it).await {
+        self.start_driver(&new, true).await?;
+        if let Err(error) = self.come(&new, with_it).await {
             self.set_drivers(before);
-            if self.stop.is_cancelled() {
-                return Err(error);
-            }
-            // What it was given meanwhile waits for it.
-            let given = self.given(&new).await?;
-            self.unclaim(given.into_iter().map(|one| (one.driver, one.position)).collect()).await?;
+            new.lane().set_closed(true);
+            self.put_back(&new).await;
+            self.stop_drivers(&[new], GRACE).await;
             return Err(error);
         }
-        self.catch_up(std::slice::from_ref(&new)).await?;
-        self.pump(&new);
+        self.read_on(&new).await;
         Ok(())
+    }
+
+    /// From its start to its first event.
+    async fn come(&self, new: &Arc<Registered>, with_it: Vec<Arc<Registered>>) -> Result<()> {
+        self.claim(&new.id).await?;
+        self.bring_in(new, with_it).await?;
+        // A shutdown meanwhile may have stopped the others already.
+        if self.stop.is_cancelled() { Err(closed()) } else { Ok(()) }
+    }
+
+    /// What a driver that does not come was given meanwhile waits for it.
+    async fn put_back(&self, driver: &Registered) {
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let put_back = async {
+            let given = self.given(driver).await?;
+            self.unclaim(given.into_iter().map(|one| (one.driver, one.position)).collect()).await
+        };
+        if let Err(error) = put_back.await {
+            tracing::error!(%error, driver = %driver.id, "its deliveries stay in the backlog until the next start");
+        }
     }
 
     async fn bring_in(&self, new: &Arc<Registered>, with_it: Vec<Arc<Registered>>) -> Result<()> {
@@ -105,14 +120,14 @@ impl Kernel {
         self.know(driver).await
     }
 
-    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>) -> Result<()> {
-        let inlet = Arc::new(super::emit::WatcherInlet::new(self));
-        let emitter = Emitter::new(driver.id.clone(), inlet, self.clock.clone(), self.stop.clone());
-        driver
-            .driver
-            .start(emitter)
-            .await
-            .map_err(|error| error.context(format!("driver {} does not start", driver.id)))
+    /// `works`: others work already, so what it emits meanwhile may wait for room.
+    pub(super) async fn start_driver(self: &Arc<Self>, driver: &Arc<Registered>, works: bool) -> Result<()> {
+        let inlet = Arc::new(super::emit::WatcherInlet::new(self, works));
+        let emitter = Emitter::new(driver.id.clone(), inlet.clone(), self.clock.clone(), self.stop.clone());
+        let failed = |error: Error| error.context(format!("driver {} does not start", driver.id));
+        driver.driver.start(emitter).await.map_err(failed)?;
+        inlet.started();
+        Ok(())
     }
 
     /// Whether a driver is new to the log and wants the log's events.
@@ -195,11 +210,15 @@ impl Kernel {
         let checkpoint = Some(Checkpoint { driver: kernel, key, value: Some(Data::new(&sequence)?) });
         let limits = self.limits.clone();
         let route = Route { sequence, event, place, audit, limits, waiting: false, checkpoint };
-        let failed = |error: Error| error.context(format!("driver {}: routing the past", driver.id));
-        self.bus.commit(Command::Route(Box::new(route))).await.map_err(failed).map(drop)
+        match self.bus.commit(Command::Route(Box::new(route))).await {
+            // Retention has removed it since it was read.
+            Err(error) if error.kind() == ErrorKind::Stale => Ok(()),
+            Err(error) => Err(error.context(format!("driver {}: routing the past", driver.id))),
+            Ok(_) => Ok(()),
+        }
     }
 }
 
 fn past_key(driver: &Registered) -> (Name, String) {
-    (Name::literal(super::emit::KERNEL), format!("from_start/{}", driver.id))
+    (Name::literal(crate::notice::KERNEL), format!("from_start/{}", driver.id))
 }

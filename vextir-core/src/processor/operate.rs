@@ -1,15 +1,13 @@
 //! The operator's calls: pause, cancel, extend, redrive, approve, look.
 
 use super::{Kernel, Processor};
-use crate::bus::{Command, DeadLetter, Held, Hold, Parked, Position, Release};
-use crate::{AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, Limits, Manifest, Name, Result};
+use crate::bus::{Command, DeadLetter, Hold, Parked, Position};
+use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, Limits, Manifest, Name, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many parked events or dead letters are looked at in one go.
 const BATCH: usize = 1_024;
-/// No limit on a listing.
-const ALL: usize = usize::MAX >> 1;
 
 /// One driver, and how busy it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +153,7 @@ impl Processor {
     /// # Errors
     /// As [`Processor::extend`].
     pub async fn extend_for(&self, user: impl Into<Name>, root: &EventId, limits: Limits) -> Result<()> {
-        self.kernel.extend(&user.into(), root, limits).await
+        self.kernel.extend(user.into(), root.clone(), limits).await
     }
 
     /// Events that wait for an approval, for a lease, or behind another held event of their ordering key.
@@ -207,9 +205,10 @@ impl Processor {
     /// # Errors
     /// The back end failed.
     pub async fn redrive(&self, letters: &Letters) -> Result<usize> {
-        let limits = &self.kernel.limits;
-        let again = |positions, decision| Command::Redrive { positions, decision, limits: limits.clone() };
-        self.kernel.end_letters(letters, again).await
+        let limits = self.kernel.limits.clone();
+        let again =
+            move |positions, decision| Command::Redrive { positions, decision, limits: limits.clone() };
+        self.kernel.end_letters(letters.clone(), again).await
     }
 
     /// Forgets dead letters. Says how many.
@@ -218,7 +217,7 @@ impl Processor {
     /// The back end failed.
     pub async fn discard(&self, letters: &Letters) -> Result<usize> {
         let forget = |positions, decision| Command::Discard { positions, decision };
-        self.kernel.end_letters(letters, forget).await
+        self.kernel.end_letters(letters.clone(), forget).await
     }
 
     /// Audit records after a number, the oldest first, each with its number.
@@ -252,90 +251,16 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) async fn cancel(self: &Arc<Self>, user: &Name, root: &EventId) -> Result<usize> {
-        let owner = self.bus.lease(user, root).await?.map_or_else(|| user.clone(), |lease| lease.user);
-        let held = self.bus.held(&Held::Tree(owner.clone(), root.clone()), ALL).await?;
-        let held: Vec<Event> = held.into_iter().map(|parked| parked.event).collect();
-        let command = Command::Cancel { user: owner.clone(), root: root.clone() };
-        let receipt = self.bus.commit(command).await?;
-        self.cancellation.cancel(&owner, root);
-        for driver in self.routes().drivers() {
-            driver.lane().remove(|delivery| delivery.event.is_of_tree(&owner, root));
-        }
-        self.waiters.progress(&owner, root, None, &receipt);
-        self.note(&owner, root, "cancel", "cancelled by the operator or its user").await?;
-        self.pump_all();
-        for event in &held {
-            self.release_behind(event).await?;
-        }
-        Ok(receipt.touched)
-    }
-
-    async fn extend(self: &Arc<Self>, user: &Name, root: &EventId, limits: Limits) -> Result<()> {
-        let owner = self.bus.lease(user, root).await?.map_or_else(|| user.clone(), |lease| lease.user);
-        let command = Command::Extend { user: owner.clone(), root: root.clone(), limits };
-        self.bus.commit(command).await?;
-        self.note(&owner, root, "extend", "new limits set by the operator").await?;
-        let mine = self.bus.held(&Held::Tree(owner.clone(), root.clone()), ALL).await?;
-        for parked in mine.into_iter().filter(|parked| parked.hold == Hold::Lease) {
-            let event = parked.event.clone();
-            match event.ordering_key {
-                // In its key's order: what is held before it comes first.
-                Some(_) => self.release_behind(&event).await?,
-                None => self.release(parked, None).await?,
-            }
-            let tree = self.bus.lease(&owner, root).await?;
-            if tree.is_none_or(|tree| tree.state != crate::LeaseState::Active) {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    async fn decide(self: &Arc<Self>, parked: &Parked, reason: &str, approved: bool) -> Result<()> {
-        let event = &parked.event;
-        let found = self.bus.held(&Held::Event(event.user_id.clone(), event.id.clone()), 1).await?;
-        let missing =
-            || Error::new(ErrorKind::NotFound, format!("no event {} waits for an approval", event.id));
-        let waits = |one: &Parked| one.number == parked.number && one.hold == Hold::Approval;
-        let parked = found.into_iter().find(waits).ok_or_else(missing)?;
-        let act = if approved { "approve" } else { "reject" };
-        let decision = Decision::new(Name::literal("operator"), reason);
-        let record = AuditRecord::about(event, act, decision);
-        if approved {
-            self.release(parked, Some(record)).await?;
-        } else {
-            let (user, id) = (event.user_id.clone(), event.id.clone());
-            let release = Release { user, id, entry: None, audit: vec![record] };
-            let receipt = self.bus.commit(Command::Release(Box::new(release))).await?;
-            self.waiters.progress(&event.user_id, event.root(), None, &receipt);
-        }
-        self.release_behind(event).await
-    }
-
-    /// What waits under the ordering key of an event goes on, in order, up to the first one that waits for an
-    /// approval or for its tree's lease.
-    async fn release_behind(self: &Arc<Self>, event: &Event) -> Result<()> {
-        let Some(key) = &event.ordering_key else { return Ok(()) };
-        let same_key = Held::Key(event.user_id.clone(), key.clone());
-        loop {
-            let Some(first) = self.bus.held(&same_key, 1).await?.pop() else { return Ok(()) };
-            let goes_on = match first.hold {
-                Hold::Key => true,
-                Hold::Lease => {
-                    let tree = self.bus.lease(&first.event.user_id, first.event.root()).await?;
-                    tree.is_none_or(|tree| tree.state == crate::LeaseState::Active)
-                }
-                _ => false,
-            };
-            if !goes_on {
-                return Ok(());
-            }
-            self.release(first, None).await?;
-        }
-    }
-
     async fn end_letters(
+        self: &Arc<Self>,
+        letters: Letters,
+        command: impl Fn(Vec<Position>, Decision) -> Command + Send + Sync + 'static,
+    ) -> Result<usize> {
+        let kernel = self.clone();
+        self.act(async move { kernel.end_letters_now(&letters, command).await }).await
+    }
+
+    async fn end_letters_now(
         self: &Arc<Self>,
         letters: &Letters,
         command: impl Fn(Vec<Position>, Decision) -> Command,
@@ -367,12 +292,5 @@ impl Kernel {
             driver.lane().unblock(&letter.event);
             self.pump(driver);
         }
-    }
-
-    /// Writes an act of the operator upon a tree to the audit.
-    async fn note(&self, user: &Name, root: &EventId, act: &'static str, reason: &str) -> Result<()> {
-        let about = Event::new(Name::literal("lease.changed")).with_id(root.clone()).with_user(user.clone());
-        let record = AuditRecord::about(&about, act, Decision::new(Name::literal("operator"), reason));
-        self.bus.commit(Command::Audit(vec![record])).await.map(drop)
     }
 }

@@ -3,11 +3,14 @@
 use super::lane::Lane;
 use super::meters::Meters;
 use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
+use futures::FutureExt;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Calls at a time, when the manifest says nothing.
 const CONCURRENCY: usize = 64;
@@ -20,6 +23,36 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const PROVEN: u32 = 64;
 /// How many deliveries of a quick driver one task takes.
 const TOGETHER: usize = 16;
+
+/// What a processor has for each driver.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Deliveries that wait in memory.
+    pub(super) queue: usize,
+    /// Bytes for the calls that run at a time.
+    pub(super) memory: Option<u64>,
+}
+
+impl Room {
+    /// How many calls run at a time.
+    fn concurrency(&self, manifest: &Manifest) -> Result<usize> {
+        let wanted = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
+        let (Some(room), Some(call)) = (self.memory, manifest.resource_requirements.memory) else {
+            return Ok(wanted);
+        };
+        let fit = room.checked_div(call).unwrap_or(u64::MAX);
+        if fit == 0 {
+            let all = format!(
+                "driver {:?}: a call needs {call} bytes of memory, and there are {room} for all of its calls",
+                manifest.id
+            );
+            return Err(Error::invalid(format!(
+                "{all}; raise ProcessorBuilder::memory, or say less in the manifest"
+            )));
+        }
+        Ok(wanted.min(usize::try_from(fit).unwrap_or(usize::MAX)))
+    }
+}
 
 /// A driver in a processor.
 pub(super) struct Registered {
@@ -34,14 +67,14 @@ pub(super) struct Registered {
     lane: Mutex<Lane>,
     /// How many attempts in a row were over at once.
     quick: AtomicU32,
+    stopped: OnceCell<()>,
 }
 
 impl Registered {
-    pub(super) fn new(driver: Arc<dyn Driver>, provenance: Provenance, queue: usize) -> Result<Self> {
+    pub(super) fn new(driver: Arc<dyn Driver>, provenance: Provenance, room: Room) -> Result<Self> {
         let manifest = driver.manifest();
         let patterns = manifest.check()?;
-        let concurrency = manifest.concurrency.map_or(CONCURRENCY, NonZeroUsize::get);
-        let mut lane = Lane::new(concurrency, queue);
+        let mut lane = Lane::new(room.concurrency(&manifest)?, room.queue);
         lane.set_closed(manifest.from_start);
         Ok(Self {
             id: manifest.id.clone(),
@@ -53,6 +86,7 @@ impl Registered {
             meters: Meters::new(&manifest.id),
             lane: Mutex::new(lane),
             quick: AtomicU32::new(0),
+            stopped: OnceCell::new(),
             manifest,
         })
     }
@@ -70,6 +104,20 @@ impl Registered {
         if now != known {
             self.quick.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Tells the driver to stop, unless it has stopped already. Who comes later waits for the same stop.
+    pub(super) async fn stop(self: Arc<Self>) {
+        let stop = || async {
+            if AssertUnwindSafe(self.driver.stop()).catch_unwind().await.is_err() {
+                tracing::error!(driver = %self.id, "panicked while it stopped");
+            }
+        };
+        self.stopped.get_or_init(stop).await;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.initialized()
     }
 
     pub(super) fn lane(&self) -> MutexGuard<'_, Lane> {

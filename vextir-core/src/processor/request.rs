@@ -204,6 +204,8 @@ impl Kernel {
         if envelope.user_id.is_empty() {
             envelope.user_id = origin.user().cloned().unwrap_or(Name::literal(crate::LOCAL_USER));
         }
+        // As accept will see it: what comes from outside is a root.
+        envelope.root_id = None;
         let (user, root) = emission.event.tree();
         let tree = (user.clone(), root.clone());
         let waiting = Wait { waiters: &self.waiters, inbox: self.waiters.add(tree.clone()), tree };

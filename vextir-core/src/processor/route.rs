@@ -147,7 +147,8 @@ impl Kernel {
         match verdict {
             Verdict::Hold(decision) => Place::Parked(Hold::Approval, Some(decision.clone())),
             Verdict::Limit(_, obligations) => Place::Routed(deliveries(targets, Some(obligations))),
-            Verdict::Allow | Verdict::Deny(_) => {
+            Verdict::Deny(_) => Place::Routed(Vec::new()),
+            Verdict::Allow => {
                 if targets.is_empty() {
                     self.note_orphan(event);
                 }

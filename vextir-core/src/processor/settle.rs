@@ -3,12 +3,12 @@
 use super::Kernel;
 use super::accept::Lineage;
 use super::authorize::{Ruling, audit_of, without_doubtful};
-use super::emit::{KERNEL, is_kernels_own};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
 use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
+use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
     AuditRecord, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result, Verdict,
 };
@@ -95,7 +95,8 @@ impl Kernel {
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
-    /// handler's failure.
+    /// handler's failure. What no longer fits a document, without having been asked to, is made anew from it by
+    /// another attempt.
     async fn settle_refused(
         self: &Arc<Self>,
         driver: &Arc<Registered>,
@@ -104,7 +105,14 @@ impl Kernel {
         error: &Error,
     ) -> Settled {
         let _routes = self.routes();
-        let failure = Failure::permanent(format!("the bus refused the outcome: {error}"));
+        let reason = format!("the bus refused the outcome: {error}");
+        let merges = matches!(&refused.outcome, Outcome::Done { changes, .. }
+            if !changes.is_empty() && changes.iter().all(|change| change.expected.is_none()));
+        let failure = if merges && error.kind() == ErrorKind::Conflict {
+            Failure::transient(reason)
+        } else {
+            Failure::permanent(reason)
+        };
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
         match self.commit_settlement(&settlement).await {
@@ -121,7 +129,7 @@ impl Kernel {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.bus.commit(Command::Settle(settlement.clone())).await {
-                Err(error) if error.kind() == ErrorKind::Unavailable && !self.stop.is_cancelled() => {
+                Err(error) if error.kind().is_transient() && !self.stop.is_cancelled() => {
                     tracing::error!(%error, event = %settlement.delivery.event.id, "settling again in {pause:?}");
                     self.clock.sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
@@ -192,7 +200,7 @@ impl Kernel {
             return Ok(None);
         };
         let found = self.bus.find(&handled.user_id, named).await?;
-        match found.filter(|logged| logged.event.root() == handled.root()) {
+        match found.filter(|logged| logged.event.is_of_tree(&handled.user_id, handled.root())) {
             Some(logged) => Ok(Some(logged.event)),
             None => Err(Error::invalid(format!(
                 "{}: it names {named} as its cause, which is not in the causal tree of {}",

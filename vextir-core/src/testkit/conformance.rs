@@ -138,9 +138,11 @@ properties! {
         other_units_are_recorded_beyond_their_limit
         a_tree_at_its_limit_is_held_and_says_so_once
         an_extension_lets_held_events_go
+        an_extension_that_does_not_suffice_changes_no_order
         the_kernels_own_events_draw_nothing;
     operate:
         cancel_drops_what_waits
+        an_operators_act_is_audited_with_it
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
         a_letter_keeps_the_ledger_of_its_tree
@@ -150,7 +152,8 @@ properties! {
         a_release_happens_once
         a_dropped_release_frees_the_ledger
         held_events_are_found_by_what_they_belong_to
-        events_wait_behind_a_held_one_of_their_key;
+        events_wait_behind_a_held_one_of_their_key
+        a_delayed_event_that_is_held_when_it_is_due_waits_behind_the_others;
     unclaimed:
         what_is_unclaimed_is_no_backlog
         a_claimed_delivery_is_as_it_was
@@ -209,12 +212,15 @@ macro_rules! __bus_conformance {
             a_delivery_is_settled_once a_dead_delivery_is_a_letter an_output_known_by_its_own_id_is_not_doubled
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
-            an_extension_lets_held_events_go the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
+            the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
             held_events_are_found_by_what_they_belong_to
-            events_wait_behind_a_held_one_of_their_key what_is_unclaimed_is_no_backlog
+            events_wait_behind_a_held_one_of_their_key
+            a_delayed_event_that_is_held_when_it_is_due_waits_behind_the_others what_is_unclaimed_is_no_backlog
             a_claimed_delivery_is_as_it_was what_is_unclaimed_can_be_dropped what_is_unclaimed_is_bounded
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, Held, Hold, Logged,
-    Page, Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
+    Parked, Position, Receipt, Sequence,
 };
 use vextir::testkit::conformance;
 use vextir::{
@@ -72,6 +72,10 @@ impl EventBus for Broken {
 
     fn chores(&self) -> watch::Receiver<Chores> {
         self.bus.chores()
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.bus.incarnation()
     }
 
     fn is_durable(&self) -> bool {
@@ -183,10 +187,6 @@ impl EventBus for Broken {
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.bus.audit(after, limit).await
-    }
-
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.bus.cursor(sequence).await
     }
 
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {

@@ -136,7 +136,7 @@ async fn what_retention_removed_is_a_gap_and_not_silence() {
     let mut slow = app.subscribe_from("**", Start::Beginning).await.unwrap();
     app.emit(Event::new("first")).await.unwrap();
     assert_eq!(slow.next().await.unwrap().unwrap().event_type, "first");
-    let cursor = slow.cursor().await.unwrap();
+    let cursor = slow.cursor();
     for n in 0..25 {
         app.emit(Event::new("a").with_data(json!(n))).await.unwrap();
     }

@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use vextir::prelude::*;
-use vextir::{AuthorizeRequest, Authorizer, MemoryBus, Verdict};
+use vextir::{
+    AuthorizeRequest, Authorizer, BusLimits, ErrorKind, EventBusExt, MemoryBus, SystemClock, Verdict,
+};
+
+const SOON: Duration = Duration::from_secs(5);
 
 /// How often each payload was seen.
 type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
@@ -67,6 +72,30 @@ async fn an_event_in_flight_is_not_missed_and_none_comes_twice() {
     each_once(&seen, &["past", "slow", "meanwhile", "after"]);
 }
 
+/// What it is given fills the backlog, and its queue stays closed until what is in flight has landed.
+#[tokio::test]
+async fn it_comes_while_an_emitter_waits_for_room() {
+    let (gate, seen) = (Gate::default(), Seen::default());
+    let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(2), 100, Arc::new(SystemClock));
+    let app = on(bus).authorizer(gate.clone()).start().await.unwrap();
+    for name in ["one", "two", "three"] {
+        app.emit(job(name)).await.unwrap();
+    }
+    let emitter = app.clone();
+    let emitting = tokio::spawn(async move { emitter.emit(job("slow")).await });
+    gate.asked.notified().await;
+    let (registrar, driver) = (app.clone(), history(&seen));
+    let registering = tokio::spawn(async move { registrar.register(driver).await });
+    while app.bus().status().borrow().has_room() {
+        tokio::task::yield_now().await;
+    }
+    gate.open.notify_one();
+    timeout(SOON, registering).await.expect("it waits for the emitter, who waits for room").unwrap().unwrap();
+    timeout(SOON, emitting).await.expect("there is room").unwrap().unwrap();
+    app.idle().await;
+    each_once(&seen, &["one", "two", "three", "slow"]);
+}
+
 #[test]
 fn a_crash_while_it_comes_neither_loses_nor_doubles() {
     let (seen, bus) = (Seen::default(), MemoryBus::new());
@@ -119,4 +148,75 @@ async fn what_an_earlier_driver_emits_while_it_starts_comes_once() {
     let app = quick().driver(Early).driver(history(&seen)).start().await.unwrap();
     app.idle().await;
     each_once(&seen, &["early"]);
+}
+
+/// A bus for one open delivery, which it has: of `history`.
+async fn full() -> MemoryBus {
+    let bus = MemoryBus::with_limits(BusLimits::default().with_backlog(1), 100, Arc::new(SystemClock));
+    bus.emit(job("left")).await.unwrap();
+    bus
+}
+
+#[tokio::test]
+async fn what_it_emits_while_nothing_makes_room_is_busy() {
+    let (seen, bus) = (Seen::default(), full().await);
+    let starting = on(bus.clone()).driver(Early).driver(history(&seen)).start();
+    let error = timeout(SOON, starting).await.expect("it waits for room, which nobody makes").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains("driver early does not start"), "{error}");
+    assert!(error.to_string().contains("emit in a task of its own"), "{error}");
+    // The place is free, and nothing was lost.
+    let app = on(bus).driver(history(&seen)).start().await.unwrap();
+    app.idle().await;
+    each_once(&seen, &["left"]);
+}
+
+/// Emits from a task of its own, once it is started.
+struct Watching;
+
+#[vextir::async_trait]
+impl Driver for Watching {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("watching")
+    }
+
+    async fn start(&self, emitter: Emitter) -> vextir::Result<()> {
+        tokio::spawn(async move { emitter.emit(job("watched")).await });
+        Ok(())
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+/// Takes its time to start, so that others can do something meanwhile.
+struct Late;
+
+#[vextir::async_trait]
+impl Driver for Late {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("late")
+    }
+
+    async fn start(&self, _emitter: Emitter) -> vextir::Result<()> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn what_a_started_watch_emits_waits_for_room() {
+    let seen = Seen::default();
+    let builder = on(full().await).driver(Watching).driver(Late).driver(history(&seen));
+    let app = timeout(SOON, builder.start()).await.expect("it waits for nobody").unwrap();
+    while seen.lock().unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    app.idle().await;
+    each_once(&seen, &["left", "watched"]);
 }

@@ -116,3 +116,65 @@ async fn cancel_stops_queued_running_and_late_work() {
     let other = app.as_user("eve").cancel(&root).await.unwrap_err();
     assert_eq!(other.kind(), ErrorKind::NotFound);
 }
+
+/// Grants more to one event alone.
+#[derive(Debug)]
+struct Generous;
+
+#[vextir::async_trait]
+impl vextir::Authorizer for Generous {
+    async fn authorize(&self, _: &vextir::AuthorizeRequest<'_>) -> vextir::Result<vextir::Verdict> {
+        Ok(vextir::Verdict::Allow)
+    }
+
+    async fn grants_limits(
+        &self,
+        request: &vextir::AuthorizeRequest<'_>,
+        limits: &Limits,
+    ) -> vextir::Result<bool> {
+        Ok(request.event.event_type == "large" && limits.events <= 1_000)
+    }
+}
+
+#[tokio::test]
+async fn a_user_gets_less_by_asking_and_more_by_a_grant_alone() {
+    let app = quick()
+        .limits(Limits { events: 100, ..Limits::default() })
+        .authorizer(Generous)
+        .start()
+        .await
+        .unwrap();
+    let events = |events| vextir::EmitOptions::new().limits(Limits { events, ..Limits::default() });
+    let ann = app.as_user("ann");
+    ann.emit_with(Event::new("small"), events(100)).await.unwrap();
+    let error = ann.emit_with(Event::new("small"), events(101)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.to_string().contains("more events than the 100"), "{error}");
+    ann.emit_with(Event::new("large"), events(1_000)).await.unwrap();
+    assert_eq!(
+        ann.emit_with(Event::new("large"), events(1_001)).await.unwrap_err().kind(),
+        ErrorKind::Denied
+    );
+    app.emit_with(Event::new("small"), events(5_000)).await.unwrap();
+    let acts: Vec<_> =
+        app.audit(0, 10).await.unwrap().into_iter().map(|(_, record)| record.decision.policy).collect();
+    assert_eq!(acts, ["limits", "limits"]);
+}
+
+#[test]
+fn a_unit_that_is_not_named_has_no_limit() {
+    let of = |units: &[(&str, u64)]| Limits {
+        units: units.iter().map(|(unit, limit)| ((*unit).into(), *limit)).collect(),
+        ..Limits::default()
+    };
+    let beyond =
+        |asked: &Limits, usual: &Limits| asked.beyond(usual).map(|exceeded| exceeded.unit.to_string());
+    assert_eq!(beyond(&of(&[("cents", 5)]), &of(&[])), None);
+    assert_eq!(beyond(&of(&[]), &of(&[("cents", 5)])).as_deref(), Some("cents"));
+    assert_eq!(beyond(&of(&[("cents", 5)]), &of(&[("cents", 5)])), None);
+    assert_eq!(beyond(&of(&[("cents", 6)]), &of(&[("cents", 5)])).as_deref(), Some("cents"));
+    assert_eq!(
+        beyond(&Limits { depth: 65, ..Limits::default() }, &Limits::default()).as_deref(),
+        Some("depth")
+    );
+}

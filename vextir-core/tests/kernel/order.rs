@@ -1,4 +1,4 @@
-use crate::driver::{driver, quick};
+use crate::driver::{answers, driver, quick};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -42,11 +42,11 @@ async fn events_of_one_key_come_in_order_and_others_in_parallel() {
     assert!((2..=5).contains(&most), "{most} at a time with five keys");
 }
 
-#[tokio::test]
-async fn concurrency_is_a_limit() {
+/// How many calls of a driver ran at a time, of 50 that could.
+async fn most_at_a_time(manifest: Manifest, memory: Option<u64>) -> usize {
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (running_by, most_by) = (running.clone(), most.clone());
-    let busy = driver(Manifest::new("busy").handles("job").with_concurrency(3), move |_, _| {
+    let busy = driver(manifest, move |_, _| {
         let (running, most) = (running_by.clone(), most_by.clone());
         Box::pin(async move {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -55,12 +55,32 @@ async fn concurrency_is_a_limit() {
             Ok(vec![])
         })
     });
-    let app = quick().driver(busy).start().await.unwrap();
+    let builder = memory.into_iter().fold(quick(), vextir::ProcessorBuilder::memory);
+    let app = builder.driver(busy).start().await.unwrap();
     for _ in 0..50 {
         app.emit(Event::new("job")).await.unwrap();
     }
     app.idle().await;
-    assert_eq!(most.load(Ordering::SeqCst), 3);
+    most.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn concurrency_is_a_limit() {
+    let busy = || Manifest::new("busy").handles("job").with_concurrency(3);
+    assert_eq!(most_at_a_time(busy(), None).await, 3);
+    assert_eq!(most_at_a_time(busy().with_memory(1_000), None).await, 3);
+}
+
+#[tokio::test]
+async fn no_more_calls_run_than_fit_into_the_memory() {
+    let busy = |memory| Manifest::new("busy").handles("job").with_concurrency(3).with_memory(memory);
+    assert_eq!(most_at_a_time(busy(500), Some(1_000)).await, 2);
+    assert_eq!(most_at_a_time(busy(1), Some(1_000)).await, 3);
+    assert_eq!(most_at_a_time(busy(0), Some(1_000)).await, 3);
+    let large = answers(busy(1_001), |_| Ok(vec![]));
+    let error = quick().memory(1_000).driver(large).start().await.unwrap_err();
+    assert_eq!(error.kind(), vextir::ErrorKind::Invalid);
+    assert!(error.to_string().contains("1001 bytes of memory"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Faults that once were there: each test states what the contract says, and failed when it was written.
 
+mod held;
 mod keys;
+mod places;
 mod policies;
 mod requests;
 mod slow;
@@ -18,7 +20,7 @@ use vextir::bus::{
 };
 use vextir::prelude::*;
 use vextir::{
-    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Cursor, Decision, EmitOptions,
+    AuditRecord, AuthorizeRequest, Authorizer, BusLimits, Capability, Decision, EmitOptions, Error,
     ErrorKind, EventBus, Lease, Letters, Limits, MemoryBus, Name, Result, Sequence, SystemClock, Verdict,
 };
 

@@ -52,7 +52,7 @@ impl World {
     pub(crate) async fn start(&mut self, driver: impl FnOnce(PathBuf) -> Files) {
         let head = self.bus.clone();
         let log = vextir::EventBus::status(&head);
-        let cursor = vextir::EventBus::cursor(&head, log.borrow().head).await.unwrap();
+        let cursor = vextir::Cursor::new(vextir::EventBus::incarnation(&head), log.borrow().head);
         let app = self.try_start(driver(self.root.clone())).await.unwrap();
         let stream = app.subscribe_from("file.*", Start::At(cursor)).await.unwrap();
         self.app = Some((app, stream));

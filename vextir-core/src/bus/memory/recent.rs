@@ -46,6 +46,9 @@ impl<V> Recent<V> {
     }
 
     pub(super) fn insert(&mut self, key: Key, value: V) {
+        if !self.old.is_empty() {
+            self.old.remove(&key);
+        }
         self.young.insert(key, value);
     }
 
@@ -62,6 +65,17 @@ mod tests {
 
     fn key(id: &str) -> Key {
         Key::new(&Name::literal("local"), &id.parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_new_stands_before_what_is_old() {
+        let mut recent = Recent::new();
+        recent.insert(key("again"), 1);
+        recent.age(|_| false);
+        recent.insert(key("again"), 2);
+        assert_eq!(recent.get_mut(&key("again")), Some(&mut 2));
+        recent.age(|_| true);
+        assert_eq!(recent.get(&key("again")), Some(&2));
     }
 
     #[test]

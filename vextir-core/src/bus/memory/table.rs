@@ -2,7 +2,8 @@
 
 use super::recent::{Key, Recent};
 use crate::bus::{
-    BusStatus, Checkpoint, Chores, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows, Sequence,
+    BusStatus, Checkpoint, Chores, DeadLetter, Delivery, Hold, Logged, Page, Parked, Position, Rows,
+    Sequence, new_incarnation,
 };
 use crate::event::IdSource;
 use crate::{
@@ -49,7 +50,7 @@ impl Table {
             attached: false,
             unclean: false,
             alone: None,
-            incarnation: fastrand::u64(..),
+            incarnation: new_incarnation(),
             drivers: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             unclaimed: BTreeMap::new(),

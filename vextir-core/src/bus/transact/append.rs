@@ -3,6 +3,7 @@
 use super::{Write, leaves_work};
 use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
+use crate::notice::KERNEL;
 use crate::{
     AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
     Origin, Result, Timestamp,
@@ -181,9 +182,20 @@ impl<R: Rows> Write<'_, R> {
             Place::Unrouted => None,
             Place::Routed(deliveries) => Some(deliveries),
         };
-        if ledger && !self.draw(event, entry)? {
-            return Ok(());
+        if ledger && let Some(decision) = self.draw(event, entry)? {
+            return self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref());
         }
+        self.log(event, entry, deliveries.map(|deliveries| &deliveries[..]), ledger)
+    }
+
+    /// Puts an event into the log, and its deliveries, or the note that it waits to be routed, beside it.
+    pub(super) fn log(
+        &mut self,
+        event: &Event,
+        entry: &Entry,
+        deliveries: Option<&[NewDelivery]>,
+        ledger: bool,
+    ) -> Result<()> {
         let sequence = self.rows.add_event(event, entry.policy.as_ref())?;
         if ledger && let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             if lease.first == 0 {
@@ -199,26 +211,20 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
-    /// Draws the lease; parks the event instead, and says false, when it is used up.
-    fn draw(&mut self, event: &Event, entry: &Entry) -> Result<bool> {
+    /// Draws the lease. When it is used up, the tree is held from now on, and what comes back says why.
+    pub(super) fn draw(&mut self, event: &Event, entry: &Entry) -> Result<Option<Decision>> {
         if entry.exempt {
-            return Ok(true);
+            return Ok(None);
         }
-        let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(true) };
-        let drawn = match lease.state {
-            LeaseState::Active => lease.draw_event(event.depth),
-            _ => Err(Exceeded { unit: Name::literal("lease"), limit: 0 }),
-        };
-        let Err(exceeded) = drawn else { return Ok(true) };
-        let first = lease.state == LeaseState::Active;
+        let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(None) };
+        if lease.state != LeaseState::Active {
+            return Ok(Some(Decision::new("lease", "the tree is held at its limit")));
+        }
+        let Err(exceeded) = lease.draw_event(event.depth) else { return Ok(None) };
         lease.state = LeaseState::Held;
+        self.announce_held(event, &exceeded)?;
         let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
-        let decision = Decision::new("lease", reason);
-        self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref())?;
-        if first {
-            self.announce_held(event, &exceeded)?;
-        }
-        Ok(false)
+        Ok(Some(Decision::new("lease", reason)))
     }
 
     pub(super) fn park(
@@ -249,7 +255,7 @@ impl<R: Rows> Write<'_, R> {
         let mut notice = Event::of(&LeaseHeld::new(event, exceeded.unit.clone(), exceeded.limit))?
             .with_id(self.rows.new_id())
             .with_user(event.user_id.clone())
-            .with_source(Name::literal("vextir"))
+            .with_source(Name::literal(KERNEL))
             .with_timestamp(self.rows.now());
         let envelope = notice.edit();
         envelope.correlation_id.clone_from(&event.correlation_id);

@@ -1,7 +1,7 @@
 //! The operator's and the processor's own commands.
 
 use super::{Write, leaves_work};
-use crate::bus::{Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
+use crate::bus::{Appended, Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
 use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 use std::borrow::Cow;
 
@@ -45,43 +45,72 @@ impl<R: Rows> Write<'_, R> {
         };
         let root = parked.event.root();
         self.audit(audit)?;
-        if let Some(entry) = entry
-            && let Place::Parked(hold, decision) = &entry.place
-        {
-            return self.rows.set_hold(parked.number, *hold, decision.as_ref());
-        }
-        self.rows.take_parked(parked.number)?;
-        let mut dead = false;
-        if let Some(lease) = self.rows.lease(user, root)? {
-            lease.parked = lease.parked.saturating_sub(1);
-            dead = lease.state == LeaseState::Cancelled;
-        } else if let Some(entry) = entry.as_ref().filter(|entry| leaves_work(&entry.place)) {
-            let limits = self.limits(entry.limits.as_deref());
-            self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
-        }
-        if let Some(entry) = entry.as_ref().filter(|_| !dead) {
-            self.release_into(&parked, entry)?;
+        let state = self.rows.lease(user, root)?.map(|lease| lease.state);
+        match entry.as_ref().filter(|_| state != Some(LeaseState::Cancelled)) {
+            None => self.end_wait(&parked)?,
+            Some(entry) => {
+                if state.is_none() && leaves_work(&entry.place) {
+                    let limits = self.limits(entry.limits.as_deref());
+                    self.rows.add_lease(Lease::new(root.clone(), user.clone(), limits))?;
+                }
+                self.release_into(&parked, entry)?;
+            }
         }
         self.report(user, root)
     }
 
     fn release_into(&mut self, parked: &Parked, entry: &Entry) -> Result<()> {
+        let event = &entry.event;
         // Held ones are released in their order; a delayed one joins its key now.
         let place = match parked.hold {
-            Hold::Delayed => self.destination(&entry.event, &entry.place)?,
+            Hold::Delayed => self.destination(event, &entry.place)?,
             _ => Cow::Borrowed(&entry.place),
         };
+        let deliveries = match &*place {
+            Place::Parked(hold, decision) => return self.wait_on(parked, entry, *hold, decision.as_ref()),
+            Place::Routed(deliveries) => Some(&deliveries[..]),
+            Place::Unrouted => None,
+        };
         // An event that was held after it was logged has its place in the log already.
-        match self.rows.find_event(&parked.event.user_id, &parked.event.id)? {
-            None => self.admit(&entry.event, entry, &place, true),
-            Some(logged) => match &*place {
-                Place::Routed(deliveries) => self.deliver(&logged.event, logged.sequence, deliveries),
-                Place::Parked(..) | Place::Unrouted => Ok(()),
-            },
+        if let Some(logged) = self.rows.find_event(&parked.event.user_id, &parked.event.id)? {
+            self.end_wait(parked)?;
+            return self.deliver(&logged.event, logged.sequence, deliveries.unwrap_or_default());
         }
+        // Drawn while it still stands in its place, in case that it has to keep it.
+        if let Some(decision) = self.draw(event, entry)? {
+            return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
+        }
+        self.end_wait(parked)?;
+        self.log(event, entry, deliveries, true)
     }
 
-    pub(super) fn cancel(&mut self, user: &Name, root: &EventId) -> Result<()> {
+    fn end_wait(&mut self, parked: &Parked) -> Result<()> {
+        self.rows.take_parked(parked.number)?;
+        if let Some(lease) = self.rows.lease(&parked.event.user_id, parked.event.root())? {
+            lease.parked = lease.parked.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Lets a parked event wait for something else: in its old place, for what is held keeps the order of its
+    /// arrival, or, when it was delayed until now, behind what is held already.
+    fn wait_on(
+        &mut self,
+        parked: &Parked,
+        entry: &Entry,
+        hold: Hold,
+        decision: Option<&Decision>,
+    ) -> Result<()> {
+        if parked.hold == Hold::Delayed {
+            self.end_wait(parked)?;
+            return self.park(&entry.event, hold, decision.cloned(), entry.origin.as_ref());
+        }
+        let appended = Appended { id: parked.event.id.clone(), sequence: 0, fresh: true, parked: true };
+        self.applied.receipt.appended.push(appended);
+        self.rows.set_hold(parked.number, hold, decision)
+    }
+
+    pub(super) fn cancel(&mut self, user: &Name, root: &EventId, audit: &[AuditRecord]) -> Result<()> {
         let Some(lease) = self.rows.lease(user, root)? else {
             return Err(unknown_tree(root));
         };
@@ -93,10 +122,17 @@ impl<R: Rows> Write<'_, R> {
             (lease.open, lease.parked) = (0, 0);
         }
         self.applied.receipt.touched = dropped;
+        self.audit(audit)?;
         self.report(user, root)
     }
 
-    pub(super) fn extend(&mut self, user: &Name, root: &EventId, limits: &Limits) -> Result<()> {
+    pub(super) fn extend(
+        &mut self,
+        user: &Name,
+        root: &EventId,
+        limits: &Limits,
+        audit: &[AuditRecord],
+    ) -> Result<()> {
         let Some(lease) = self.rows.lease(user, root)? else {
             return Err(unknown_tree(root));
         };
@@ -105,6 +141,7 @@ impl<R: Rows> Write<'_, R> {
         }
         lease.limits = limits.clone();
         lease.state = LeaseState::Active;
+        self.audit(audit)?;
         self.report(user, root)
     }
 

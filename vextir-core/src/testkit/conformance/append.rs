@@ -61,9 +61,19 @@ pub(super) async fn an_id_with_other_content_is_refused<S: BusUnderTest>(subject
     let bus = subject.bus();
     let first = event("once").with_id(id("evt_1"));
     append(&*bus, vec![Entry::new(first.clone(), to(&[]))]).await?;
-    let stamped = first.clone().with_timestamp(crate::Timestamp::from_micros(7)).with_source("elsewhere");
+    let stamped = first
+        .clone()
+        .with_timestamp(crate::Timestamp::from_micros(7))
+        .with_metadata("traceparent", "00-1-2-3");
     append(&*bus, vec![Entry::new(stamped, to(&[]))]).await?;
-    for other in [first.clone().with_data(serde_json::json!(2)), first.with_ordering_key("key")] {
+    let others = [
+        first.clone().with_data(serde_json::json!(2)),
+        first.clone().with_ordering_key("key"),
+        first.clone().with_source("elsewhere"),
+        first.clone().with_label("private"),
+        first.with_priority(crate::Priority::Low),
+    ];
+    for other in others {
         let answer = bus.commit(Command::append(vec![Entry::new(other, to(&[]))])).await;
         refused(answer, ErrorKind::Conflict, "an id in use with other content is refused")?;
     }

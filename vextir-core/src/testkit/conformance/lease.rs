@@ -2,7 +2,7 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Delivery, Entry, EventBus, Hold, Release};
+use crate::bus::{Command, Delivery, Entry, EventBus, Held, Hold, Release};
 use crate::{LeaseState, Limits, Name};
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ pub(super) async fn an_extension_lets_held_events_go<S: BusUnderTest>(subject: S
     let delivery = held_tree(&*bus).await?;
     let root = delivery.event.id.clone();
     let limits = Limits { events: 5, ..Limits::default() };
-    let extend = Command::Extend { user: user(), root: root.clone(), limits };
+    let extend = Command::Extend { user: user(), root: root.clone(), limits, audit: Vec::new() };
     let receipt = bus.commit(extend).await?;
     same(receipt.tree.map(|tree| tree.state), Some(LeaseState::Active), "an extended tree is active")?;
     let held = bus.parked(Hold::Lease, 10).await?;
@@ -122,8 +122,46 @@ pub(super) async fn an_extension_lets_held_events_go<S: BusUnderTest>(subject: S
         (LeaseState::Held, 5, 1, 4),
         "at the new limit the tree is held again",
     )?;
-    let unknown = Command::Extend { user: user(), root: id("nothing"), limits: Limits::default() };
+    let unknown =
+        Command::Extend { user: user(), root: id("nothing"), limits: Limits::default(), audit: Vec::new() };
     refused(bus.commit(unknown).await, crate::ErrorKind::NotFound, "a tree that is not there is not extended")
+}
+
+pub(super) async fn an_extension_that_does_not_suffice_changes_no_order<S: BusUnderTest>(
+    subject: S,
+) -> Outcome {
+    let bus = subject.bus();
+    let limits = Limits { events: 2, ..Limits::default() };
+    let limited = Entry { limits: Some(Box::new(limits.clone())), ..job("burst") };
+    let delivery = delivered(&*bus, limited).await?;
+    let keyed = |mut entry: Entry| {
+        entry.event = entry.event.with_ordering_key("k");
+        entry
+    };
+    let items = ["one", "two", "three"].into_iter().zip(0..);
+    let outputs = items.map(|(item, index)| keyed(output(&delivery, index, item, to(&["worker"])))).collect();
+    bus.commit(done(&delivery, outputs)).await?;
+    append(&*bus, vec![keyed(job("other"))]).await?;
+    let behind = Held::Key(user(), "k".into());
+    let held = bus.held(&behind, 10).await?;
+    let root = delivery.event.id.clone();
+    let before: Vec<_> = held.iter().map(|one| (one.event.clone(), one.hold, one.number)).collect();
+    let waits = |held: &[crate::bus::Parked]| -> Vec<(String, Hold)> {
+        held.iter().map(|one| (one.event.event_type.to_string(), one.hold)).collect()
+    };
+    let expected = [("two", Hold::Lease), ("three", Hold::Key), ("other", Hold::Key)];
+    let expected = expected.map(|(item, hold)| (item.to_owned(), hold)).to_vec();
+    same(waits(&held), expected, "behind an event at its tree's limit waits its key")?;
+    bus.commit(Command::Extend { user: user(), root: root.clone(), limits, audit: Vec::new() }).await?;
+    let entry = Some(Entry { minted: true, ..Entry::new(held[0].event.clone(), to(&["worker"])) });
+    let release = Release { user: user(), id: held[0].event.id.clone(), entry, audit: Vec::new() };
+    let receipt = bus.commit(Command::Release(Box::new(release))).await?;
+    holds(receipt.appended[0].parked, "at its limit a tree's events are held", &receipt)?;
+    let after = bus.held(&behind, 10).await?;
+    let after: Vec<_> = after.into_iter().map(|one| (one.event, one.hold, one.number)).collect();
+    same(after, before, "an event that its tree's lease still holds keeps its place before its key")?;
+    let lease = present(bus.lease(&user(), &root).await?, "a tree with work has a ledger")?;
+    same((lease.state, lease.parked), (LeaseState::Held, 2), "and is counted once")
 }
 
 pub(super) async fn the_kernels_own_events_draw_nothing<S: BusUnderTest>(subject: S) -> Outcome {

@@ -108,7 +108,7 @@ async fn portrait(bus: &dyn crate::EventBus) -> Result<Vec<String>, Broken> {
     all.push(format!("{:?}", bus.dead_letters(0, 100).await?));
     all.push(format!("{:?}", bus.audit(0, 100).await?));
     all.push(format!("{:?}", bus.checkpoints(&Name::literal("watcher"), "", 100).await?));
-    all.push(format!("{:?}", bus.cursor(3).await?));
+    all.push(format!("{}", bus.incarnation()));
     all.push(format!("{:?} {:?}", *bus.status().borrow(), *bus.chores().borrow()));
     for logged in &log {
         all.push(format!("{:?}", bus.lease(&logged.event.user_id, &logged.event.id).await?));

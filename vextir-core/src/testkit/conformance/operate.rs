@@ -24,7 +24,7 @@ pub(super) async fn cancel_drops_what_waits<S: BusUnderTest>(subject: S) -> Outc
     ];
     bus.commit(done(&delivery, outputs)).await?;
     let root = delivery.event.id.clone();
-    let cancel = || Command::Cancel { user: user(), root: root.clone() };
+    let cancel = || Command::Cancel { user: user(), root: root.clone(), audit: Vec::new() };
     let receipt = bus.commit(cancel()).await?;
     same(receipt.touched, 5, "cancel counts what it drops: two deliveries, one unrouted, two parked")?;
     let lease = present(bus.lease(&user(), &root).await?, "a tombstone stays")?;
@@ -40,11 +40,37 @@ pub(super) async fn cancel_drops_what_waits<S: BusUnderTest>(subject: S) -> Outc
     }
     let (status, chores) = (*bus.status().borrow(), *bus.chores().borrow());
     same((status.open, chores.unrouted, chores.next_due), (1, 0, None), "status and chores follow a cancel")?;
-    let extend = Command::Extend { user: user(), root: root.clone(), limits: Limits::default() };
+    let extend =
+        Command::Extend { user: user(), root: root.clone(), limits: Limits::default(), audit: Vec::new() };
     refused(bus.commit(extend).await, ErrorKind::Cancelled, "a cancelled tree is not extended")?;
-    let unknown = Command::Cancel { user: user(), root: id("nothing") };
+    let unknown = Command::Cancel { user: user(), root: id("nothing"), audit: Vec::new() };
     refused(bus.commit(unknown).await, ErrorKind::NotFound, "a tree that is not there is not cancelled")?;
     same(bus.commit(cancel()).await?.touched, 0, "a second cancel finds nothing")
+}
+
+pub(super) async fn an_operators_act_is_audited_with_it<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let delivery = delivered(&*bus, job("ask")).await?;
+    let root = delivery.event.id.clone();
+    let audit = |act: &'static str| {
+        vec![AuditRecord::about(&delivery.event, act, Decision::new("operator", "asked for"))]
+    };
+    let extend = |root, act| {
+        let limits = Limits::default();
+        Command::Extend { user: user(), root, limits, audit: audit(act) }
+    };
+    let cancel = |root, act| Command::Cancel { user: user(), root, audit: audit(act) };
+    bus.commit(extend(root.clone(), "extend")).await?;
+    bus.commit(cancel(root.clone(), "cancel")).await?;
+    let unknown = id("nothing");
+    let late = bus.commit(extend(root, "extend late")).await;
+    refused(late, ErrorKind::Cancelled, "a cancelled tree is not extended")?;
+    for command in [extend(unknown.clone(), "extend nothing"), cancel(unknown, "cancel nothing")] {
+        refused(bus.commit(command).await, ErrorKind::NotFound, "a tree that is not there has no limits")?;
+    }
+    let acts: Vec<String> = bus.audit(0, 10).await?.iter().map(|(_, one)| one.act.to_string()).collect();
+    let expected = ["extend", "cancel"].map(String::from).to_vec();
+    same(acts, expected, "an act of the operator and its audit are one, and a refused one leaves neither")
 }
 
 pub(super) async fn a_settlement_after_cancel_drops_its_outputs<S: BusUnderTest>(subject: S) -> Outcome {
@@ -52,7 +78,7 @@ pub(super) async fn a_settlement_after_cancel_drops_its_outputs<S: BusUnderTest>
     for outcome in ["done", "retry", "dead"] {
         let delivery = delivered(&*bus, job("ask")).await?;
         let root = delivery.event.id.clone();
-        bus.commit(Command::Cancel { user: user(), root: root.clone() }).await?;
+        bus.commit(Command::Cancel { user: user(), root: root.clone(), audit: Vec::new() }).await?;
         let before = log(&*bus).await?.len();
         let outputs = vec![output(&delivery, 0, "late", to(&["worker"]))];
         let command = match outcome {

@@ -136,3 +136,26 @@ pub(super) async fn events_wait_behind_a_held_one_of_their_key<S: BusUnderTest>(
     let receipt = append(&*bus, vec![keyed("free", "ann", "k", to(&["worker"]))]).await?;
     holds(!receipt.appended[0].parked, "a key that is not held lets events pass", &receipt)
 }
+
+pub(super) async fn a_delayed_event_that_is_held_when_it_is_due_waits_behind_the_others<S: BusUnderTest>(
+    subject: S,
+) -> Outcome {
+    let bus = subject.bus();
+    let due = Timestamp::from_micros(4_000_000_000_000_000);
+    let keyed = |kind: &'static str, place| Entry::new(event(kind).with_ordering_key("k"), place);
+    let mut later = keyed("later", Place::Parked(Hold::Delayed, None));
+    later.event.edit().deliver_at = Some(due);
+    append(&*bus, vec![later]).await?;
+    append(&*bus, vec![keyed("held", Place::Parked(Hold::Approval, None))]).await?;
+    append(&*bus, vec![keyed("behind", to(&["worker"]))]).await?;
+    let later = bus.parked(Hold::Delayed, 1).await?.remove(0);
+    let root = later.event.id.clone();
+    release(&*bus, &later, Some(Place::Parked(Hold::Approval, None))).await?;
+    let held = bus.held(&Held::Key(user(), "k".into()), 10).await?;
+    let order: Vec<&str> = held.iter().map(|one| &*one.event.event_type).collect();
+    same(order, vec!["held", "behind", "later"], "a delayed event joins its key when it is due")?;
+    same(held[2].hold, Hold::Approval, "it says why it waits now")?;
+    same(bus.chores().borrow().next_due, None, "and is not delayed any more")?;
+    let lease = present(bus.lease(&user(), &root).await?, "an event that waits has a ledger")?;
+    same(lease.parked, 1, "and is counted once")
+}

@@ -70,7 +70,7 @@ pub(super) async fn what_is_unclaimed_can_be_dropped<S: BusUnderTest>(subject: S
     let audit = bus.audit(0, 10).await?;
     let audited: Vec<_> = audit.iter().map(|(_, one)| (one.act.as_str(), one.event.clone())).collect();
     same(audited, vec![("discard", one.event.id.clone())], "a discard is audited")?;
-    let cancel = Command::Cancel { user: user(), root: two.event.id.clone() };
+    let cancel = Command::Cancel { user: user(), root: two.event.id.clone(), audit: Vec::new() };
     same(bus.commit(cancel).await?.touched, 1, "cancel drops what is unclaimed too")?;
     same(bus.unclaimed().await?.len(), 0, "nothing is left")?;
     let claim = Command::Claim(vec![one.position, two.position]);

@@ -2,8 +2,8 @@
 
 use super::{CrashPoint, Moment};
 use crate::bus::{
-    Attachment, BusStatus, Checkpoint, Chores, Command, Cursor, DeadLetter, Delivery, EventBus, Held, Hold,
-    Logged, MemoryBus, Page, Parked, Position, Receipt, Sequence,
+    Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, EventBus, Held, Hold, Logged,
+    MemoryBus, Page, Parked, Position, Receipt, Sequence,
 };
 use crate::{AuditRecord, EventFilter, EventId, Lease, Name, Result};
 use async_trait::async_trait;
@@ -119,6 +119,10 @@ impl EventBus for Connection {
         self.bus.chores()
     }
 
+    fn incarnation(&self) -> u64 {
+        self.bus.incarnation()
+    }
+
     fn is_durable(&self) -> bool {
         true
     }
@@ -209,10 +213,6 @@ impl EventBus for Connection {
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.shuffle().await;
         self.bus.audit(after, limit).await
-    }
-
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.bus.cursor(sequence).await
     }
 
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {

@@ -199,3 +199,42 @@ async fn a_driver_that_the_log_knows_gets_nothing_twice_when_registered_again() 
     }
     assert_eq!(count.load(Ordering::SeqCst), 1, "its output is doubled");
 }
+
+/// Two trees share a key. The first, extended by too little, still comes before the second.
+#[tokio::test]
+async fn an_extension_that_does_not_suffice_lets_nobody_pass() {
+    let burst = answers(Manifest::new("burst").handles("start"), |_| {
+        Ok((1..=6).map(|n| Event::new("item").with_ordering_key("k").with_data(json!(n))).collect())
+    });
+    let (worker, seen) = seen_by("worker", "item");
+    let limits = Limits { events: 3, ..Limits::default() };
+    let app = quick().limits(limits).driver(burst).driver(worker).start().await.unwrap();
+    let root = app.emit(Event::new("start")).await.unwrap();
+    app.idle().await;
+    app.emit(Event::new("item").with_ordering_key("k").with_data(json!("other"))).await.unwrap();
+    for (events, left) in [(3, 5), (5, 3), (6, 2), (7, 0)] {
+        app.extend(&root, Limits { events, ..Limits::default() }).await.unwrap();
+        app.idle().await;
+        assert_eq!(app.held(10).await.unwrap().len(), left);
+    }
+    let order: Vec<String> =
+        seen.lock().unwrap().iter().map(|event| event.data.as_json().to_owned()).collect();
+    assert_eq!(order, ["1", "2", "3", "4", "5", "6", "\"other\""]);
+}
+
+#[tokio::test]
+async fn outputs_that_are_extended_one_by_one_keep_their_order() {
+    let burst = answers(Manifest::new("burst").handles("start"), |_| {
+        Ok((1..=5).map(|n| Event::new("item").with_data(json!(n))).collect())
+    });
+    let limits = Limits { events: 1, ..Limits::default() };
+    let app = quick().limits(limits).driver(burst).start().await.unwrap();
+    let root = app.emit(Event::new("start")).await.unwrap();
+    app.idle().await;
+    for events in [2, 3, 4, 6] {
+        app.extend(&root, Limits { events, ..Limits::default() }).await.unwrap();
+    }
+    let items = log(&app).await.into_iter().filter(|event| event.event_type == "item");
+    let order: Vec<String> = items.map(|event| event.data.as_json().to_owned()).collect();
+    assert_eq!(order, ["1", "2", "3", "4", "5"]);
+}

@@ -106,3 +106,13 @@ async fn emit_all_answers_with_one_id_for_each_event() {
 fn vextir_core_effect() -> vextir::Effect {
     vextir::Effect::Reads
 }
+
+#[tokio::test]
+async fn a_root_that_an_event_claims_does_not_hide_its_answer() {
+    let echo = answers(Manifest::new("echo").handles("ask"), |_| Ok(vec![Event::new("told")]));
+    let app = quick().driver(echo).start().await.unwrap();
+    let mut claims = Event::new("ask");
+    claims.edit().root_id = Some("evt_other".parse().unwrap());
+    let outputs = timeout(SOON, app.process_event(claims)).await.expect("it never ends").unwrap();
+    assert_eq!(outputs.len(), 1);
+}

@@ -1,20 +1,56 @@
-//! A bus whose answers to some commands come late.
+//! A bus whose answers to some commands come late, or are failures.
 
 use super::*;
 use std::collections::BTreeMap;
 use vextir::bus::Held;
 
-/// A bus whose answers may come late, as they do from a writer thread, and that counts reads of the backlog.
+/// A bus whose answers may come late, as they do from a writer thread, that counts reads of the backlog, and that
+/// refuses acts of the operator when it has taken as many as it may.
 #[derive(Debug, Clone)]
 pub(super) struct Slow {
     inner: MemoryBus,
     late: fn(&Command) -> bool,
+    refused: fn(&Command) -> Option<ErrorKind>,
+    /// How long an answer to `attach` takes, and whether `detach` fails.
+    attaching: Duration,
+    stays: bool,
     pub(super) reads: Arc<AtomicUsize>,
+    pub(super) acts: Arc<AtomicUsize>,
 }
 
 impl Slow {
     pub(super) fn new(inner: MemoryBus, late: fn(&Command) -> bool) -> Self {
-        Self { inner, late, reads: Arc::default() }
+        Self {
+            inner,
+            late,
+            refused: |_| None,
+            attaching: Duration::ZERO,
+            stays: false,
+            reads: Arc::default(),
+            acts: Arc::new(AtomicUsize::new(usize::MAX)),
+        }
+    }
+
+    /// Fails some commands.
+    pub(super) fn refusing(self, refused: fn(&Command) -> Option<ErrorKind>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Answers late that a processor is attached.
+    pub(super) fn attaching(self, attaching: Duration) -> Self {
+        Self { attaching, ..self }
+    }
+
+    /// Cannot detach.
+    pub(super) fn staying(self) -> Self {
+        Self { stays: true, ..self }
+    }
+
+    /// A bus that takes so many acts of the operator (releases, extensions, cancels) and fails from then on.
+    pub(super) fn failing(inner: MemoryBus, after: usize) -> Self {
+        let bus = Self::new(inner, |_| false);
+        bus.acts.store(after, Ordering::SeqCst);
+        bus
     }
 
     pub(super) fn builder(&self) -> vextir::ProcessorBuilder {
@@ -31,10 +67,23 @@ impl EventBus for Slow {
     fn chores(&self) -> tokio::sync::watch::Receiver<Chores> {
         self.inner.chores()
     }
+    fn incarnation(&self) -> u64 {
+        self.inner.incarnation()
+    }
     fn is_durable(&self) -> bool {
         false
     }
     async fn commit(&self, command: Command) -> Result<Receipt> {
+        if let Some(kind) = (self.refused)(&command) {
+            return Err(Error::new(kind, "refused by the test"));
+        }
+        if matches!(command, Command::Release(_) | Command::Extend { .. } | Command::Cancel { .. }) {
+            let left = self.acts.load(Ordering::SeqCst);
+            self.acts.store(left.saturating_sub(1), Ordering::SeqCst);
+            if left == 0 {
+                return Err(vextir::Error::new(ErrorKind::Unavailable, "the disk is gone"));
+            }
+        }
         let late = (self.late)(&command);
         let receipt = self.inner.commit(command).await;
         if late {
@@ -52,9 +101,14 @@ impl EventBus for Slow {
         EventBus::lease(&self.inner, user, root).await
     }
     async fn attach(&self) -> Result<Attachment> {
-        self.inner.attach().await
+        let found = self.inner.attach().await;
+        tokio::time::sleep(self.attaching).await;
+        found
     }
     async fn detach(&self) -> Result<()> {
+        if self.stays {
+            return Err(Error::new(ErrorKind::Unavailable, "the disk is full"));
+        }
         self.inner.detach().await
     }
     fn abandon(&self) {
@@ -90,9 +144,6 @@ impl EventBus for Slow {
     }
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.inner.audit(after, limit).await
-    }
-    async fn cursor(&self, sequence: Sequence) -> Result<Cursor> {
-        self.inner.cursor(sequence).await
     }
     async fn checkpoints(&self, driver: &Name, after: &str, limit: usize) -> Result<Vec<Checkpoint>> {
         self.inner.checkpoints(driver, after, limit).await

@@ -70,9 +70,32 @@ async fn an_approval_names_whose_event_it_approves() {
     let app = quick().driver(worker).authorizer(hold).start().await.unwrap();
     app.as_user("eve").emit(evt("ask").with_data(json!("steal"))).await.unwrap();
     app.as_user("bob").emit(evt("ask")).await.unwrap();
-    // The operator looks at bob's, and approves by the only thing the call takes.
+    // The operator looks at bob's, and approves it: eve's has the same id.
     let held = app.held(10).await.unwrap();
     let bobs = held.iter().find(|parked| parked.event.user_id == "bob").unwrap();
     app.approve(bobs, "fine").await.unwrap();
     assert_eq!(log(&app).await[0].user_id, "bob");
+}
+
+/// Foreign ids are each user's own, so both trees have the root `evt_1`.
+#[tokio::test]
+async fn an_event_of_another_tenant_is_no_cause() {
+    let (worker, seen) = seen_by("worker", "bobs");
+    let bobs = answers(Manifest::new("bobs").handles("ask"), |event| {
+        Ok(if event.user_id == "bob" { vec![Event::new("bobs")] } else { vec![] })
+    });
+    let stolen: Arc<Mutex<Option<EventId>>> = Arc::default();
+    let names = stolen.clone();
+    let eves = answers(Manifest::new("eves").handles("steal"), move |_| {
+        Ok(vec![Event::new("mine").with_cause(names.lock().unwrap().clone().unwrap())])
+    });
+    let app = quick().driver(worker).driver(bobs).driver(eves).start().await.unwrap();
+    app.as_user("bob").emit(evt("ask")).await.unwrap();
+    app.idle().await;
+    *stolen.lock().unwrap() = Some(seen.lock().unwrap()[0].id.clone());
+    app.as_user("eve").emit(evt("steal")).await.unwrap();
+    app.idle().await;
+    assert!(log(&app).await.iter().all(|event| event.event_type != "mine"));
+    let letters = app.dead_letters(0, 10).await.unwrap();
+    assert!(letters[0].reason.contains("not in the causal tree"), "{}", letters[0].reason);
 }
