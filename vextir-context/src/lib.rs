@@ -129,8 +129,8 @@
 //!   since later retires the others of its subject; it retires nothing else.
 //! * `[[links]]`, mail addresses and `@names` in the texts of documents are links too. Nothing is done for them when a
 //!   document is written: the next question to the graph takes in what changed since the last one, and waits for that. So
-//!   what a text said only between two questions leaves no trace. Links go by path: where a document comes or goes, texts
-//!   that name its path are looked at again; where a folder is moved, they are not. JSON documents, and names without a
+//!   what a text said only between two questions leaves no trace. Links go by path: where a document comes or goes, the
+//!   texts that name its path are looked at again (at most 200); where a folder is moved, they are not. JSON documents, and names without a
 //!   sign, are not searched.
 //! * What was recalled is not ingested again: text between `<recalled>` and `</recalled>` (as in
 //!   [`Neighbourhood::to_text`](vextir_core::context::graph::Neighbourhood::to_text)) is left out, of episodes and of documents,

@@ -21,10 +21,10 @@ pub(crate) const MARK: &str = "graph_seen";
 
 /// How many changes a slice looks at, and how many mentions it takes in.
 const SLICE: i64 = 256;
-const HEAVY: usize = 2 * MAX_FACTS;
+const HEAVY: usize = MAX_FACTS / 2;
 
 /// The most documents that are looked at again because what they link to has come.
-const REFERRERS: i64 = 1_000;
+const REFERRERS: i64 = 200;
 
 /// One slice of the operation log.
 #[derive(Debug)]
