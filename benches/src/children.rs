@@ -23,6 +23,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("route", |trial| ours::route(trial, 1_000)),
     ("latency", |trial| ours::latency(trial, false)),
     ("latency_eager", |trial| ours::latency(trial, true)),
+    ("graph", ours::graph),
     ("idle", ours::idle),
     ("million", ours::million),
     ("search", ours::search),

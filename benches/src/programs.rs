@@ -27,6 +27,7 @@ pub(crate) enum Program {
         mode: &'static str,
     },
     Ractor,
+    Grit,
     AutoGen,
 }
 
@@ -46,6 +47,7 @@ impl Program {
             Program::Apalis { jobs, state } => format!("apalis, {jobs} jobs, {state}"),
             Program::JetStream { mode } => format!("JetStream, {mode}"),
             Program::Ractor => "ractor".into(),
+            Program::Grit => "grit-core".into(),
             Program::AutoGen => "AutoGen core".into(),
         }
     }
@@ -135,6 +137,9 @@ impl Starter {
             Program::Ractor => {
                 command.args(["64", &small(4_000_000)]);
             }
+            Program::Grit => {
+                command.arg(if self.quick { "0.3" } else { "2" }).arg(folder);
+            }
             Program::AutoGen => {
                 command.args(["-c", AUTOGEN, &small(20_000)]);
             }
@@ -150,6 +155,7 @@ impl Starter {
             Program::Apalis { .. } => vec![built("vextir-peer-apalis")],
             Program::JetStream { .. } => vec![built("vextir-peer-jetstream"), self.nats_server()],
             Program::Ractor => vec![built("vextir-peer-ractor")],
+            Program::Grit => vec![built("vextir-peer-grit")],
             Program::AutoGen => vec![self.python("python")],
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn select(options: &Options) -> Vec<Row> {
 }
 
 pub(crate) fn all() -> Vec<Row> {
-    [limits(), peers(), resources(), searching()].concat()
+    [limits(), peers(), graph(), resources(), searching()].concat()
 }
 
 /// Ours beside what SQLite, the disk and a hash map can do, with the same rows.
@@ -101,6 +101,25 @@ fn peers() -> Vec<Row> {
             .reach(100.0, 250.0),
         beside("in-memory loop, 256 in flight", "memory_loop", "ractor ask, 64 callers", Program::Ractor)
             .reach(0.1, 0.3),
+    ]
+}
+
+/// Our graph beside another one that keeps both times, in one SQLite file too. Neither waits for the disk. One of our
+/// links comes with the episode that says it.
+fn graph() -> Vec<Row> {
+    let of = |program, name| Figure { program, name: Some(name) };
+    let row = |name, ours, theirs| Row {
+        name,
+        ours: of(Program::Child("graph"), ours),
+        against: Some(("grit-core", of(Program::Grit, theirs))),
+        wants: Wants::More,
+        floor: None,
+        goal: None,
+    };
+    vec![
+        row("graph, a link at a time", "graph_add", "grit_add").reach(1.0, 1.0),
+        row("graph, 100 links at a time", "graph_add_batch", "grit_add_batch").reach(1.0, 2.0),
+        row("graph, two links deep", "graph_walk", "grit_walk").less_is_better().reach(1.5, 1.0),
     ]
 }
 

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 use vextir_core::bus::{BusStatus, Chores, Feed};
-use vextir_core::{Actor, Context, Limits, Name, Result};
+use vextir_core::{Actor, Clock, Context, Limits, Name, Result, Timestamp};
 
 /// All durable state of an application in one SQLite file. A cheap handle: a clone is the same hub.
 ///
@@ -60,6 +60,7 @@ struct Inner {
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
     client: u64,
+    clock: Arc<dyn Clock>,
     incarnation: u64,
     defaults: Limits,
     path: Option<PathBuf>,
@@ -175,6 +176,17 @@ impl Hub {
         let (answer, answered) = question();
         self.send(Job::Sync(Box::new(work), answer)).await?;
         answered.await
+    }
+
+    /// Takes into the graph what documents say; false if somebody else did.
+    pub(crate) async fn take_links(&self, batch: crate::graph::Batch) -> Result<bool> {
+        let (answer, answered) = question();
+        self.send(Job::Links(batch, answer)).await?;
+        answered.await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {

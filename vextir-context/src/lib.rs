@@ -68,6 +68,8 @@
 //! | `folders` | folder | `id`, `parent_id` (null where the folder above may not be read), `name` (empty for the root), `path`, `index_guide`, `permissions` |
 //! | `history` | change of what is there | `id` (of the document or folder), `number` (from 1, the oldest), `path` (of today), `what`, `version`, `at`, `user`, `agent`, `driver`, `cause` |
 //! | `events` | event of the user in the log | `id`, `type`, `category`, `timestamp`, `user_id`, `source`, `data` (JSON), `correlation_id`, `root_id`, `depth`, `ordering_key`, `labels`, `metadata` |
+//! | `entities` | entity of the user's graph | `id`, `kind`, `key` (the path, for a document), `name`, `properties` (JSON, those that hold) |
+//! | `links` | statement of a link of the user's graph, also one that does not hold any more | `id` (of the link), `subject_kind`, `subject`, `relation`, `object_kind`, `object`, `value` (JSON, where there is no object), `valid_from`, `valid_until`, `known_from`, `known_until`, `source`, `episode` |
 //!
 //! Paths are those of the user, what others share among them; what is shared twice is there once. Times are RFC 3339
 //! texts. Rows come as objects: a blob is hexadecimal text, an infinite number null. An agent sees what both it and
@@ -85,6 +87,64 @@
 //! Not promised: the order of rows without `ORDER BY`; that the deadline is met to the millisecond, since SQLite looks
 //! at it between steps; that how long a query over `events` takes tells nothing of how much others do. What is sorted
 //! may go to a temporary file, unencrypted, which is removed with the query. A hub in memory is copied for each query.
+//!
+//! # The graph
+//!
+//! [`Context::graph`](vextir_core::Context::graph) is a user's memory of what was seen: episodes (a mail, a file, a reading, a
+//! visit, an answer), and the links between entities that they say.
+//!
+//! ```
+//! # extern crate vextir_core as vextir;
+//! use vextir::context::graph::{EntityKey, Episode, Fact};
+//! use vextir_context::Hub;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> vextir::Result<()> {
+//! let hub = Hub::in_memory()?;
+//! let graph = hub.context("user_123").graph();
+//! graph.declare_single("works_for", true).await?;
+//! let bob = EntityKey::new("person", "bob@example.org");
+//! for (day, company) in [("2024-03-01", "acme"), ("2025-02-01", "initech")] {
+//!     let mail = Episode::new("mail", "imap:inbox").at(format!("{day}T09:00:00Z").parse()?)
+//!         .fact(Fact::new(&bob, "works_for", ("company", company)));
+//!     graph.ingest(mail).await?;
+//! }
+//! let now = graph.neighbours(&bob).depth(1).await?;
+//! assert_eq!(now.entities, [(("company", "initech").into(), 1)]);
+//! let then = graph.valid_at("2024-12-24T00:00:00Z".parse()?).neighbours(&bob).await?;
+//! assert_eq!(then.entities, [(("company", "acme").into(), 1)]);
+//!
+//! hub.context("user_123").write("/Notes/alpha", "Ask bob@example.org about [[plan]].").await?;
+//! let note = graph.neighbours(EntityKey::document("/Notes/alpha")).await?;
+//! assert_eq!(note.links.len(), 2);
+//! let forgotten = graph.forget("imap:inbox").await?.unwrap();
+//! assert_eq!((forgotten.episodes.len(), forgotten.links.len()), (2, 2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * An entity is its kind and key; an ingest makes what it names. The same episode twice is one; another content under
+//!   the same key takes the place of what it said, and what it said is kept in the past.
+//! * `valid_at` asks for what holds in the world at a time, `known_at` for what was known here, `as_of` for both. Facts may
+//!   come late and in any order. In a relation that is declared single-valued, and for properties, the fact that holds
+//!   since later retires the others of its subject; it retires nothing else.
+//! * `[[links]]`, mail addresses and `@names` in the texts of documents are links too. Nothing is done for them when a
+//!   document is written: the next question to the graph takes in what changed since the last one, and waits for that. So
+//!   what a text said only between two questions leaves no trace. Links go by path: where a document comes or goes, the
+//!   texts that name its path are looked at again (at most 200); where a folder is moved, they are not. JSON documents, and names without a
+//!   sign, are not searched.
+//! * What was recalled is not ingested again: text between `<recalled>` and `</recalled>` (as in
+//!   [`Neighbourhood::to_text`](vextir_core::context::graph::Neighbourhood::to_text)) is left out, of episodes and of documents,
+//!   and an episode that says that it was recalled is ignored.
+//! * A graph is its owner's. What comes from a document (an episode's source that is a path) is seen only while that
+//!   document may be read, by its owner too, and by others with [`Graph::of`](vextir_core::context::graph::Graph::of). An
+//!   agent needs `Read` on the document, or on `/` for what has none, and `Write` there to change the graph. What is hidden
+//!   neither counts nor retires anything.
+//! * `forget` removes what came from a source alone, its text and values too, and says what that was.
+//!
+//! Not promised: that how long an answer takes tells nothing of what is hidden; that graphs of replicas are exchanged yet.
+//! An episode says at most 500 facts; a value is at most 16 KiB, a text 64 KiB; a walk goes at most 6 links far and meets
+//! at most 10,000, and says when it stopped there.
 //!
 //! # Search
 //!
@@ -165,6 +225,7 @@ mod documents;
 mod encode;
 mod fault;
 mod file;
+mod graph;
 mod hub;
 mod keeper;
 mod key;

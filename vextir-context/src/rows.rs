@@ -10,6 +10,7 @@ mod work;
 
 use crate::documents::{self, Desk, Enrollment};
 use crate::fault::OrFault;
+use crate::graph;
 use crate::key::Key;
 use crate::queries::{self, stored_number};
 use ledger::Ledger;
@@ -118,6 +119,17 @@ impl<'c> SqlRows<'c> {
     /// Begins a transaction at `now`, or at the last one's time if the clock jumped back.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+    }
+
+    /// Takes into the graph what documents say; false if somebody else did.
+    pub(crate) fn take_links(&mut self, batch: &graph::Batch) -> Result<bool> {
+        let (connection, now) = (self.connection, self.now);
+        if !documents::take_links(connection, &mut self.desk, &mut self.writes, now, batch)? {
+            return Ok(false);
+        }
+        self.set_meta(graph::MARK, batch.until)?;
+        self.flush()?;
+        Ok(true)
     }
 
     /// The time of the last transaction.

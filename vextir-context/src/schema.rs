@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/5_search.sql"),
     include_str!("schema/6_keeping.sql"),
     include_str!("schema/7_sync.sql"),
+    include_str!("schema/8_graph.sql"),
 ];
 
 /// The version that this code reads and writes.

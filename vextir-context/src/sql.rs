@@ -11,6 +11,7 @@
 mod answer;
 mod events;
 mod functions;
+mod graph;
 mod plan;
 mod rows;
 mod run;
@@ -78,6 +79,11 @@ impl QueryLimits {
 impl Hub {
     /// The rows of a query, as the actor.
     pub(crate) async fn sql(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
+        // The tables of the graph show what documents say now.
+        if ["links", "entities"].iter().any(|table| sql.to_ascii_lowercase().contains(table)) {
+            self.catch_up().await?;
+        }
+        let now = self.now();
         let copy = match self.path() {
             Some(_) => None,
             None => Some(self.read_with(copy).await?),
@@ -87,7 +93,7 @@ impl Hub {
         let _stop = StopOnDrop(dropped.clone());
         let (answer, answered) = question();
         let (actor, sql, parameters) = (actor.clone(), sql.to_owned(), parameters.to_vec());
-        let ask = Ask { actor, sql, parameters, copy, dropped, answer };
+        let ask = Ask { actor, now, sql, parameters, copy, dropped, answer };
         asks.send(ask).await.map_err(|_| closed())?;
         drop(asks);
         answered.await

@@ -174,6 +174,10 @@ impl<'c> Writer<'c> {
                     self.publish();
                     answer.send(taken);
                 }
+                Job::Links(batch, answer) => {
+                    self.rows.begin(self.clock.now());
+                    answer.send(self.in_transaction(|writer| writer.rows.take_links(&batch)));
+                }
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }

@@ -8,6 +8,7 @@ mod change;
 mod diff;
 mod document;
 mod edit;
+pub mod graph;
 mod handle;
 mod keep;
 mod origin;
@@ -177,6 +178,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Unsupported`] unless the store searches. `Timeout`: it takes too long.
     async fn search(&self, _actor: &Actor, _search: &Search) -> Result<Found> {
         Err(Error::new(ErrorKind::Unsupported, "this context store does not search"))
+    }
+
+    /// The store's graph, if it has one.
+    fn graph(&self) -> Option<&dyn graph::GraphStore> {
+        None
     }
 }
 

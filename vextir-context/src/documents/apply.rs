@@ -8,12 +8,14 @@ use super::rights::acting;
 use super::versions::former;
 use crate::cursors::Opening;
 use crate::fault::OrFault;
+use crate::graph::{self, Batch, Pen};
 use crate::key::bare;
 use crate::queries::{self, signed};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use vextir_core::context::graph::{GraphChange, Told};
 use vextir_core::context::{Change, Deed, Intent, Version};
 use vextir_core::{Actor, Error, ErrorKind, Level, Name, Principal, Result, Sequence, Timestamp};
 
@@ -128,6 +130,7 @@ pub(crate) fn apply(
         Error::new(ErrorKind::Unsupported, "documents change by Hub::commit and in a command of their own")
     })?;
     let mut apply = Apply::new(connection, actor.clone(), now, desk, writes);
+    merged.told().clear();
     let mut versions = Vec::with_capacity(changes.len());
     for (change, part) in changes.iter().zip(&merged.parts) {
         apply.actor = acting(actor, change)?;
@@ -140,7 +143,13 @@ pub(crate) fn apply(
                 }
                 0
             }
-            Part::Structure => apply.restructure(change).map(|()| 0)?,
+            Part::Structure => {
+                match &change.what {
+                    Intent::Graph(what) => merged.told().push(apply.change_graph(what)?),
+                    _ => apply.restructure(change)?,
+                }
+                0
+            }
             Part::Content(prepared) => {
                 apply.store(change, prepared)?.ok_or_else(|| raced(&merged, &change.path))?
             }
@@ -310,6 +319,13 @@ impl<'a> Apply<'a> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    fn change_graph(&mut self, what: &GraphChange) -> Result<Told> {
+        let (now, clock) = (self.now.as_micros(), self.tick());
+        let (writes, bytes) = (&mut *self.writes, &mut self.desk.bytes);
+        let mut pen = Pen { connection: self.connection, actor: &self.actor, now, clock, writes, bytes };
+        graph::apply(&mut pen, what)
+    }
+
     /// The last change.
     pub(super) fn head(&self) -> Sequence {
         self.desk.head
@@ -382,6 +398,18 @@ impl<'a> Apply<'a> {
     ) -> Self {
         Self { connection, actor, now, desk, writes, renumbered: HashMap::new() }
     }
+}
+
+/// Takes into the graph what documents say.
+pub(crate) fn take_links(
+    connection: &Connection,
+    desk: &mut Desk,
+    writes: &mut u64,
+    now: Timestamp,
+    batch: &Batch,
+) -> Result<bool> {
+    let clock = desk.tick(now);
+    graph::take_links(connection, batch, clock, writes, &mut desk.bytes)
 }
 
 /// Puts a user into a group, or takes it out.

@@ -7,6 +7,8 @@ use crate::encode::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use vextir_core::context::graph::Told;
 use vextir_core::context::{Change, Content, Intent, Version, nothing_at};
 use vextir_core::{Error, ErrorKind, Name, Result};
 
@@ -16,6 +18,8 @@ pub(crate) struct Merged {
     pub(super) parts: Vec<Part>,
     /// Set by the writer when a document is not any more what was merged into.
     raced: AtomicBool,
+    /// What the writer tells of the changes of the graph.
+    told: Mutex<Vec<Told>>,
 }
 
 /// What becomes of one change.
@@ -56,6 +60,16 @@ pub(super) enum From {
 }
 
 impl Merged {
+    /// Changes that need no merge.
+    pub(super) fn nothing(changes: usize) -> Self {
+        let parts = (0..changes).map(|_| Part::Structure).collect();
+        Self { parts, raced: AtomicBool::new(false), told: Mutex::default() }
+    }
+
+    pub(super) fn told(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn note_race(&self) {
         self.raced.store(true, Ordering::Relaxed);
     }
@@ -126,7 +140,7 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
     for document in open.values_mut() {
         document.close(&mut parts)?;
     }
-    Ok(Merged { parts, raced: AtomicBool::new(false) })
+    Ok(Merged { parts, raced: AtomicBool::new(false), told: Mutex::default() })
 }
 
 impl Open {

@@ -157,6 +157,7 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     let size = maybe(connection, "SELECT size FROM document WHERE node = ?1", id)?.unwrap_or(0);
     desk.bytes = desk.bytes.saturating_sub(ROW + size.unsigned_abs());
     desk.bytes = desk.bytes.saturating_add_signed(crate::search::forget(connection, id)?);
+    desk.bytes = desk.bytes.saturating_sub(crate::graph::purge(connection, id)?);
     execute("DELETE FROM document WHERE node = ?1")?;
     execute("DELETE FROM shortened WHERE node = ?1")?;
     execute("DELETE FROM keeping WHERE node = ?1")?;

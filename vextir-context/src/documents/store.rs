@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
+use vextir_core::context::graph::{GraphStore, Told};
 use vextir_core::context::{
     Access, Change, ChangePage, Content, Document, Found, Guide, Intent, Item, Revision, Search, Version,
     When,
@@ -84,6 +85,18 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
         }
     }
     Err(Error::new(ErrorKind::Unavailable, "a document is changed by others all the time; try again"))
+}
+
+/// Changes the graph alone: nothing is to be merged.
+pub(crate) async fn change_graph(hub: &Hub, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Told>> {
+    if changes.iter().any(|change| !matches!(change.what, Intent::Graph(_))) {
+        return Err(Error::invalid("this changes the graph, and documents are changed by `change`"));
+    }
+    let merged = Arc::new(Merged::nothing(changes.len()));
+    let command = Command::Change { actor: actor.clone(), changes };
+    hub.send_commit(command, Some(merged.clone())).await?;
+    let told = std::mem::take(&mut *merged.told());
+    Ok(told)
 }
 
 /// Merges here, or on a thread of its own if that may take long: a task must not keep its runtime from others.
@@ -197,6 +210,10 @@ impl ContextStore for Hub {
 
     async fn search(&self, actor: &Actor, search: &Search) -> Result<Found> {
         self.look_for(actor, search).await
+    }
+
+    fn graph(&self) -> Option<&dyn GraphStore> {
+        Some(self)
     }
 
     fn head(&self) -> watch::Receiver<Sequence> {

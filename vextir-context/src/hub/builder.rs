@@ -163,19 +163,21 @@ impl HubBuilder {
         Self { clock, ..self }
     }
 
+    fn tuning(&self) -> Tuning {
+        let synchronous = match self.synchronous {
+            Synchronous::Full => "FULL",
+            Synchronous::Normal => "NORMAL",
+        };
+        Tuning { synchronous, max_bytes: self.max_bytes }
+    }
+
     /// Opens the hub.
     ///
     /// # Errors
     /// See [`Hub::open`].
     pub fn open(self) -> Result<Hub> {
         let path = self.path.as_deref().map(file::real_path).transpose()?;
-        let tuning = Tuning {
-            synchronous: match self.synchronous {
-                Synchronous::Full => "FULL",
-                Synchronous::Normal => "NORMAL",
-            },
-            max_bytes: self.max_bytes,
-        };
+        let tuning = self.tuning();
         let (lock, connection) = match &path {
             Some(path) => {
                 let lock = FileLock::take(path, self.clock.now())?;
@@ -217,7 +219,7 @@ impl HubBuilder {
             signals: search.signals(),
         })?;
         let reading = readers.as_ref().map(mpsc::Sender::downgrade);
-        let keeper = Keeper::start(jobs.downgrade(), reading, path.clone(), self.keep, self.clock)?;
+        let keeper = Keeper::start(jobs.downgrade(), reading, path.clone(), self.keep, self.clock.clone())?;
         Ok(Hub(Arc::new(Inner {
             jobs: Some(jobs),
             readers: Mutex::new(readers),
@@ -229,6 +231,7 @@ impl HubBuilder {
             lanes: Lanes::new(),
             keeper,
             queries: crate::sql::Threads::new(self.queries),
+            clock: self.clock,
             cursors,
             search,
             client: fastrand::u64(1..1 << 53),

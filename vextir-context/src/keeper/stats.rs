@@ -36,7 +36,9 @@ pub struct HubStats {
     pub history: HubPart,
     /// What searches look into; counted are the documents and folders in it.
     pub search: HubPart,
-    /// Everything else.
+    /// The graph; counted are the links.
+    pub graph: HubPart,
+    /// What replicas need, and everything else.
     pub other: HubPart,
     /// Free pages inside the file.
     pub free: u64,
@@ -44,7 +46,8 @@ pub struct HubStats {
 
 const EVENTS: [&str; 3] = ["log", "key", "audit"];
 const WORK: [&str; 7] = ["delivery", "unclaimed", "unrouted", "dead", "parked", "lease", "linger"];
-const DOCUMENTS: [&str; 6] = ["document", "node", "entitlement", "member", "mount", "keeping"];
+const DOCUMENTS: [&str; 7] = ["document", "node", "entitlement", "member", "mount", "keeping", "former"];
+const GRAPH: [&str; 5] = ["entity", "episode", "link", "statement", "relation"];
 const HISTORY: [&str; 3] = ["change", "trimmed", "shortened"];
 
 /// How many free pages are given back in one step.
@@ -138,6 +141,7 @@ fn stats(connection: &Connection) -> Result<HubStats> {
                 .sum(),
             count: rows("SELECT count(*) FROM search_node")?,
         },
+        graph: HubPart { bytes: of(&GRAPH, &mut bytes), count: rows("SELECT count(*) FROM link")? },
         other: HubPart { bytes: bytes.values().sum(), count: 0 },
         free: space::measure(&snapshot)?.free,
     };

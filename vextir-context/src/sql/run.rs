@@ -4,11 +4,13 @@ use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use vextir_core::{Actor, Error, ErrorKind, Result};
+use vextir_core::{Actor, Error, ErrorKind, Result, Timestamp};
 
 /// One query, as its tables and functions see it.
 pub(super) struct Run {
     pub(super) actor: Actor,
+    /// The hub's time when it was asked.
+    pub(super) now: Timestamp,
     /// A reader of the hub, in one snapshot. SQL of the user never reaches it.
     hub: Arc<Mutex<Connection>>,
     end: Instant,
@@ -21,15 +23,15 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(
-        actor: Actor,
+        (actor, now): (Actor, Timestamp),
         hub: Arc<Mutex<Connection>>,
         allowed: Duration,
         stops: [Arc<AtomicBool>; 2],
     ) -> Self {
-        let now = Instant::now();
+        let begun = Instant::now();
         // A time beyond what can be counted is no limit for as long as anybody lives.
-        let end = now.checked_add(allowed).unwrap_or(now + Duration::from_secs(1 << 30));
-        Self { actor, hub, end, allowed, stops, failure: Mutex::new(None) }
+        let end = begun.checked_add(allowed).unwrap_or(begun + Duration::from_secs(1 << 30));
+        Self { actor, now, hub, end, allowed, stops, failure: Mutex::new(None) }
     }
 
     /// Whether it must end.

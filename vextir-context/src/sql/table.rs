@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "rusqlite's table traits are `unsafe` to implement")]
 
 use super::events::{EVENTS, Events, of_event};
+use super::graph::{ENTITIES, Found, Graph, LINKS};
 use super::plan::{Wanted, choose, wanted};
 use super::rows::{DOCUMENTS, FOLDERS, HISTORY, Step, of_document, of_folder, of_step, step_after};
 use super::run::Run;
@@ -15,6 +16,7 @@ use rusqlite::vtab::{
 };
 use rusqlite::{Connection, Result};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 use std::sync::Arc;
 use vextir_core::Event;
@@ -26,14 +28,18 @@ pub(super) enum Which {
     Folders,
     History,
     Events,
+    Links,
+    Entities,
 }
 
 /// The tables of a query: name, columns, and what tells its rows apart. Another kind of rows is one more line here.
-pub(super) const TABLES: [(&str, Which, &[&str], &str); 4] = [
+pub(super) const TABLES: [(&str, Which, &[&str], &str); 6] = [
     ("documents", Which::Documents, DOCUMENTS, "id"),
     ("folders", Which::Folders, FOLDERS, "id"),
     ("history", Which::History, HISTORY, "id, number"),
     ("events", Which::Events, EVENTS, "id"),
+    ("links", Which::Links, LINKS, "id, valid_from, episode, known_from"),
+    ("entities", Which::Entities, ENTITIES, "id"),
 ];
 
 /// Makes the tables known to a connection, for one query. They have no row numbers: those would tell how much others
@@ -114,6 +120,7 @@ enum Source {
     Items(Walk),
     Steps(Walk, Option<Item>),
     Events(Events),
+    Graph(Box<RefCell<Graph>>),
 }
 
 /// What a cursor stands on.
@@ -121,6 +128,7 @@ enum Row {
     Item(Item),
     Step(Item, Step),
     Event(Box<Event>),
+    Found(Found),
 }
 
 #[repr(C)]
@@ -139,6 +147,10 @@ impl Cursor {
         let actor = &self.run.actor;
         self.run.read(|hub| match self.which {
             Which::Events => Events::begin(hub, actor, wanted).map(Source::Events),
+            Which::Links | Which::Entities => {
+                let graph = Graph::begin(hub, actor, self.run.now, self.which == Which::Links)?;
+                Ok(Source::Graph(Box::new(RefCell::new(graph))))
+            }
             Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),
             Which::Documents | Which::Folders => Walk::begin(hub, actor, wanted).map(Source::Items),
         })
@@ -154,6 +166,7 @@ impl Cursor {
             Source::Events(events) => {
                 Ok(events.next(hub, &is_over)?.map(|event| Row::Event(Box::new(event))))
             }
+            Source::Graph(graph) => Ok(graph.get_mut().next(hub, &is_over)?.map(Row::Found)),
             Source::Items(walk) => {
                 while let Some(item) = walk.next(hub, &is_over)? {
                     if item.node.is_document() == documents {
@@ -208,6 +221,10 @@ unsafe impl VTabCursor for Cursor {
             Row::Item(item) => of_folder(hub, item, name),
             Row::Step(item, step) => of_step(hub, item, step, name),
             Row::Event(event) => of_event(event, name),
+            Row::Found(found) => match &self.source {
+                Some(Source::Graph(graph)) => graph.borrow_mut().column(hub, found, name),
+                _ => Ok(Value::Null),
+            },
         })?;
         context.set_result(value)
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc;
-use vextir_core::{Actor, Result};
+use vextir_core::{Actor, Result, Timestamp};
 
 /// How many queries run at once.
 const THREADS: usize = 2;
@@ -24,6 +24,7 @@ const QUEUE: usize = 64;
 /// One query.
 pub(super) struct Ask {
     pub(super) actor: Actor,
+    pub(super) now: Timestamp,
     pub(super) sql: String,
     pub(super) parameters: Vec<Value>,
     /// What is read, where the hub has no file to open.
@@ -96,13 +97,13 @@ fn serve(
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(ask) = next else { return };
-        let Ask { actor, sql, parameters, copy, dropped, answer } = ask;
+        let Ask { actor, now, sql, parameters, copy, dropped, answer } = ask;
         let copied = copy.map(|copy| Arc::new(Mutex::new(copy)));
         let hub = copied.as_ref().or(own);
         answer.send(match hub {
             Some(_) if closing.load(Ordering::Relaxed) => Err(closed()),
             Some(hub) => {
-                let run = Run::new(actor, hub.clone(), limits.deadline, [dropped, closing.clone()]);
+                let run = Run::new((actor, now), hub.clone(), limits.deadline, [dropped, closing.clone()]);
                 in_snapshot(hub, || answer::answer(&Arc::new(run), limits, &sql, &parameters))
             }
             None => Err(closed()),

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::documents::{Enrollment, Merged};
+use crate::graph::Batch;
 use crate::rows::SqlRows;
 use crate::sync::{Taken, Work};
 use rusqlite::Connection;
@@ -43,6 +44,8 @@ pub(crate) enum Job {
     Slice(Slice),
     /// Take in what another replica sent, or note what it has.
     Sync(Box<Work>, Answer<Taken>),
+    /// Take into the graph what documents say.
+    Links(Batch, Answer<bool>),
     /// Finish what is queued and end.
     Close,
 }
@@ -66,6 +69,7 @@ impl fmt::Debug for Job {
             Self::Index(..) => "Index",
             Self::Slice(_) => "Slice",
             Self::Sync(..) => "Sync",
+            Self::Links(..) => "Links",
             Self::Close => "Close",
         })
     }

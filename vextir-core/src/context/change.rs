@@ -1,5 +1,6 @@
 //! What somebody wants changed: intents, merged by the store.
 
+use super::graph::GraphChange;
 use super::{Content, Keep, Level, LineEdit, Principal, Version, edit_lines, nothing_at, patch_json};
 use crate::{Error, Name, Result};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ pub enum Intent {
     Restrict(bool),
     /// Say how long the folder keeps what is not current any more.
     Keep(Keep),
+    /// Change the graph. The path is that of the document which is the source, or `/`.
+    Graph(Box<GraphChange>),
 }
 
 impl Intent {

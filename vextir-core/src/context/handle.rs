@@ -207,7 +207,7 @@ impl Context {
     /// column. In a handler this is the committed state, without the handler's own writes.
     ///
     /// What the tables are and what bounds a query, the store says. The Context Hub has `documents`, `folders`,
-    /// `history` and `events`; its limits, and an example that runs, stand in the documentation of `vextir-context`.
+    /// `history`, `events`, `links` and `entities`; its limits, and an example that runs, stand in the documentation of `vextir-context`.
     ///
     /// ```
     /// # extern crate vextir_core as vextir;
@@ -349,6 +349,21 @@ impl Context {
         self.store()?.access(&self.actor, &clean_path(path)?).await
     }
 
+    /// This user's graph: what was seen, and what it says about people, things and documents.
+    #[must_use]
+    pub fn graph(&self) -> super::graph::Graph {
+        let at = if let When::At(time) = self.when { Some(time) } else { None };
+        super::graph::Graph::new(self.clone(), at)
+    }
+
+    pub(super) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(super) fn is_in_handler(&self) -> bool {
+        self.session.is_some()
+    }
+
     pub(super) async fn submit(&self, mut change: Change) -> Result<Written> {
         if self.when != When::Now {
             return Err(Error::invalid("the past cannot be changed; use the context without `at`"));
@@ -367,7 +382,7 @@ impl Context {
         Ok(Written { version: versions.first().copied().filter(|version| *version > 0) })
     }
 
-    fn store(&self) -> Result<&Arc<dyn ContextStore>> {
+    pub(super) fn store(&self) -> Result<&Arc<dyn ContextStore>> {
         self.store.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "this processor has no context store; run it on a Hub")
         })

@@ -200,7 +200,8 @@ async fn changes_become_events_once_also_over_a_restart() {
     hub.context("ann").write("/Inbox/lost", "x").await.unwrap();
     hub.close().await.unwrap();
     let tables = rusqlite::Connection::open(&file).unwrap();
-    tables.execute("INSERT INTO meta SELECT 'changes_trimmed', max(seq) FROM change", []).unwrap();
+    let trimmed = "INSERT INTO trimmed SELECT id, (SELECT max(seq) FROM change), 0 FROM node WHERE kind = 0";
+    tables.execute(trimmed, []).unwrap();
     drop(tables);
     let hub = Hub::open(&file).unwrap();
     let gaps = "context.gap".try_into().unwrap();

@@ -1,0 +1,275 @@
+//! What documents say with `[[links]]` and mentions.
+//!
+//! Nothing is done when a document is written. Who asks the graph first takes in what changed since the last time,
+//! along the operation log, in slices: read and searched beside the writer, compared and stored by it. The mark of how
+//! far that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
+
+use super::pen::{Pen, Times};
+use crate::decode::get;
+use crate::documents::history;
+use crate::documents::node::{self, join, uid};
+use crate::fault::OrFault;
+use crate::queries::{self, signed};
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::{BTreeMap, BTreeSet};
+use vextir_core::context::Deed;
+use vextir_core::context::graph::{DOCUMENT, MAX_FACTS, Mention, PAGE, mentions, without_recalled};
+use vextir_core::{Actor, EventId, Name, Result};
+
+/// Where the file keeps how far the operation log was looked at.
+pub(crate) const MARK: &str = "graph_seen";
+
+/// How many changes a slice looks at, and how many mentions it takes in.
+const SLICE: i64 = 256;
+const HEAVY: usize = MAX_FACTS / 2;
+
+/// The most documents that are looked at again because what they link to has come.
+const REFERRERS: i64 = 200;
+
+/// One slice of the operation log.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Only while the file says that this is how far it is.
+    pub(crate) after: u64,
+    pub(crate) until: u64,
+    documents: Vec<Found>,
+}
+
+/// A document and what it mentions.
+#[derive(Debug)]
+struct Found {
+    node: i64,
+    owner: Name,
+    folder: String,
+    at: i64,
+    by: By,
+    mentions: Vec<Mention>,
+}
+
+/// Who changed a document last.
+#[derive(Debug, Clone, Default)]
+struct By {
+    agent: Option<String>,
+    driver: Option<String>,
+    cause: Option<EventId>,
+}
+
+/// A line of the operation log.
+#[derive(Debug)]
+struct Changed {
+    seq: u64,
+    node: i64,
+    at: i64,
+    /// Whether it came to its path, or went from there.
+    moved: bool,
+    by: By,
+}
+
+/// Whether documents changed that were not looked at.
+pub(super) fn is_behind(connection: &Connection) -> Result<bool> {
+    let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    Ok(queries::stored_number(connection, MARK)? < head)
+}
+
+/// The next slice.
+pub(super) fn next(connection: &Connection) -> Result<Option<Batch>> {
+    let snapshot = connection.unchecked_transaction().or_fault()?;
+    let after = queries::stored_number(&snapshot, MARK)?;
+    let mut batch = Batch { after, until: after, documents: Vec::new() };
+    let changed = changed(&snapshot, after)?;
+    let mut weight = 0;
+    // In the order of the log, so that a slice can end anywhere.
+    let mut done = BTreeSet::new();
+    for change in changed {
+        if weight >= HEAVY {
+            break;
+        }
+        batch.until = change.seq;
+        weight += look(&snapshot, &change, &mut batch.documents, &mut done)?;
+    }
+    snapshot.finish().or_fault()?;
+    Ok((batch.until > after).then_some(batch))
+}
+
+fn changed(connection: &Connection, after: u64) -> Result<Vec<Changed>> {
+    let sql =
+        "SELECT seq, node, at, what, agent, driver, cause FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query((signed(after), SLICE)).or_fault()?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().or_fault()? {
+        let what = history::deed(get(row, 3)?)?;
+        found.push(Changed {
+            seq: crate::decode::count(row, 0)?,
+            node: get(row, 1)?,
+            at: get(row, 2)?,
+            moved: matches!(what, Deed::Created | Deed::Moved | Deed::Removed | Deed::Restored),
+            by: By { agent: get(row, 4)?, driver: get(row, 5)?, cause: crate::decode::id(row, 6)? },
+        });
+    }
+    Ok(found)
+}
+
+/// Looks at a document that changed; if it came or went, also at those that link to it, or to its path.
+fn look(
+    connection: &Connection,
+    change: &Changed,
+    documents: &mut Vec<Found>,
+    done: &mut BTreeSet<i64>,
+) -> Result<usize> {
+    let chain = node::chain(connection, change.node)?;
+    let (Some(root), Some(last)) = (chain.first(), chain.last()) else { return Ok(0) };
+    if !last.is_document() {
+        return Ok(0);
+    }
+    let mut weight = found(connection, change.node, change, documents, done)?;
+    if change.moved {
+        let path = join("/", chain[1..].iter().map(|node| node.name.as_str()));
+        for referrer in referrers(connection, (&root.name, &path, change.node))? {
+            weight += found(connection, referrer, change, documents, done)?;
+        }
+    }
+    Ok(weight)
+}
+
+fn referrers(connection: &Connection, (owner, path, node): (&str, &str, i64)) -> Result<Vec<i64>> {
+    let mut found = Vec::new();
+    for (kind, key) in [(PAGE, path.to_owned()), (DOCUMENT, uid(connection, node)?)] {
+        let linking: Vec<i64> = connection
+            .prepare_cached(
+                "SELECT DISTINCT other.node FROM entity CROSS JOIN link ON link.object = entity.id
+                 CROSS JOIN entity AS other ON other.id = link.subject
+                 WHERE entity.owner = ?1 AND entity.kind = ?2 AND entity.key = ?3 AND other.node IS NOT NULL
+                 LIMIT ?4",
+            )
+            .and_then(|mut statement| {
+                statement.query_map((owner, kind, key, REFERRERS), |row| row.get(0))?.collect()
+            })
+            .or_fault()?;
+        found.extend(linking);
+    }
+    Ok(found)
+}
+
+/// What a document mentions now.
+fn found(
+    connection: &Connection,
+    id: i64,
+    change: &Changed,
+    documents: &mut Vec<Found>,
+    done: &mut BTreeSet<i64>,
+) -> Result<usize> {
+    if let Some(known) = documents.iter_mut().find(|known| known.node == id) {
+        (known.at, known.by) = (change.at, change.by.clone());
+        return Ok(0);
+    }
+    if !done.insert(id) {
+        return Ok(0);
+    }
+    let text: Option<String> = connection
+        .prepare_cached("SELECT content FROM document WHERE node = ?1 AND kind = 0")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
+        .or_fault()?;
+    let mentions = text.map(|text| mentions(&without_recalled(&text))).unwrap_or_default();
+    if mentions.is_empty() && !has_episode(connection, id)? {
+        return Ok(1);
+    }
+    let chain = node::chain(connection, id)?;
+    let Some(root) = chain.first() else { return Ok(1) };
+    let above = chain.get(1..chain.len().saturating_sub(1)).unwrap_or_default();
+    let folder = join("/", above.iter().map(|node| node.name.as_str()));
+    let weight = 1 + mentions.len();
+    documents.push(Found {
+        node: id,
+        owner: root.name.clone(),
+        folder,
+        at: change.at,
+        by: change.by.clone(),
+        mentions,
+    });
+    Ok(weight)
+}
+
+fn has_episode(connection: &Connection, id: i64) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM episode WHERE node = ?1 AND kind = 'document' AND key = ''")
+        .and_then(|mut statement| statement.exists([id]))
+        .or_fault()
+}
+
+/// Stores a slice, if nobody else did.
+pub(crate) fn take_links(
+    connection: &Connection,
+    batch: &Batch,
+    clock: i64,
+    writes: &mut u64,
+    bytes: &mut u64,
+) -> Result<bool> {
+    if queries::stored_number(connection, MARK)? != batch.after {
+        return Ok(false);
+    }
+    for found in &batch.documents {
+        // As the owner sees it: who wrote it stands in the episode.
+        let actor = Actor::user(found.owner.clone());
+        let mut pen = Pen { connection, actor: &actor, now: found.at, clock, writes, bytes };
+        pen.document_says(found)?;
+    }
+    Ok(true)
+}
+
+impl Pen<'_> {
+    /// Makes a document say what it mentions now, since its last change.
+    fn document_says(&mut self, found: &Found) -> Result<()> {
+        let node = found.node;
+        let subject = self.document(node)?;
+        let uid = super::ids::hash([b"document".as_slice(), &subject.uid]);
+        let episode = self.document_episode(found, &uid)?;
+        let wanted = self.mentioned(subject, &found.mentions, &found.folder)?;
+        let mut standing = BTreeMap::new();
+        for (link, one) in self.standing(episode)? {
+            if one.times.until.is_none() {
+                standing.insert(link, one);
+            }
+        }
+        let at = self.now;
+        for (link, one) in standing.iter().filter(|(link, _)| !wanted.contains(link)) {
+            self.withdraw(*link, episode, *one, at)?;
+            if one.times.from < at && one.known < at {
+                // It did hold until now.
+                self.state(*link, episode, Times { from: one.times.from, until: Some(at) }, at)?;
+            }
+        }
+        for link in wanted.into_iter().filter(|link| !standing.contains_key(link)) {
+            self.state(link, episode, Times { from: at, until: None }, at)?;
+        }
+        Ok(())
+    }
+
+    fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
+        let cause = found.by.cause.as_ref().map(crate::key::bare);
+        let (at, clock) = (self.now, self.clock);
+        let owner = self.owner().to_owned();
+        let row = rusqlite::params![
+            uid.as_slice(),
+            owner,
+            found.node,
+            at,
+            found.by.agent,
+            found.by.driver,
+            cause,
+            clock
+        ];
+        self.execute(
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, clock)
+             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?8)
+             ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
+             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, clock = excluded.clock,
+             removed = NULL",
+            row,
+        )?;
+        self.connection
+            .prepare_cached("SELECT id FROM episode WHERE uid = ?1")
+            .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)))
+            .or_fault()
+    }
+}

@@ -1,0 +1,231 @@
+//! An episode becomes rows; one that is known already changes nothing, one that says something else now is compared.
+
+use super::ids;
+use super::pen::{Known, Pen, Row, Times};
+use crate::documents::node::{NodeId, uid};
+use crate::documents::place::demand_node;
+use crate::fault::OrFault;
+use crate::key::bare;
+use rusqlite::OptionalExtension;
+use std::collections::{BTreeMap, BTreeSet};
+use vextir_core::context::graph::{Episode, Ingested, Mention};
+use vextir_core::{Error, Level, Result};
+
+/// What documents and texts are linked by.
+const LINKS_TO: &str = "links_to";
+const MENTIONS: &str = "mentions";
+
+/// Where an episode comes from.
+pub(super) struct Source {
+    /// Its document, if it has one.
+    pub(super) node: Option<NodeId>,
+    /// The name of what is no document.
+    pub(super) name: String,
+    /// What tells it from others, in the id of its episodes.
+    pub(super) mark: String,
+    /// From where its `[[links]]` begin.
+    pub(super) folder: String,
+}
+
+/// An episode's row as it was.
+struct Before {
+    id: i64,
+    digest: Option<Vec<u8>>,
+    removed: bool,
+}
+
+impl Pen<'_> {
+    pub(super) fn ingest(&mut self, episode: &Episode) -> Result<Ingested> {
+        if episode.recalled {
+            return Ok(Ingested::default());
+        }
+        episode.check()?;
+        let source = self.source(&episode.source, Level::Read)?;
+        let content =
+            ((&episode.kind, &episode.at, &episode.text), (&episode.data, &episode.facts, &episode.mentions));
+        let digest = ids::hash([crate::encode::json(&content)?.as_bytes()]);
+        let key = episode.key.clone().unwrap_or_else(|| ids::shown(&digest));
+        let uid = ids::of_episode(self.owner(), &source.mark, &key);
+        let before = self.before(&uid)?;
+        let shown = Some(ids::shown(&uid));
+        if before
+            .as_ref()
+            .is_some_and(|before| !before.removed && before.digest.as_deref() == Some(digest.as_slice()))
+        {
+            return Ok(Ingested::of(shown, false, 0));
+        }
+        let at = episode.at.map_or(self.now, vextir_core::Timestamp::as_micros);
+        let id = self.episode_row(episode, &source, &key, (&uid, &digest, at), before.as_ref())?;
+        let wanted = self.facts(episode, &source, (&key, at))?;
+        let facts = self.restate(id, &wanted, before.is_some())?;
+        Ok(Ingested::of(shown, true, facts))
+    }
+
+    /// Where something comes from, as far as the actor has the level there. An agent needs to write.
+    pub(super) fn source(&self, source: &str, level: Level) -> Result<Source> {
+        if !source.starts_with('/') {
+            self.demand_tree()?;
+            let mark = format!("n:{source}");
+            return Ok(Source { node: None, name: source.to_owned(), mark, folder: "/".to_owned() });
+        }
+        let level = if self.actor.agent.is_some() { Level::Write } else { level };
+        let (place, node) = demand_node(self.connection, self.actor, source, level)?;
+        if !node.is_document() {
+            return Err(Error::invalid(format!(
+                "{source} is a folder; the source of an episode is a document"
+            )));
+        }
+        let mark = format!("d:{}", uid(self.connection, node.id)?);
+        let is_own = place.owner == self.actor.user;
+        let folder = if is_own {
+            Self::folder(&place)
+        } else {
+            source.rsplit_once('/').map_or("/", |(folder, _)| folder).to_owned()
+        };
+        Ok(Source { node: Some(node.id), name: String::new(), mark, folder })
+    }
+
+    fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Before {
+                id: row.get(0)?,
+                digest: row.get(1)?,
+                removed: row.get::<_, Option<i64>>(2)?.is_some(),
+            })
+        };
+        self.connection
+            .prepare_cached("SELECT id, digest, removed FROM episode WHERE uid = ?1")
+            .and_then(|mut statement| statement.query_row([uid], read).optional())
+            .or_fault()
+    }
+
+    fn episode_row(
+        &mut self,
+        episode: &Episode,
+        source: &Source,
+        key: &str,
+        (uid, digest, at): (&ids::Uid, &ids::Uid, i64),
+        before: Option<&Before>,
+    ) -> Result<i64> {
+        let data = episode.data.as_ref().map(ToString::to_string);
+        let size = source.name.len() + key.len() + data.as_ref().map_or(0, String::len);
+        let size = size + episode.text.as_ref().map_or(0, String::len);
+        let (actor, now, clock) = (self.actor, self.now, self.clock);
+        let what = (source.name.as_str(), key, episode.kind.as_str(), source.node, at);
+        let by = (actor.agent.as_deref(), actor.driver.as_deref(), actor.cause.as_ref().map(bare));
+        let row = rusqlite::params![
+            uid.as_slice(),
+            actor.user.as_str(),
+            what.0,
+            what.1,
+            what.2,
+            what.3,
+            what.4,
+            now,
+            digest.as_slice(),
+            episode.text,
+            data,
+            by.0,
+            by.1,
+            by.2,
+            clock
+        ];
+        self.grew(size);
+        match before {
+            None => {
+                self.execute(
+                    "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data,
+                     agent, driver, cause, clock) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+                    row,
+                )?;
+                Ok(self.connection.last_insert_rowid())
+            }
+            Some(before) => {
+                self.execute(
+                    "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
+                     known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
+                     agent = ?12, driver = ?13, cause = ?14, clock = ?15, removed = NULL WHERE uid = ?1",
+                    row,
+                )?;
+                Ok(before.id)
+            }
+        }
+    }
+
+    /// The links that an episode says, with their times.
+    fn facts(
+        &mut self,
+        episode: &Episode,
+        source: &Source,
+        (key, at): (&str, i64),
+    ) -> Result<BTreeSet<(i64, Times)>> {
+        let mut known = Known::new();
+        let mut wanted = BTreeSet::new();
+        for fact in &episode.facts {
+            let from = fact.valid_from.map_or(at, vextir_core::Timestamp::as_micros);
+            let until = fact.valid_until.map(vextir_core::Timestamp::as_micros);
+            if until.is_some_and(|until| until <= from) {
+                return Err(Error::invalid(format!(
+                    "{} of {} ceases to hold before its episode; say since when it holds",
+                    fact.relation, fact.subject
+                )));
+            }
+            let subject = self.entity(&fact.subject, &mut known)?;
+            let link = self.link(subject, &fact.relation, &fact.said, &mut known)?;
+            wanted.insert((link, Times { from, until }));
+        }
+        if !episode.mentions.is_empty() {
+            let subject = match source.node {
+                Some(node) => self.document(node)?,
+                None => self.intern(&episode.kind, key, None)?,
+            };
+            for link in self.mentioned(subject, &episode.mentions, &source.folder)? {
+                wanted.insert((link, Times { from: at, until: None }));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The links of a text to what it mentions.
+    pub(super) fn mentioned(
+        &mut self,
+        subject: Row,
+        mentions: &[Mention],
+        folder: &str,
+    ) -> Result<BTreeSet<i64>> {
+        let mut links = BTreeSet::new();
+        for mention in mentions {
+            let (relation, object) = match mention {
+                Mention::Page(target) => (LINKS_TO, self.target(target, folder)?),
+                Mention::Address(address) => (MENTIONS, Some(self.intern("email", address, None)?)),
+                Mention::Name(name) => (MENTIONS, Some(self.intern("handle", name, None)?)),
+                _ => continue,
+            };
+            if let Some(object) = object {
+                links.insert(self.link_to(subject, relation, object)?);
+            }
+        }
+        Ok(links)
+    }
+
+    /// Makes an episode say these links and no others; how many it did not say before.
+    fn restate(&mut self, episode: i64, wanted: &BTreeSet<(i64, Times)>, had: bool) -> Result<usize> {
+        let mut standing = BTreeMap::new();
+        if had {
+            standing.extend(self.standing(episode)?.into_iter().map(|(link, one)| ((link, one.times), one)));
+        }
+        let now = self.now;
+        for ((link, times), one) in &standing {
+            if !wanted.contains(&(*link, *times)) {
+                self.withdraw(*link, episode, *one, now)?;
+            }
+        }
+        let fresh = wanted.iter().filter(|one| !standing.contains_key(one));
+        let mut count = 0;
+        for (link, times) in fresh {
+            self.state(*link, episode, *times, now)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,293 @@
+//! The writer's side: rows of entities, links and statements.
+
+use super::ids::{self, Uid};
+use super::{PROPERTY, TO_ENTITY, TO_VALUE};
+use crate::documents::node::{self, NodeId, join};
+use crate::documents::place::{Place, Spot, demand, find};
+use crate::fault::OrFault;
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::HashMap;
+use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, PAGE, Said, Told};
+use vextir_core::context::{clean_path, segments};
+use vextir_core::{Actor, Error, Level, Name, Result};
+
+/// About how many bytes a row takes, its indexes included.
+pub(super) const ROW: u64 = 150;
+
+/// The most relations that a user declares.
+const MAX_DECLARED: u64 = 1_000;
+
+/// What writes into one user's graph, inside the writer's transaction.
+pub(crate) struct Pen<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) actor: &'a Actor,
+    /// Microseconds since 1970.
+    pub(crate) now: i64,
+    pub(crate) clock: i64,
+    /// Grows with each attempt to write.
+    pub(crate) writes: &'a mut u64,
+    /// Bytes that the context takes, roughly.
+    pub(crate) bytes: &'a mut u64,
+}
+
+/// An entity's row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) id: i64,
+    pub(super) uid: Uid,
+}
+
+/// Entities that were looked up for the same episode.
+pub(super) type Known = HashMap<EntityKey, Row>;
+
+/// Applies one change of the actor's own graph.
+pub(crate) fn apply(pen: &mut Pen<'_>, change: &GraphChange) -> Result<Told> {
+    match change {
+        GraphChange::Ingest(episode) => pen.ingest(episode).map(Told::Ingested),
+        GraphChange::Forget(source) => pen.forget(source).map(Told::Forgotten),
+        GraphChange::Declare { relation, single } => pen.declare(relation, *single).map(|()| Told::Done),
+        _ => Err(Error::invalid("this hub does not know this change of the graph")),
+    }
+}
+
+impl Pen<'_> {
+    pub(super) fn owner(&self) -> &str {
+        &self.actor.user
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        *self.writes += 1;
+        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).or_fault()
+    }
+
+    pub(super) fn grew(&mut self, bytes: usize) {
+        *self.bytes += ROW + bytes as u64;
+    }
+
+    pub(super) fn shrank(&mut self, bytes: usize) {
+        *self.bytes = self.bytes.saturating_sub(ROW + bytes as u64);
+    }
+
+    /// Whether the actor may change what has no document: the owner may, and an agent that may write the whole tree.
+    pub(super) fn demand_tree(&self) -> Result<()> {
+        if self.actor.agent.is_none() {
+            return Ok(());
+        }
+        demand(self.connection, self.actor, "/", Level::Write).map(drop)
+    }
+
+    fn declare(&mut self, relation: &Name, single: bool) -> Result<()> {
+        self.demand_tree()?;
+        if relation.is_empty() || relation.chars().any(char::is_control) {
+            return Err(Error::invalid("a relation has an empty name, or a control character in it"));
+        }
+        let counted = "SELECT count(*) FROM relation WHERE owner = ?1 AND name <> ?2";
+        let (owner, clock) = (self.owner().to_owned(), self.clock);
+        if crate::queries::number(self.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED {
+            return Err(Error::invalid(format!("at most {MAX_DECLARED} relations are declared")));
+        }
+        let row = (owner, relation.as_str(), i64::from(single), clock);
+        self.execute(
+            "INSERT OR REPLACE INTO relation (owner, name, single, clock) VALUES (?1,?2,?3,?4)",
+            row,
+        )?;
+        self.grew(relation.len());
+        Ok(())
+    }
+
+    /// The entity that a user names.
+    pub(super) fn entity(&mut self, key: &EntityKey, known: &mut Known) -> Result<Row> {
+        if let Some(row) = known.get(key) {
+            return Ok(*row);
+        }
+        let row = if key.kind == DOCUMENT {
+            self.path(&clean_path(&key.key)?)?
+        } else {
+            self.intern(&key.kind, &key.key, None)?
+        };
+        known.insert(key.clone(), row);
+        Ok(row)
+    }
+
+    /// The document at a path, or the page that stands for it as long as there is none that the actor may read.
+    fn path(&mut self, path: &str) -> Result<Row> {
+        match find(self.connection, self.actor, path)? {
+            Spot::Place(place) => match place.readable().filter(|node| node.is_document()) {
+                Some(node) => self.document(node.id),
+                None => self.intern(PAGE, path, None),
+            },
+            _ => self.intern(PAGE, path, None),
+        }
+    }
+
+    /// What a `[[target]]` leads to, from a folder; nothing if it cannot be a path.
+    pub(super) fn target(&mut self, target: &str, folder: &str) -> Result<Option<Row>> {
+        let is_kind = |kind: &str| {
+            kind.starts_with(|sign: char| sign.is_ascii_lowercase())
+                && kind.bytes().all(|sign| matches!(sign, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'))
+        };
+        if let Some((kind, key)) = target.split_once(':')
+            && is_kind(kind)
+        {
+            let key = EntityKey::new(kind, key.trim());
+            let fits = key.check().is_ok() && (kind != DOCUMENT || clean_path(&key.key).is_ok());
+            return if fits { self.entity(&key, &mut Known::new()).map(Some) } else { Ok(None) };
+        }
+        let path = if target.starts_with('/') { target.to_owned() } else { join(folder, [target]) };
+        match clean_path(&path) {
+            Ok(path) if segments(&path).next().is_some() => self.path(&path).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The entity of a document.
+    pub(super) fn document(&mut self, node: NodeId) -> Result<Row> {
+        let uid = node::uid(self.connection, node)?;
+        self.intern(DOCUMENT, &uid, Some(node))
+    }
+
+    /// The row of an entity; it is made if it is not there.
+    pub(super) fn intern(&mut self, kind: &str, key: &str, node: Option<NodeId>) -> Result<Row> {
+        let uid = ids::of_entity(self.owner(), kind, key);
+        let found = self
+            .connection
+            .prepare_cached("SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3")
+            .and_then(|mut statement| {
+                statement.query_row((self.owner(), kind, key), |row| row.get(0)).optional()
+            })
+            .or_fault()?;
+        if let Some(id) = found {
+            return Ok(Row { id, uid });
+        }
+        let row = (uid.as_slice(), self.owner().to_owned(), kind, key, node);
+        self.execute("INSERT INTO entity (uid, owner, kind, key, node) VALUES (?1,?2,?3,?4,?5)", row)?;
+        self.grew(kind.len() + key.len());
+        Ok(Row { id: self.connection.last_insert_rowid(), uid })
+    }
+
+    /// The link that a fact says; it is made if it is not there.
+    pub(super) fn link(
+        &mut self,
+        subject: Row,
+        relation: &str,
+        said: &Said,
+        known: &mut Known,
+    ) -> Result<i64> {
+        match said {
+            Said::Link(object) => {
+                let object = self.entity(object, known)?;
+                self.link_to(subject, relation, object)
+            }
+            Said::Value(value) => self.link_row(subject, TO_VALUE, relation, Err(value.to_string())),
+            Said::Property(value) => self.link_row(subject, PROPERTY, relation, Err(value.to_string())),
+            _ => Err(Error::invalid("this hub does not know this sort of fact")),
+        }
+    }
+
+    /// A link between two entities.
+    pub(super) fn link_to(&mut self, subject: Row, relation: &str, object: Row) -> Result<i64> {
+        self.link_row(subject, TO_ENTITY, relation, Ok(object))
+    }
+
+    fn link_row(
+        &mut self,
+        subject: Row,
+        sort: i64,
+        relation: &str,
+        object: Result<Row, String>,
+    ) -> Result<i64> {
+        let end = match &object {
+            Ok(object) => object.uid.as_slice(),
+            Err(value) => value.as_bytes(),
+        };
+        let sorts = sort.to_be_bytes();
+        let uid = ids::hash([b"link".as_slice(), &subject.uid, &sorts, relation.as_bytes(), end]);
+        let found = self
+            .connection
+            .prepare_cached("SELECT id FROM link WHERE uid = ?1")
+            .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)).optional())
+            .or_fault()?;
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        let (object, value) = (object.as_ref().ok().map(|row| row.id), object.as_ref().err());
+        let row =
+            (uid.as_slice(), self.owner().to_owned(), subject.id, sort, relation, object, value, i64::MIN);
+        self.execute(
+            "INSERT INTO link (uid, owner, subject, sort, relation, object, value, latest)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+            row,
+        )?;
+        self.grew(relation.len() + value.map_or(0, String::len));
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// A statement that holds from a time on, known from another one on.
+    pub(super) fn state(&mut self, link: i64, episode: i64, times: Times, known: i64) -> Result<()> {
+        let clock = self.clock;
+        self.execute(
+            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, clock)
+             VALUES (?1,?2,?3,?4,?5,?6)",
+            (link, times.from, episode, known, times.until, clock),
+        )?;
+        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, times.from))?;
+        self.grew(0);
+        Ok(())
+    }
+
+    /// A statement that its episode does not say any more, from a moment on.
+    pub(super) fn withdraw(&mut self, link: i64, episode: i64, stated: Standing, at: i64) -> Result<()> {
+        let key = (link, stated.times.from, episode, stated.known);
+        if stated.known >= at {
+            self.execute(
+                "DELETE FROM statement WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4",
+                key,
+            )?;
+            self.shrank(0);
+            return Ok(());
+        }
+        let (link, from, episode, known) = key;
+        self.execute(
+            "UPDATE statement SET known_until = ?5, clock = ?6
+             WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4",
+            (link, from, episode, known, at, self.clock),
+        )
+        .map(drop)
+    }
+
+    /// What an episode says at present.
+    pub(super) fn standing(&self, episode: i64) -> Result<Vec<(i64, Standing)>> {
+        let sql = "SELECT link, valid_from, valid_until, known_from FROM statement
+                   WHERE episode = ?1 AND known_until IS NULL";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                let read = |row: &rusqlite::Row<'_>| {
+                    let times = Times { from: row.get(1)?, until: row.get(2)? };
+                    Ok((row.get(0)?, Standing { times, known: row.get(3)? }))
+                };
+                statement.query_map([episode], read)?.collect()
+            })
+            .or_fault()
+    }
+
+    /// The folder of a document, as its owner sees it.
+    pub(super) fn folder(place: &Place) -> String {
+        let above = place.chain.get(1..place.chain.len().saturating_sub(1)).unwrap_or_default();
+        node::join("/", above.iter().map(|node| node.name.as_str()))
+    }
+}
+
+/// When something holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Times {
+    pub(super) from: i64,
+    pub(super) until: Option<i64>,
+}
+
+/// A statement as it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) times: Times,
+    pub(super) known: i64,
+}

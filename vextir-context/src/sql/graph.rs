@@ -1,0 +1,140 @@
+//! The tables `links` and `entities`: the user's own graph, as far as it is seen.
+
+use super::rows::moment;
+use crate::decode::get;
+use crate::fault::OrFault;
+use crate::graph::{Sight, Stated, link, links_of, properties};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::VecDeque;
+use vextir_core::context::graph::{EntityKey, Link, Object, View};
+use vextir_core::{Actor, Result, Timestamp};
+
+pub(super) const LINKS: &[&str] = &[
+    "id",
+    "subject_kind",
+    "subject",
+    "relation",
+    "object_kind",
+    "object",
+    "value",
+    "valid_from",
+    "valid_until",
+    "known_from",
+    "known_until",
+    "source",
+    "episode",
+];
+pub(super) const ENTITIES: &[&str] = &["id", "kind", "key", "name", "properties"];
+
+/// How many entities are looked at between two looks at the clock.
+const PAGE: usize = 64;
+
+/// One row of either table.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    Link(Box<Link>, String),
+    Entity(i64, EntityKey),
+}
+
+/// Goes through a user's graph, entity by entity.
+#[derive(Debug)]
+pub(super) struct Graph {
+    sight: Sight,
+    after: i64,
+    page: VecDeque<i64>,
+    said: VecDeque<Stated>,
+    wants_links: bool,
+}
+
+impl Graph {
+    pub(super) fn begin(hub: &Connection, actor: &Actor, now: Timestamp, wants_links: bool) -> Result<Self> {
+        let sight = Sight::new(hub, View::own(actor.clone()), now)?;
+        Ok(Self { sight, after: 0, page: VecDeque::new(), said: VecDeque::new(), wants_links })
+    }
+
+    pub(super) fn next(
+        &mut self,
+        hub: &Connection,
+        is_over: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Found>> {
+        loop {
+            is_over()?;
+            while let Some(stated) = self.said.pop_front() {
+                if let Some(link) = link(hub, &mut self.sight, stated)? {
+                    let source = self.sight.source(hub, stated.episode)?;
+                    return Ok(Some(Found::Link(Box::new(link), source)));
+                }
+            }
+            let Some(entity) = self.page.pop_front() else {
+                if !self.fill(hub)? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            if self.wants_links {
+                self.said = links_of(hub, &mut self.sight, entity, is_over)?.into();
+            } else if let Some(key) = self.sight.key(hub, entity)?
+                && self.sight.is_named(hub, entity)?
+            {
+                return Ok(Some(Found::Entity(entity, key)));
+            }
+        }
+    }
+
+    fn fill(&mut self, hub: &Connection) -> Result<bool> {
+        let sql = "SELECT id FROM entity WHERE owner = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let mut statement = hub.prepare_cached(sql).or_fault()?;
+        let owner = self.sight.view.owner.to_string();
+        let mut rows = statement.query((owner, self.after, PAGE as i64)).or_fault()?;
+        while let Some(row) = rows.next().or_fault()? {
+            self.after = get(row, 0)?;
+            self.page.push_back(self.after);
+        }
+        Ok(!self.page.is_empty())
+    }
+
+    /// A column of what was found.
+    pub(super) fn column(&mut self, hub: &Connection, found: &Found, column: &str) -> Result<Value> {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let (entity, key) = match found {
+            Found::Link(link, source) => return Ok(of_link(link, source, column)),
+            Found::Entity(entity, key) => (*entity, key),
+        };
+        Ok(match column {
+            "id" => Value::Text(self.sight.id(hub, entity)?),
+            "kind" => text(&key.kind),
+            "key" => text(&key.key),
+            "name" => {
+                let properties = properties(hub, &mut self.sight, entity)?;
+                text(properties.get("name").and_then(serde_json::Value::as_str).unwrap_or(&key.key))
+            }
+            "properties" => {
+                let properties = properties(hub, &mut self.sight, entity)?;
+                Value::Text(serde_json::Value::Object(properties).to_string())
+            }
+            _ => Value::Null,
+        })
+    }
+}
+
+fn of_link(link: &Link, source: &str, column: &str) -> Value {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let maybe = |time: Option<Timestamp>| time.map_or(Value::Null, moment);
+    match (column, &link.object) {
+        ("id", _) => text(&link.id),
+        ("subject_kind", _) => text(&link.subject.kind),
+        ("subject", _) => text(&link.subject.key),
+        ("relation", _) => text(&link.relation),
+        ("object_kind", Object::Entity(key)) => text(&key.kind),
+        ("object", Object::Entity(key)) => text(&key.key),
+        ("value", Object::Value(value) | Object::Property(value)) => Value::Text(value.to_string()),
+        ("valid_from", _) => moment(link.valid_from),
+        ("valid_until", _) => maybe(link.valid_until),
+        ("known_from", _) => moment(link.known_from),
+        ("known_until", _) => maybe(link.known_until),
+        ("source", _) => text(source),
+        ("episode", _) => link.episodes.first().map_or(Value::Null, |id| text(id)),
+        _ => Value::Null,
+    }
+}
