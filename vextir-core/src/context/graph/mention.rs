@@ -71,7 +71,7 @@ fn is_local(sign: char) -> bool {
 fn page(text: &str) -> (Option<Mention>, usize) {
     let inner = &text[2..];
     let Some(end) = inner.find(['[', ']', '\n']).filter(|end| inner[*end..].starts_with("]]")) else {
-        return (None, 2);
+        return (None, 1);
     };
     let target = inner[..end].split(['|', '#']).next().unwrap_or_default().trim();
     let fits = !target.is_empty() && target.len() <= MAX_KEY_BYTES && !target.contains(char::is_control);
