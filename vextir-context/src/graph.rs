@@ -27,7 +27,7 @@ mod walk;
 
 pub(crate) use forget::purge;
 pub(crate) use holds::Stated;
-pub(crate) use index::{Batch, MARK, take_links};
+pub(crate) use index::{Batch, MARK, take_links, unseen};
 pub(crate) use pen::{Pen, apply};
 pub(crate) use sight::Sight;
 pub(crate) use timeline::{link, links_of, properties};

@@ -14,6 +14,7 @@ pub use rounds::Tidied;
 pub use stats::{HubPart, HubStats};
 
 use crate::documents::keeping::Terms;
+use crate::fault::OrFault;
 use crate::file;
 use crate::readers::spawn;
 use crate::rows::SqlRows;
@@ -37,6 +38,9 @@ pub struct Progress {
     /// Out of how much, as far as that is known.
     pub total: u64,
 }
+
+/// After how many steps of SQLite long reading looks whether it is still wanted.
+const STEPS: i32 = 10_000;
 
 /// What house-keeping works with. It keeps no hub open.
 #[derive(Clone)]
@@ -86,7 +90,12 @@ impl Hands {
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         match &self.path {
-            Some(path) => read(&file::open_reader(path)?),
+            Some(path) => {
+                let mut connection = file::open_reader(path)?;
+                let hands = self.clone();
+                connection.progress_handler(STEPS, Some(move || hands.go_on().is_err())).or_fault()?;
+                read(&connection)
+            }
             None => self.read(read),
         }
     }
@@ -175,7 +184,8 @@ impl Keeper {
         self.hands.closing.store(true, Ordering::Relaxed);
         drop(self.rounds.lock().unwrap_or_else(PoisonError::into_inner).take());
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        let own = std::thread::current().id();
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != own) {
             // A thread that panicked has said so already.
             let _ = thread.join();
         }

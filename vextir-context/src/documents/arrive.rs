@@ -83,14 +83,24 @@ pub(crate) fn arrive(
         if let Some(root) = node::root(apply.connection, user)? {
             return there(root.id);
         }
-        let uid = fastrand::u128(..).to_be_bytes();
+        let uid = crate::sync::fresh_uid(Kind::Root, user);
         return apply.settle(user, (uid, 0, user), Kind::Root, arrival);
     }
     let uid = match apply.identity(user, arrival.uid)? {
-        Identity::There(node) => return there(node),
+        Identity::There(id) => {
+            let row = node::node(apply.connection, id)?;
+            if row.is_some_and(|row| row.is_document() != arrival.is_folder) {
+                return there(id);
+            }
+            let message = format!("{}: something of another kind has its uid here", arrival.path);
+            return Err(Error::invalid(message));
+        }
         Identity::Free(uid) => uid,
     };
-    let chain = node::chain(apply.connection, parent)?;
+    let chain = if parent == 0 { Vec::new() } else { node::chain(apply.connection, parent)? };
+    if chain.last().is_none_or(node::Node::is_document) {
+        return Err(Error::invalid(format!("{}: its folder did not come before it", arrival.path)));
+    }
     if !is_live(&chain) {
         let message = format!("the folder of {} was removed meanwhile; import again", arrival.path);
         return Err(Error::new(ErrorKind::Conflict, message));

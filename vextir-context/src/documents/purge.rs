@@ -80,6 +80,11 @@ pub(crate) fn condemn(connection: &Connection, (removed, node): (i64, NodeId)) -
 /// Some nodes of a condemned tree that have nothing below them; empty when all are erased.
 pub(crate) fn leaves(connection: &Connection, top: NodeId) -> Result<Vec<NodeId>> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
+    // Somebody may have taken the condemnation back.
+    let condemned = "SELECT id FROM node WHERE id = ?1 AND removed = -1";
+    if maybe(&snapshot, condemned, top)?.is_none() {
+        return Ok(Vec::new());
+    }
     let mut way = vec![top];
     let found = loop {
         let Some(folder) = way.last() else { break Vec::new() };
@@ -88,9 +93,7 @@ pub(crate) fn leaves(connection: &Connection, top: NodeId) -> Result<Vec<NodeId>
         match inner {
             Some(id) if way.len() <= node::DEEPEST => way.push(id),
             _ if below.is_empty() => {
-                break maybe(&snapshot, "SELECT id FROM node WHERE id = ?1 AND removed = -1", *folder)?
-                    .into_iter()
-                    .collect();
+                break maybe(&snapshot, condemned, *folder)?.into_iter().collect();
             }
             _ => break below.into_iter().map(|(id, _)| id).collect(),
         }
@@ -178,7 +181,7 @@ fn forget(connection: &Connection, desk: &mut Desk, id: NodeId) -> Result<()> {
     execute("UPDATE change SET body = NULL, detail = NULL WHERE node = ?1")?;
     let root = node::chain(connection, id)?.first().map_or(0, |root| root.id);
     connection
-        .prepare_cached("UPDATE node SET parent = ?2, name = '', kind = 2, removed = ?3 WHERE id = ?1")
+        .prepare_cached("UPDATE node SET uid = randomblob(16), parent = ?2, name = '', kind = 2, removed = ?3 WHERE id = ?1")
         .and_then(|mut statement| statement.execute((id, root, GONE)))
         .or_fault()
         .map(drop)

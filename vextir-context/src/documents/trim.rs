@@ -20,6 +20,9 @@ pub(crate) const SLICE: Duration = Duration::from_millis(4);
 /// How many old changes of one document are looked at in one go.
 const ROWS: i64 = 4_096;
 
+/// How many bytes of changes of one document are folded in one go, unless one of them is longer.
+const HEAVY: i64 = 64 << 20;
+
 /// How many rows are removed before the time is looked at.
 const STEP: i64 = 32;
 
@@ -99,12 +102,12 @@ fn of_node(
     now: Timestamp,
     most: Sequence,
 ) -> Result<Option<Trim>> {
-    let sql = "SELECT seq, version, what, at, body IS NOT NULL FROM change
+    let sql = "SELECT seq, version, what, at, length(body) FROM change
                WHERE node = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
     let limit = since(now, terms.versions);
     let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
     let (mut old, mut base, mut removal) = (Vec::new(), None, 0);
-    let mut contents = 0;
+    let (mut contents, mut weight, mut full) = (0, 0, false);
     let mut statement = connection.prepare_cached(sql).or_fault()?;
     let mut rows = statement.query((node, signed(most), ROWS)).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
@@ -112,8 +115,14 @@ fn of_node(
         if at > limit || seq == head {
             break;
         }
+        let length = get::<Option<i64>>(row, 4)?;
+        weight += length.unwrap_or(0);
+        full = old.len() as i64 == ROWS - 1 || (weight > HEAVY && contents > 1);
+        if weight > HEAVY && contents > 1 {
+            break;
+        }
         old.push((seq, at));
-        if get(row, 4)? {
+        if length.is_some() {
             base = Some((seq, count(row, 1)?));
             contents += 1;
         }
@@ -129,17 +138,16 @@ fn of_node(
         return Ok(None);
     };
     // One fold for many changes: the oldest stays a sixteenth longer.
-    let is_due = at <= limit.saturating_sub(terms.versions / 16) || old.len() as i64 == ROWS;
+    let is_due = at <= limit.saturating_sub(terms.versions / 16) || full;
     let last = old.iter().rfind(|(seq, _)| !stays.contains(seq)).map_or(first, |(seq, _)| *seq);
     if !is_due {
         return Ok(None);
     }
-    let has_more = old.len() as i64 == ROWS;
     let base = match base.filter(|_| contents > 1) {
         Some((seq, version)) => Some(Base { seq, version, bodies: bodies(connection, node, seq)? }),
         None => None,
     };
-    Ok(Some(Trim { node, last, stays, base, has_more }))
+    Ok(Some(Trim { node, last, stays, base, has_more: full }))
 }
 
 fn bodies(connection: &Connection, node: NodeId, last: Sequence) -> Result<Vec<Vec<u8>>> {
@@ -151,6 +159,11 @@ fn bodies(connection: &Connection, node: NodeId, last: Sequence) -> Result<Vec<V
 }
 
 impl Trim {
+    /// Whose changes they are.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
     /// Makes one change of those that go. Takes its time: not for the writer.
     pub(crate) fn fold(mut self) -> Result<Self> {
         if let Some(base) = &mut self.base {

@@ -1,14 +1,13 @@
 //! Forgetting a source: its episodes become empty marks, and what only they said goes.
 
-use super::ids;
 use super::pen::{Pen, ROW};
-use crate::documents::node::{self, NodeId};
-use crate::documents::place::seen_as;
+use super::{Sight, ids};
+use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
-use vextir_core::context::graph::{EntityKey, Forgotten};
-use vextir_core::{Error, ErrorKind, Level, Result};
+use vextir_core::context::graph::{EntityKey, Forgotten, View};
+use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
 
 /// How many episodes are forgotten in one transaction.
 const SLICE: i64 = 200;
@@ -127,8 +126,9 @@ impl Pen<'_> {
         self.execute("DELETE FROM entity WHERE id = ?1", [entity])?;
         self.shrank(kind.len() + key.len());
         let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
-        let chain = node::chain(self.connection, document)?;
-        Ok(seen_as(self.connection, self.actor, &chain, "/")?.map(EntityKey::document))
+        let mut sight =
+            Sight::new(self.connection, View::own(self.actor.clone()), Timestamp::from_micros(self.now))?;
+        Ok(sight.path(self.connection, document)?.map(EntityKey::document))
     }
 }
 

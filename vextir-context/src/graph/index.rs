@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::context::Deed;
 use vextir_core::context::graph::{DOCUMENT, MAX_FACTS, Mention, PAGE, mentions, without_recalled};
-use vextir_core::{Actor, EventId, Name, Result};
+use vextir_core::{Actor, EventId, Name, Result, Timestamp};
 
 /// Where the file keeps how far the operation log was looked at.
 pub(crate) const MARK: &str = "graph_seen";
@@ -69,6 +69,11 @@ struct Changed {
 pub(super) fn is_behind(connection: &Connection) -> Result<bool> {
     let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
     Ok(queries::stored_number(connection, MARK)? < head)
+}
+
+/// The next slice for a graph that is in use.
+pub(crate) fn unseen(connection: &Connection) -> Result<Option<Batch>> {
+    if queries::stored_number(connection, MARK)? == 0 { Ok(None) } else { next(connection) }
 }
 
 /// The next slice.
@@ -209,6 +214,12 @@ pub(crate) fn take_links(
         return Ok(false);
     }
     for found in &batch.documents {
+        // It may have been removed for good meanwhile.
+        if node::node(connection, found.node)?
+            .is_none_or(|row| row.removed.is_some_and(|at| at < Timestamp::UNSET))
+        {
+            continue;
+        }
         // As the owner sees it: who wrote it stands in the episode.
         let actor = Actor::user(found.owner.clone());
         let mut pen = Pen { connection, actor: &actor, now: found.at, clock, writes, bytes };

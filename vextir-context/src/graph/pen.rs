@@ -157,6 +157,10 @@ impl Pen<'_> {
             })
             .or_fault()?;
         if let Some(id) = found {
+            // A document that comes back after it was removed for good has another number.
+            if node.is_some() {
+                self.execute("UPDATE entity SET node = ?2 WHERE id = ?1 AND node IS NOT ?2", (id, node))?;
+            }
             return Ok(Row { id, uid });
         }
         let row = (uid.as_slice(), self.owner().to_owned(), kind, key, node);

@@ -7,7 +7,7 @@ use crate::documents::rights::{Rights, level_at};
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{HashMap, HashSet};
-use vextir_core::context::graph::{DOCUMENT, EntityKey, View};
+use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
 use vextir_core::{Level, Result, Timestamp};
 
 /// How much is remembered of what was looked up.
@@ -96,8 +96,11 @@ impl Sight {
         if let Some(seen) = self.nodes.get(&document) {
             return Ok(*seen);
         }
-        let chain = node::chain(connection, document)?;
-        let seen = is_live(&chain) && level_at(connection, &self.view.actor, &chain)? >= Level::Read;
+        // One that was removed for good may still be named.
+        let seen = node::node(connection, document)?.is_some() && {
+            let chain = node::chain(connection, document)?;
+            is_live(&chain) && level_at(connection, &self.view.actor, &chain)? >= Level::Read
+        };
         if self.nodes.len() >= REMEMBERED {
             self.nodes.clear();
         }
@@ -119,6 +122,7 @@ impl Sight {
             })
             .or_fault()?;
         let key = match found {
+            Some((kind, key, None)) if kind == PAGE && !self.reads_place(connection, &key)? => None,
             Some((kind, key, None)) => Some(EntityKey::new(kind, key)),
             Some((_, _, Some(document))) => self.path(connection, document)?.map(EntityKey::document),
             None => None,
@@ -128,6 +132,21 @@ impl Sight {
         }
         self.keys.insert(entity, key.clone());
         Ok(key)
+    }
+
+    /// Whether the reader may read where a page would stand. A page is a path of the owner's, which others do not know,
+    /// and that nothing is there is as little for them to learn.
+    fn reads_place(&self, connection: &Connection, path: &str) -> Result<bool> {
+        let actor = &self.view.actor;
+        if actor.user != self.view.owner {
+            return Ok(false);
+        }
+        if actor.agent.is_none() {
+            return Ok(true);
+        }
+        let Ok(path) = vextir_core::context::clean_path(path) else { return Ok(false) };
+        let spot = crate::documents::place::find(connection, actor, &path)?;
+        Ok(matches!(spot, crate::documents::place::Spot::Place(place) if place.level >= Level::Read))
     }
 
     /// The path of a document, as the reader sees it.

@@ -54,14 +54,15 @@ const RULES: [(&str, &str); 9] = [
     ),
     (
         "a delivery of an event that is not in the log",
-        "SELECT seq FROM (SELECT seq FROM delivery UNION ALL SELECT seq FROM unclaimed UNION ALL SELECT seq FROM dead
-                          UNION ALL SELECT seq FROM unrouted)
-         WHERE seq <> 0 AND NOT EXISTS (SELECT 1 FROM log WHERE log.seq = seq)",
+        "SELECT work.seq FROM (SELECT seq FROM delivery UNION ALL SELECT seq FROM unclaimed UNION ALL SELECT seq FROM dead
+                               UNION ALL SELECT seq FROM unrouted) AS work
+         WHERE work.seq <> 0 AND NOT EXISTS (SELECT 1 FROM log WHERE log.seq = work.seq)",
     ),
     (
         "work of a driver that is not known",
-        "SELECT driver FROM (SELECT driver FROM delivery UNION ALL SELECT driver FROM unclaimed UNION ALL SELECT driver FROM dead)
-         WHERE NOT EXISTS (SELECT 1 FROM driver AS known WHERE known.id = driver)",
+        "SELECT work.driver FROM (SELECT driver FROM delivery UNION ALL SELECT driver FROM unclaimed
+                                  UNION ALL SELECT driver FROM dead) AS work
+         WHERE NOT EXISTS (SELECT 1 FROM driver AS known WHERE known.id = work.driver)",
     ),
 ];
 

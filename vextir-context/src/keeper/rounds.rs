@@ -4,6 +4,7 @@ use super::Hands;
 use crate::documents::keeping::{self, CONDEMNED};
 use crate::documents::node::NodeId;
 use crate::documents::{purge, trim};
+use crate::graph;
 use crate::hub::Hub;
 use crate::queries;
 use std::sync::PoisonError;
@@ -69,6 +70,11 @@ fn is_due(hands: &Hands) -> Result<bool> {
 fn round(hands: &Hands) -> Result<Tidied> {
     let _only = hands.round.lock().unwrap_or_else(PoisonError::into_inner);
     let now = hands.clock.now();
+    // The graph follows the changes that go.
+    while let Some(batch) = hands.read(graph::unseen)? {
+        hands.write(move |rows| rows.take_links(&batch))?;
+        breathe();
+    }
     let tidied = Tidied { nodes: purge_all(hands, now)?, changes: trim_all(hands, now)? };
     hands.write(move |rows| rows.set_meta(DONE, now.as_micros().cast_unsigned()))?;
     Ok(tidied)
@@ -118,13 +124,18 @@ fn trim_all(hands: &Hands, now: Timestamp) -> Result<u64> {
     let mut after = Some(0);
     while let Some(place) = after {
         let trims = hands.read(move |connection| trim::look(connection, terms, now, place))?;
+        after = trims.next;
         for trim in trims.found {
+            let node = trim.node();
             match trim.fold() {
                 Ok(trim) => gone += trim_one(hands, trim)?,
-                Err(error) => tracing::warn!(%error, "the history of a document is left as it is"),
+                Err(error) => {
+                    tracing::warn!(%error, "the history of a document is left as it is");
+                    after = Some(node);
+                    break;
+                }
             }
         }
-        after = trims.next;
     }
     Ok(gone)
 }

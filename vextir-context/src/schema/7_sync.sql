@@ -28,11 +28,13 @@ CREATE TABLE horizon (
   scope BLOB NOT NULL, replica INTEGER NOT NULL, counter INTEGER NOT NULL, PRIMARY KEY (scope, replica)
 ) WITHOUT ROWID;
 
--- Operations that build on what is not here yet; missing: the uid of a node.
+-- Operations that build on what is not here yet; missing: the uid of a node; user, trusted: of the peer that sent them.
 CREATE TABLE early (
-  replica INTEGER NOT NULL, counter INTEGER NOT NULL, scope BLOB NOT NULL, missing BLOB NOT NULL,
-  operation TEXT NOT NULL, PRIMARY KEY (replica, counter)
+  user TEXT NOT NULL, trusted INTEGER NOT NULL, scope BLOB NOT NULL, replica INTEGER NOT NULL,
+  counter INTEGER NOT NULL, missing BLOB NOT NULL, operation TEXT NOT NULL,
+  PRIMARY KEY (user, trusted, scope, replica, counter)
 ) WITHOUT ROWID;
+CREATE INDEX early_missing ON early (missing);
 
 -- Nodes whose folder is not here; parent: its uid.
 CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (parent, node)) WITHOUT ROWID;

@@ -87,16 +87,21 @@ pub(super) fn by_names(sieve: &mut Sieve<'_, '_>, asked: &Asked, want: usize) ->
     let Some(question) = asked.in_names() else { return Ok(Vec::new()) };
     let hub = sieve.hub();
     let sql = "SELECT rowid FROM search_names WHERE search_names MATCH ?1 AND rowid BETWEEN ?2 AND ?3
-               ORDER BY rank LIMIT ?4";
+               ORDER BY rank";
     let mut nodes = Vec::new();
     for stretch in sieve.stretches() {
         let mut statement = hub.prepare_cached(sql).or_fault()?;
-        let limit = i64::try_from(NAMES).unwrap_or(i64::MAX);
-        let mut rows = statement.query((&question, stretch.start(), stretch.end(), limit)).or_fault()?;
-        while let Some(row) = rows.next().or_fault()? {
+        let mut rows = statement.query((&question, stretch.start(), stretch.end())).or_fault()?;
+        // Only what the user may see counts: what others have crowds nothing out.
+        let mut seen = 0;
+        while seen < NAMES
+            && let Some(row) = rows.next().or_fault()?
+        {
             let id: i64 = get(row, 0)?;
-            if sieve.has(id) {
-                nodes.push(ids::node(id));
+            let node = ids::node(id);
+            if sieve.has(id) && (sieve.admit(node)?.is_some() || sieve.admits_folder(node)?) {
+                seen += 1;
+                nodes.push(node);
             }
         }
     }

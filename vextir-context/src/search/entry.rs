@@ -211,7 +211,11 @@ fn store_step(connection: &Connection, step: &Step) -> Result<i64> {
             }
             return Ok(bytes - before.unwrap_or(0));
         }
-        Step::Cursor(sequence) => set(connection, "search_cursor", Some(crate::queries::signed(*sequence)))?,
+        // Only a beginning makes the cursor: one that was reset meanwhile stays so.
+        Step::Cursor(sequence) => {
+            let sql = "UPDATE meta SET value = ?1 WHERE name = 'search_cursor'";
+            execute(connection, sql, [crate::queries::signed(*sequence)])?;
+        }
         Step::Sweep(node) => set(connection, "search_sweep", *node)?,
     }
     Ok(0)

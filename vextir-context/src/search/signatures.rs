@@ -136,6 +136,8 @@ impl Signatures {
 
 impl Table {
     fn load(&mut self, hub: &Connection, epoch: i64) -> Result<()> {
+        // A load that was stopped has left some.
+        *self = Self { stride: self.stride, most: self.most, ..Self::default() };
         let snapshot = hub.unchecked_transaction().or_fault()?;
         self.seen = {
             let head = "SELECT coalesce(max(seq), 0) FROM change";

@@ -19,6 +19,7 @@ use rusqlite::{Connection, Params};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use vextir_core::{Error, ErrorKind, EventId, Result, Timestamp};
 
 /// How far this replica's clock lets itself be pushed ahead of its own time: an hour, in microseconds.
@@ -109,6 +110,9 @@ impl Intake {
     }
 }
 
+/// How far ahead a change may say that it was made.
+const FUTURE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// What happens to one operation.
 enum Verdict {
     Apply(NodeId),
@@ -161,6 +165,13 @@ impl Taking<'_> {
     }
 
     fn verdict(&mut self, operation: &Operation) -> Result<Verdict> {
+        if operation.facts.iter().any(|fact| fact.clock > self.now.after(FUTURE).as_micros()) {
+            return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
+        }
+        // Also before it is kept for later: nobody speaks for somebody else.
+        if !self.intake.trusted && !self.is_own_tree() && operation.user != self.intake.user {
+            return Ok(Verdict::Refuse);
+        }
         let node = fact::node_of(self.connection, operation.node)?;
         if let Some(missing) = self.missing(node, operation.node, &operation.facts)? {
             return Ok(Verdict::Early(missing));
@@ -353,15 +364,25 @@ impl Taking<'_> {
 
     /// Keeps an operation until what it builds on is here.
     fn keep(&mut self, operation: &Operation, missing: Uid) -> Result<()> {
-        let waiting = crate::queries::number(self.connection, "SELECT count(*) FROM early", [])?;
+        let sql = "SELECT count(*) FROM early WHERE user = ?1";
+        let waiting = crate::queries::number(self.connection, sql, [self.intake.user.as_str()])?;
         if waiting >= EARLY {
             return Err(invalid("more operations that build on others that never came than are kept"));
         }
         let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
         let replica = number(self.connection, operation.by)?;
         self.execute(
-            "INSERT OR REPLACE INTO early (replica, counter, scope, missing, operation) VALUES (?1,?2,?3,?4,?5)",
-            (replica, signed(operation.n), self.intake.scope.top.0, missing.0, text),
+            "INSERT OR REPLACE INTO early (user, trusted, scope, replica, counter, missing, operation)
+             VALUES (?1,?2,?3,?4,?5,?6,?7)",
+            (
+                self.intake.user.as_str(),
+                self.intake.trusted,
+                self.intake.scope.top.0,
+                replica,
+                signed(operation.n),
+                missing.0,
+                text,
+            ),
         )?;
         self.taken.missing.insert(missing);
         Ok(())

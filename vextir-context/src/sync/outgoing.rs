@@ -257,8 +257,12 @@ pub(super) fn records(
 pub(super) fn family(connection: &Connection, user: &str, scope: Uid, wanted: &[Uid]) -> Result<Vec<Uid>> {
     let mut view = View::new(connection, user);
     let Some(top) = fact::node_of(connection, scope)? else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), std::collections::HashSet::new());
     for uid in wanted {
+        // What lies below something that was wanted is there already.
+        if seen.contains(uid) {
+            continue;
+        }
         let Some(node) = fact::node_of(connection, *uid)? else { continue };
         if !view.is_within(node, top)? {
             continue;
@@ -270,10 +274,12 @@ pub(super) fn family(connection: &Connection, user: &str, scope: Uid, wanted: &[
             all.push(fact::uid(connection, row.id)?);
         }
         for below in nodes(&mut view, *uid)? {
-            all.push(fact::uid(connection, below)?);
+            let below = fact::uid(connection, below)?;
+            seen.insert(below);
+            all.push(below);
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    seen.clear();
     all.retain(|uid| seen.insert(*uid));
     all.reverse();
     Ok(all)

@@ -471,6 +471,9 @@ impl SyncSession {
     ) -> Result<()> {
         let known = self.state.scopes.iter().find(|known| known.top == scope).cloned();
         let (Some(nodes), Some(scope)) = (self.state.digests.get(&scope), known) else { return Ok(()) };
+        if self.state.peer_compared || self.state.wanted.len() >= WANTED {
+            return Err(unasked());
+        }
         let theirs: BTreeMap<Uid, String> = theirs.into_iter().collect();
         let here = nodes.iter().filter(|(uid, _)| after.is_none_or(|after| **uid > after));
         let here = here.filter(|(uid, _)| until.is_none_or(|until| **uid <= until));

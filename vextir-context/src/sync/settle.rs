@@ -134,9 +134,10 @@ fn place(
     now: Timestamp,
     groups: &mut BTreeSet<Group>,
 ) -> Result<bool> {
-    let Some(row) = node::node(connection, node)?.filter(|row| row.kind != Kind::Root) else {
-        return Ok(false);
-    };
+    // What is being purged stays so.
+    let may_move =
+        |row: &node::Node| row.kind != Kind::Root && row.removed.is_none_or(|at| at >= Timestamp::UNSET);
+    let Some(row) = node::node(connection, node)?.filter(may_move) else { return Ok(false) };
     let Some((parent, name, _)) = belongs(facts, held) else { return Ok(false) };
     let folder = parent.map(|parent| fact::node_of(connection, parent)).transpose()?.flatten();
     let gone = match (removed(facts), folder) {

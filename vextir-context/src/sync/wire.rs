@@ -252,7 +252,11 @@ fn check_facts(facts: &[Fact], created: i64) -> Result<()> {
                     return Err(malformed("has an impossible name of a node"));
                 }
             }
-            Say::Removed { at } => at.iter().try_for_each(|at| check_time(*at))?,
+            // Below zero are states of house-keeping.
+            Say::Removed { at } => match at {
+                Some(at) if !(0..=LATEST).contains(at) => return Err(malformed("has an impossible time")),
+                _ => {}
+            },
             Say::Restricted { over, .. } => check_count(over.len(), PARTS)?,
             Say::Level { who, level, over } => {
                 check_count(over.len(), PARTS)?;

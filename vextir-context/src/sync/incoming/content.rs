@@ -280,22 +280,30 @@ impl Taking<'_> {
 
     /// Takes up operations that waited for what is here now.
     pub(super) fn retry(&mut self) -> Result<()> {
+        // With the rights of who sent them: others' wait for a session of theirs.
+        let (user, trusted, scope) =
+            (self.intake.user.as_str(), self.intake.trusted, self.intake.scope.top.0);
+        let sender = |missing: [u8; 16]| (missing, user, trusted, scope);
         while let Some(arrived) = self.arrived.pop_first() {
             let waiting: Vec<(i64, i64, String)> = self
                 .connection
                 .prepare_cached(
-                    "SELECT replica, counter, operation FROM early WHERE missing = ?1 ORDER BY counter",
+                    "SELECT replica, counter, operation FROM early
+                     WHERE missing = ?1 AND user = ?2 AND trusted = ?3 AND scope = ?4 ORDER BY counter",
                 )
                 .and_then(|mut statement| {
                     statement
-                        .query_map([arrived.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                        .query_map(sender(arrived.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                         .collect()
                 })
                 .or_fault()?;
             for (replica, counter, text) in waiting {
                 let operation: Operation =
                     serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
-                self.execute("DELETE FROM early WHERE replica = ?1 AND counter = ?2", (replica, counter))?;
+                self.execute(
+                    "DELETE FROM early WHERE replica = ?1 AND counter = ?2 AND user = ?3 AND trusted = ?4 AND scope = ?5",
+                    (replica, counter, user, trusted, scope),
+                )?;
                 self.retry_one(&operation)?;
             }
         }

@@ -44,7 +44,7 @@ impl Taking<'_> {
                     if node.is_none() {
                         level = above;
                     }
-                    above >= Level::Write && self.may_take_away(node)?
+                    above >= Level::Write && level >= Level::Write && self.may_take_away(node)?
                 }
                 Say::Place { .. } => false,
                 Say::Removed { .. } => level >= Level::Write && self.may_take_away(node)?,
@@ -54,7 +54,8 @@ impl Taking<'_> {
                 return Ok(false);
             }
         }
-        Ok(!writes || level >= Level::Write)
+        // What neither says nor writes anything would still stand in the log.
+        Ok(if writes || facts.is_empty() { level >= Level::Write } else { true })
     }
 
     /// Whether the user may change the folder that a node is in.
