@@ -212,6 +212,9 @@ mod tests {
             connection
                 .execute_batch(&named("INSERT INTO node VALUES (1, x'01', 0, 0, 'ann', 0, 0, 0, NULL, 0)"))
                 .unwrap();
+            let event = "INSERT INTO log (seq, logged, id, type, category, time, user, source, depth)
+                         VALUES (1, 0, x'00', 't', 0, 0, 'ann', 'app', 0)";
+            connection.execute_batch(event).unwrap();
             assert!(check(&connection).unwrap().is_empty());
             connection.execute_batch(&named(sql)).unwrap();
             let found = check(&connection).unwrap();

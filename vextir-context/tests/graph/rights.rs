@@ -164,3 +164,24 @@ async fn a_named_document_that_is_hidden_is_like_none() {
     }
     assert_eq!(answers[0], answers[1]);
 }
+
+/// What a reader of a share may write into it tells nothing of the tree around it.
+#[tokio::test]
+async fn a_page_tells_nobody_else_what_is_around_a_share() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Merger/Proj/x", "nothing").await.unwrap();
+    ann.grant("/Merger/Proj", "bob", Level::Write).await.unwrap();
+    bob.write("/Shared/ann/Proj/x", "[[foo]] and [[/Secret/plan]] and @bob").await.unwrap();
+    let theirs = async || {
+        let walk = bob.graph().of("ann").neighbours(EntityKey::document("/Shared/ann/Proj/x")).await.unwrap();
+        format!("{walk:?}").replace(char::is_numeric, "")
+    };
+    let before = theirs().await;
+    assert!(before.contains("bob") && !before.contains("Merger") && !before.contains("Secret"), "{before}");
+    ann.write("/Secret/plan", "canary").await.unwrap();
+    bob.write("/Shared/ann/Proj/x", "[[foo]] and [[/Secret/plan]] and @bob!").await.unwrap();
+    assert_eq!(theirs().await.len(), before.len());
+    let own = ann.graph().neighbours(EntityKey::document("/Merger/Proj/x")).await.unwrap();
+    assert!(format!("{own:?}").contains("Secret"), "{own:?}");
+}

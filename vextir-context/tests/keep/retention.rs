@@ -200,3 +200,27 @@ async fn how_long_is_said_by_administrators_of_folders_and_holds_below() {
     ann.restore("/f/b").await.unwrap();
     assert_eq!(text(&ann, "/f/b").await, "2");
 }
+
+/// What others say about a document stays when it goes, and does no harm.
+#[tokio::test]
+async fn a_graph_outlives_a_document_that_it_names() {
+    use vextir_core::context::graph::{EntityKey, Episode, Fact};
+    let (hub, clock) = hub();
+    let ann = hub.context("ann");
+    ann.write("/Notes/a", "x").await.unwrap();
+    ann.write("/Notes/b", "see [[/Notes/a]]").await.unwrap();
+    let fact = Fact::new(("person", "bob"), "wrote", EntityKey::document("/Notes/a"));
+    ann.graph().ingest(Episode::new("mail", "inbox").fact(fact)).await.unwrap();
+    ann.write("/Notes/last", "x").await.unwrap();
+    ann.remove("/Notes/a").await.unwrap();
+    clock.advance(DAY * 91);
+    assert!(hub.tidy().await.unwrap().nodes > 0);
+    let bob = EntityKey::new("person", "bob");
+    assert!(ann.graph().neighbours(&bob).await.unwrap().links.is_empty());
+    ann.graph().timeline(&bob, 10).await.unwrap();
+    for table in ["links", "entities"] {
+        ann.query(format!("SELECT * FROM {table}")).await.unwrap();
+    }
+    ann.graph().forget("inbox").await.unwrap();
+    assert_eq!(hub.check().await.unwrap(), [] as [&str; 0]);
+}

@@ -163,6 +163,10 @@ fn operation(user: &str, node: Uid, facts: Vec<Fact>, body: Option<Vec<u8>>) -> 
     }
 }
 
+fn said(clock: i64, say: Say) -> Fact {
+    Fact { clock, say, ..place(Uid::of_root("bob"), "any") }
+}
+
 fn place(parent: Uid, name: &str) -> Fact {
     let say = Say::Place { parent: Some(parent), name: name.into(), moved: false, stub: false };
     Fact { clock: 1, by: Uid([9; 16]), say }
@@ -233,6 +237,8 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
         Operation { what: 99, ..good.clone() },
         Operation { user: String::new(), ..good.clone() },
         Operation { folder: true, node: x, n: 1, ..good.clone() },
+        operation("bob", x, vec![said(1, Say::Removed { at: Some(-1) })], None),
+        operation("bob", x, vec![said(i64::MAX >> 8, Say::Removed { at: None })], None),
     ];
     let before = (shown(&bob).await, shown(&hub.context("ann")).await);
     for lie in bad {
