@@ -201,8 +201,9 @@
 //! * A message that is malformed, of another exchange, or about what its sender may not know stores nothing, and is an error
 //!   or a refusal for that peer alone.
 //!
-//! Not promised: groups, their members, and what is granted to a group stay in each hub; numbers of versions and the
-//! names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
+//! Not promised: groups and their members stay in each hub, and what is granted to a group means the group of that name
+//! everywhere; what house-keeping removed for good comes back, as removed, from a replica that still has it; numbers of
+//! versions and the names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
 //! until somebody with the right changes that place; whoever has read something keeps it when the right goes, in the file
 //! if not in sight. Messages are not encrypted, and peers are who the application says.
 //!

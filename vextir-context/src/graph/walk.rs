@@ -25,12 +25,22 @@ struct Tour<'c> {
     left: usize,
     truncated: bool,
     met: HashMap<i64, Option<Met>>,
+    /// What holds in the single-valued relations that were met, by subject and relation.
+    ones: HashMap<(i64, Name), Option<Holding>>,
 }
 
 impl<'c> Tour<'c> {
     fn new(connection: &'c Connection, sight: Sight, walk: &Walk) -> Self {
         let relations = walk.relations.iter().cloned().collect();
-        Self { connection, sight, relations, left: walk.visited, truncated: false, met: HashMap::new() }
+        Self {
+            connection,
+            sight,
+            relations,
+            left: walk.visited,
+            truncated: false,
+            met: HashMap::new(),
+            ones: HashMap::new(),
+        }
     }
 
     /// The links of an entity that hold, with what each leads to. Those that were met before are not told again,
@@ -80,11 +90,19 @@ impl<'c> Tour<'c> {
         self.sight.key(self.connection, entity)
     }
 
-    fn holding(&mut self, link: i64, subject: i64, relation: &str) -> Result<Option<Holding>> {
+    fn holding(&mut self, link: i64, subject: i64, relation: &Name) -> Result<Option<Holding>> {
         if !self.sight.is_single(TO_ENTITY, relation) {
             return one_of_many(self.connection, &mut self.sight, link);
         }
-        let one = the_one(self.connection, &mut self.sight, (subject, TO_ENTITY, relation))?;
+        let group = (subject, relation.clone());
+        let one = match self.ones.get(&group) {
+            Some(known) => known.clone(),
+            None => {
+                let one = the_one(self.connection, &mut self.sight, (subject, TO_ENTITY, relation))?;
+                self.ones.insert(group, one.clone());
+                one
+            }
+        };
         Ok(one.filter(|one| one.link == link))
     }
 
