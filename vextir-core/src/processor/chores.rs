@@ -129,16 +129,18 @@ impl Kernel {
     ) -> Result<()> {
         let _routes = self.routes();
         let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
+        // What was approved before its time carries the decision until then.
+        let approval = approved.is_some() || (parked.hold == Hold::Delayed && parked.decision.is_some());
         let event = parked.event;
         let targets = self.targets(&event.event_type);
-        let approval = approved.is_some();
         let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
+        let decision = approved.as_ref().map(|record| record.decision.clone());
         audit.extend(approved);
-        // Held at its tree's limit until now, and not due yet.
+        // Held until now, and not due yet.
         let early = event.deliver_at.is_some_and(|at| at > self.clock.now());
-        let place = if early && !approval && !matches!(verdict, Verdict::Hold(_)) {
-            Place::Parked(Hold::Delayed, None)
+        let place = if early && !matches!(verdict, Verdict::Hold(_)) {
+            Place::Parked(Hold::Delayed, decision)
         } else {
             self.route(&event, &verdict, &targets)
         };

@@ -169,6 +169,11 @@ impl Kernel {
         loop {
             if self.paused.load(Ordering::Acquire) || self.stop.is_cancelled() {
                 self.quarantine.running.store(false, Ordering::Release);
+                // Who resumed before that found it running, and left it to this task.
+                let go_on = !self.paused.load(Ordering::Acquire) && !self.stop.is_cancelled();
+                if go_on && !self.quarantine.running.swap(true, Ordering::AcqRel) {
+                    continue;
+                }
                 return;
             }
             let next = lock(&self.quarantine.suspects).pop_front();

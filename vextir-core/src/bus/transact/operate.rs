@@ -34,7 +34,7 @@ impl<R: Rows> Write<'_, R> {
                 self.rows.add_lease(lease)?;
             }
         }
-        match place {
+        match &*self.destination(event, place)? {
             Place::Routed(deliveries) => self.deliver(event, sequence, deliveries),
             Place::Parked(hold, decision) => self.park(event, *hold, decision.clone(), None),
             Place::Unrouted => Ok(()),

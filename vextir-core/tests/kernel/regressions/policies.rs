@@ -342,3 +342,54 @@ async fn what_is_emitted_beside_a_processor_has_its_limits() {
     let page = bus.read(0, &EventFilter::all(), 10).await.unwrap();
     assert_eq!(page.events.iter().map(|logged| &*logged.event.source).collect::<Vec<_>>(), ["app"]);
 }
+
+/// Holds what says "hold".
+fn hold_some() -> Policy {
+    Policy(|request| {
+        let held = request.event.data.as_json() == "\"hold\"";
+        Ok(if held { Verdict::Hold(Decision::new("ask", "first")) } else { Verdict::Allow })
+    })
+}
+
+#[tokio::test]
+async fn an_approval_before_its_time_does_not_bring_an_event_forward() {
+    let clock = vextir::ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let (worker, seen) = seen_by("worker", "send");
+    let builder = quick().clock(clock.clone()).driver(worker).authorizer(hold_some());
+    let app = builder.start().await.unwrap();
+    let later = vextir::Clock::now(&clock).after(Duration::from_secs(3_600));
+    app.emit(Event::new("send").with_data(json!("hold")).with_deliver_at(later)).await.unwrap();
+    let held = app.held(10).await.unwrap();
+    app.approve(&held[0], "fine").await.unwrap();
+    settle_down().await;
+    assert!(seen.lock().unwrap().is_empty(), "approved is not due");
+    assert!(app.held(10).await.unwrap().is_empty());
+    clock.advance(Duration::from_secs(3_601));
+    let waiting = async {
+        while seen.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, waiting).await.expect("it is held again, or never sent");
+    app.idle().await;
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_emitted_without_a_processor_keeps_behind_a_held_event_of_its_key() {
+    let bus = MemoryBus::new();
+    for data in ["hold", "go", "on"] {
+        let event = Event::new("job").with_ordering_key("key").with_data(json!(data));
+        EventBusExt::emit(&bus, event).await.unwrap();
+    }
+    let (worker, seen) = seen_by("worker", "job");
+    let app = on(bus).driver(worker).authorizer(hold_some()).start().await.unwrap();
+    settle_down().await;
+    assert!(seen.lock().unwrap().is_empty(), "the first one is held");
+    let held = app.held(10).await.unwrap();
+    let first = held.iter().find(|parked| parked.event.data.as_json() == "\"hold\"").unwrap();
+    app.approve(first, "fine").await.unwrap();
+    timeout(SOON, app.idle()).await.expect("what stood behind it never comes");
+    let order: Vec<_> = seen.lock().unwrap().iter().map(|event| event.data.as_json().to_owned()).collect();
+    assert_eq!(order, ["\"hold\"", "\"go\"", "\"on\""]);
+}
