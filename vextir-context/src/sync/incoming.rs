@@ -99,6 +99,11 @@ impl Intake {
             arrived: BTreeSet::new(),
             bodies: BTreeMap::new(),
         };
+        let facts = self.nodes.iter().flat_map(|record| &record.facts);
+        let mut facts = facts.chain(self.operations.iter().flat_map(|operation| &operation.facts));
+        if facts.any(|fact| fact.clock > taking.now.after(FUTURE).as_micros()) {
+            return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
+        }
         taking.records()?;
         for operation in self.operations.iter() {
             taking.operation(operation)?;
@@ -165,9 +170,6 @@ impl Taking<'_> {
     }
 
     fn verdict(&mut self, operation: &Operation) -> Result<Verdict> {
-        if operation.facts.iter().any(|fact| fact.clock > self.now.after(FUTURE).as_micros()) {
-            return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
-        }
         // Also before it is kept for later: nobody speaks for somebody else.
         if !self.intake.trusted && !self.is_own_tree() && operation.user != self.intake.user {
             return Ok(Verdict::Refuse);
