@@ -8,6 +8,7 @@ pub use builder::{HubBuilder, Synchronous};
 use crate::cursors::Cursors;
 use crate::documents::{Enrollment, Lanes};
 use crate::file::beside;
+use crate::rows::SqlRows;
 use crate::space::{self, HubSize};
 use crate::writer::{Indexing, Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
@@ -166,22 +167,17 @@ impl Hub {
     }
 
     async fn enroll(&self, group: Name, user: Name, on: bool) -> Result<()> {
-        let (answer, answered) = question();
-        self.send(Job::Enroll(Enrollment { group, user, on }, answer)).await?;
-        answered.await
+        let enrollment = Enrollment { group, user, on };
+        self.write_with(move |rows| rows.enroll(&enrollment)).await
     }
 
-    /// Gives the writer something of another replica.
-    pub(crate) async fn sync_with(&self, work: crate::sync::Work) -> Result<crate::sync::Taken> {
+    /// Lets the writer do something for a few milliseconds, in a transaction of its own.
+    pub(crate) async fn write_with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqlRows<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (answer, answered) = question();
-        self.send(Job::Sync(Box::new(work), answer)).await?;
-        answered.await
-    }
-
-    /// Takes into the graph what documents say; false if somebody else did.
-    pub(crate) async fn take_links(&self, batch: crate::graph::Batch) -> Result<bool> {
-        let (answer, answered) = question();
-        self.send(Job::Links(batch, answer)).await?;
+        self.send(Job::work(work, |outcome| answer.send(outcome))).await?;
         answered.await
     }
 

@@ -18,7 +18,7 @@ use crate::fault::OrFault;
 use crate::file;
 use crate::readers::spawn;
 use crate::rows::SqlRows;
-use crate::writer::{Answer, Job, Reading, Slice, closed, question};
+use crate::writer::{Answer, Job, Reading, closed, question};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,20 +107,10 @@ impl Hands {
     ) -> Result<T> {
         self.go_on()?;
         let (answer, answered) = sync_channel(1);
-        let found = Arc::new(Mutex::new(None));
-        let place = found.clone();
-        self.send(Job::Slice(Slice {
-            work: Box::new(move |rows| {
-                let made = work(rows)?;
-                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-                Ok(())
-            }),
-            done: Box::new(move |outcome| {
-                let _ = answer.send(outcome);
-            }),
+        self.send(Job::work(work, move |outcome| {
+            let _ = answer.send(outcome);
         }))?;
-        answered.recv().map_err(|_| closed())??;
-        found.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(closed)
+        answered.recv().map_err(|_| closed())?
     }
 
     fn send(&self, job: Job) -> Result<()> {

@@ -128,7 +128,6 @@ impl<'c> SqlRows<'c> {
             return Ok(false);
         }
         self.set_meta(graph::MARK, batch.until)?;
-        self.flush()?;
         Ok(true)
     }
 
@@ -166,7 +165,7 @@ impl<'c> SqlRows<'c> {
         Ok(())
     }
 
-    /// Where house-keeping works.
+    /// What documents are written with.
     pub(crate) fn parts(&mut self) -> (&'c Connection, &mut Desk, &mut u64, Timestamp) {
         (self.connection, &mut self.desk, &mut self.writes, self.now)
     }
@@ -176,16 +175,9 @@ impl<'c> SqlRows<'c> {
         documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
     }
 
-    /// Takes in what another replica sent, or notes what it has.
-    pub(crate) fn sync(&mut self, work: &crate::sync::Work) -> Result<crate::sync::Taken> {
-        let taken = work.apply(self.connection, &mut self.desk, &mut self.writes, self.now)?;
-        self.flush().map(|()| taken)
-    }
-
     /// Does a slice of what documents put off.
     pub(crate) fn run_errand(&mut self) -> Result<()> {
-        documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)?;
-        self.flush()
+        documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)
     }
 
     /// What the processor has to do.

@@ -18,17 +18,14 @@ mod wire;
 
 pub(crate) use fact::note;
 pub(crate) use identity::begin;
-pub(crate) use incoming::Taken;
 pub(crate) use registry::acknowledged;
 pub use session::SyncSession;
 
 use crate::decode::get;
-use crate::documents::Desk;
 use crate::documents::node::Kind;
 use crate::fault::OrFault;
 use crate::hub::Hub;
 use name::Uid;
-use registry::Acknowledgement;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use vextir_core::{Name, Result, Sequence, Timestamp};
@@ -102,36 +99,8 @@ impl Hub {
     /// # Errors
     /// The storage failed.
     pub async fn forget_replicas(&self, before: Timestamp) -> Result<u64> {
-        Ok(self.sync_with(Work::Forget(before)).await?.applied)
-    }
-}
-
-/// What the writer does for sync.
-#[derive(Debug)]
-pub(crate) enum Work {
-    Intake(incoming::Intake),
-    Acknowledged(Acknowledgement),
-    Forget(Timestamp),
-}
-
-impl Work {
-    pub(crate) fn apply(
-        &self,
-        connection: &Connection,
-        desk: &mut Desk,
-        writes: &mut u64,
-        now: Timestamp,
-    ) -> Result<Taken> {
-        match self {
-            Self::Intake(intake) => intake.apply(connection, desk, writes, now),
-            Self::Acknowledged(acknowledgement) => {
-                acknowledgement.store(connection, now).map(|()| Taken::default())
-            }
-            Self::Forget(before) => {
-                let applied = registry::forget(connection, *before)? as u64;
-                Ok(Taken { applied, ..Taken::default() })
-            }
-        }
+        let forgotten = self.write_with(move |rows| registry::forget(rows.parts().0, before)).await?;
+        Ok(forgotten as u64)
     }
 }
 

@@ -9,7 +9,7 @@ mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
-pub(crate) use job::{Commit, Indexing, Job, Reading, Slice};
+pub(crate) use job::{Commit, Indexing, Job, Reading};
 pub(crate) use retention::Retention;
 
 use crate::cursors::Opening;
@@ -132,14 +132,12 @@ impl<'c> Writer<'c> {
 
     /// Does a slice of what is to be done between two batches.
     fn tidy(&mut self) {
-        if self.rows.desk.errands {
-            self.rows.begin(self.clock.now());
-            if let Err(error) = self.in_transaction(|writer| writer.rows.run_errand()) {
-                // The next errand, or the next opening, goes on with it.
-                tracing::warn!(%error, "members of a group do not find yet what is shared with it");
-                self.rows.desk.errands = false;
-            }
-            self.publish();
+        if self.rows.desk.errands
+            && let Err(error) = self.transact(|rows| rows.run_errand())
+        {
+            // The next errand, or the next opening, goes on with it.
+            tracing::warn!(%error, "members of a group do not find yet what is shared with it");
+            self.rows.desk.errands = false;
         }
         self.retain();
     }
@@ -160,24 +158,8 @@ impl<'c> Writer<'c> {
                 Job::Attach(answer) => answer.send(self.attach()),
                 Job::Detach(answer) => answer.send(self.detach()),
                 Job::Read(read) => read(self.connection),
-                Job::Enroll(enrollment, answer) => {
-                    self.rows.begin(self.clock.now());
-                    let enrolled = self.in_transaction(|writer| writer.rows.enroll(&enrollment));
-                    self.publish();
-                    answer.send(enrolled);
-                }
                 Job::Index(step, answer) => answer.send(self.index(step)),
-                Job::Slice(slice) => self.slice(slice),
-                Job::Sync(work, answer) => {
-                    self.rows.begin(self.clock.now());
-                    let taken = self.in_transaction(|writer| writer.rows.sync(&work));
-                    self.publish();
-                    answer.send(taken);
-                }
-                Job::Links(batch, answer) => {
-                    self.rows.begin(self.clock.now());
-                    answer.send(self.in_transaction(|writer| writer.rows.take_links(&batch)));
-                }
+                Job::Work(work) => work(self),
                 Job::Close => close = true,
                 Job::Commit(_) => {}
             }
@@ -188,14 +170,15 @@ impl<'c> Writer<'c> {
         close
     }
 
-    fn slice(&mut self, Slice { work, done }: Slice) {
+    /// Does something to the rows in a transaction of its own.
+    fn transact<T>(&mut self, work: impl FnOnce(&mut SqlRows<'_>) -> Result<T>) -> Result<T> {
         self.rows.begin(self.clock.now());
         let outcome = self.in_transaction(|writer| {
-            work(&mut writer.rows)?;
-            writer.rows.flush()
+            let made = work(&mut writer.rows)?;
+            writer.rows.flush().map(|()| made)
         });
         self.publish();
-        done(outcome);
+        outcome
     }
 
     fn attach(&mut self) -> Result<Attachment> {

@@ -17,7 +17,7 @@ impl Hub {
         let head = *self.changes_seen().borrow();
         while let Some(batch) = self.read_with(index::next).await? {
             let until = batch.until;
-            self.take_links(batch).await?;
+            self.write_with(move |rows| rows.take_links(&batch)).await?;
             if until >= head {
                 break;
             }

@@ -81,10 +81,7 @@ impl Intake {
     /// [`Conflict`](ErrorKind::Conflict) where a document was changed meanwhile so that it must be merged again.
     pub(crate) fn apply(
         &self,
-        connection: &Connection,
-        desk: &mut Desk,
-        writes: &mut u64,
-        now: Timestamp,
+        (connection, desk, writes, now): (&Connection, &mut Desk, &mut u64, Timestamp),
     ) -> Result<Taken> {
         let mut taking = Taking {
             intake: self,

@@ -18,7 +18,7 @@ use super::outgoing::{self, Sending};
 use super::registry::{self, Acknowledgement};
 use super::scope::View;
 use super::wire::{Hello, ITEMS, Message, Operation, Operations, Record, Scope};
-use super::{Peer, SyncReport, Work, early, identity, scope};
+use super::{Peer, SyncReport, early, identity, scope};
 use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
@@ -323,7 +323,7 @@ impl SyncSession {
                 premerged,
             };
             tries += 1;
-            match self.hub.sync_with(Work::Intake(intake)).await {
+            match self.hub.write_with(move |rows| intake.apply(rows.parts())).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
                 outcome => return outcome,
             }
@@ -415,7 +415,7 @@ impl SyncSession {
             sequence: sending.head,
             vector: sending.vector,
         };
-        self.hub.sync_with(Work::Acknowledged(acknowledgement)).await.map(drop)
+        self.hub.write_with(move |rows| acknowledgement.store(rows.parts().0, rows.time())).await
     }
 
     async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {

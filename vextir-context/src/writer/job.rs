@@ -1,10 +1,8 @@
 //! What the writer thread is asked for.
 
-use super::Answer;
-use crate::documents::{Enrollment, Merged};
-use crate::graph::Batch;
+use super::{Answer, Writer};
+use crate::documents::Merged;
 use crate::rows::SqlRows;
-use crate::sync::{Taken, Work};
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +15,8 @@ pub(crate) type Reading = Box<dyn FnOnce(&Connection) + Send>;
 /// Stores a step of the search index; by how many bytes it grew.
 pub(crate) type Indexing = Box<dyn FnOnce(&Connection) -> Result<i64> + Send>;
 
-/// A short piece of work on the rows, of a few milliseconds.
-type Stroke = Box<dyn FnOnce(&mut SqlRows<'_>) -> Result<()> + Send>;
-
-/// Work in a transaction of its own, and who is told when it is committed.
-pub(crate) struct Slice {
-    pub(crate) work: Stroke,
-    pub(crate) done: Box<dyn FnOnce(Result<()>) + Send>,
-}
+/// Work on the rows in a transaction of its own; it answers by itself.
+pub(crate) type Working = Box<dyn FnOnce(&mut Writer<'_>) + Send>;
 
 /// One thing to do.
 pub(crate) enum Job {
@@ -36,18 +28,22 @@ pub(crate) enum Job {
     Detach(Answer<()>),
     /// Read on the writer's connection: all of a hub in memory, and nothing of one in a file.
     Read(Reading),
-    /// A user goes into a group, or out of it.
-    Enroll(Enrollment, Answer<()>),
     /// Store a step of the search index.
     Index(Indexing, Answer<()>),
-    /// A short piece of house-keeping.
-    Slice(Slice),
-    /// Take in what another replica sent, or note what it has.
-    Sync(Box<Work>, Answer<Taken>),
-    /// Take into the graph what documents say.
-    Links(Batch, Answer<bool>),
+    /// Anything else that is written: groups, house-keeping, what replicas send, what documents say to the graph.
+    Work(Working),
     /// Finish what is queued and end.
     Close,
+}
+
+impl Job {
+    /// Work of a few milliseconds in a transaction of its own; `answer` hears of it when it is committed.
+    pub(crate) fn work<T: 'static>(
+        work: impl FnOnce(&mut SqlRows<'_>) -> Result<T> + Send + 'static,
+        answer: impl FnOnce(Result<T>) + Send + 'static,
+    ) -> Self {
+        Self::Work(Box::new(move |writer| answer(writer.transact(work))))
+    }
 }
 
 /// A command and who waits for it.
@@ -65,11 +61,8 @@ impl fmt::Debug for Job {
             Self::Attach(_) => "Attach",
             Self::Detach(_) => "Detach",
             Self::Read(_) => "Read",
-            Self::Enroll(..) => "Enroll",
             Self::Index(..) => "Index",
-            Self::Slice(_) => "Slice",
-            Self::Sync(..) => "Sync",
-            Self::Links(..) => "Links",
+            Self::Work(_) => "Work",
             Self::Close => "Close",
         })
     }
