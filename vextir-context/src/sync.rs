@@ -99,7 +99,8 @@ impl Hub {
     /// # Errors
     /// The storage failed.
     pub async fn forget_replicas(&self, before: Timestamp) -> Result<u64> {
-        let forgotten = self.write_with(move |rows| registry::forget(rows.parts().0, before)).await?;
+        let forgotten =
+            self.write_with(move |rows| registry::forget(rows.writing().connection, before)).await?;
         Ok(forgotten as u64)
     }
 }

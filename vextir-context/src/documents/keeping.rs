@@ -111,7 +111,7 @@ pub(crate) fn keep_at(connection: &Connection, id: NodeId) -> Result<Keep> {
 impl Apply<'_> {
     /// Says how long a folder keeps the past.
     pub(super) fn keep(&mut self, path: &str, keep: Keep) -> Result<()> {
-        let (place, node) = demand_node(self.connection, &self.actor, path, Level::Admin)?;
+        let (place, node) = demand_node(self.file.connection, &self.actor, path, Level::Admin)?;
         if node.is_document() {
             return Err(Error::invalid(format!(
                 "{path} is no folder; how long the past is kept, folders say"
@@ -122,7 +122,7 @@ impl Apply<'_> {
 
     pub(super) fn set_keep(&mut self, owner: &str, id: NodeId, keep: Keep) -> Result<()> {
         let (versions, removed) = (keep.versions.map(micros), keep.removed.map(micros));
-        self.execute(
+        self.file.execute(
             "INSERT OR REPLACE INTO keeping (node, versions, removed) VALUES (?1,?2,?3)",
             (id, versions, removed),
         )?;

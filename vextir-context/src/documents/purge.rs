@@ -1,7 +1,7 @@
 //! What was removed long enough ago goes for good: first it can be restored no more, then it is erased from its
 //! leaves up, a few rows at a time.
 
-use super::apply::{Desk, ROW};
+use super::desk::{Desk, ROW};
 use super::keeping::{CONDEMNED, GONE, Places, Terms, maybe, since};
 use super::node::{self, NodeId};
 use super::trim::{SLICE, erase, mark};

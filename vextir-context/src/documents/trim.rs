@@ -1,7 +1,7 @@
 //! Old changes go: what is older than a place keeps is folded into one base, from which the versions that stay are
 //! rebuilt. Read and folded beside the writer; the writer stores the base, and removes rows a few at a time.
 
-use super::apply::{Desk, ROW};
+use super::desk::{Desk, ROW};
 use super::keeping::{Places, Terms, since};
 use super::node::{self, NodeId};
 use crate::crdt::Body;

@@ -1,6 +1,7 @@
 //! The rounds through what is too old: now and then by themselves, and when they are asked for.
 
 use super::Hands;
+use crate::documents::desk::Writing;
 use crate::documents::keeping::{self, CONDEMNED};
 use crate::documents::node::NodeId;
 use crate::documents::{purge, trim};
@@ -86,7 +87,7 @@ fn purge_all(hands: &Hands, now: Timestamp) -> Result<u64> {
     while let Some(place) = after {
         let overdue = hands.read(move |connection| purge::look(connection, terms, now, place))?;
         for top in overdue.found {
-            let condemned = hands.write(move |rows| purge::condemn(rows.parts().0, top))?;
+            let condemned = hands.write(move |rows| purge::condemn(rows.writing().connection, top))?;
             if condemned {
                 gone += purge_one(hands, top.1)?;
             }
@@ -106,7 +107,7 @@ fn purge_one(hands: &Hands, top: NodeId) -> Result<u64> {
         while !leaves.is_empty() {
             let now = leaves.clone();
             let done = hands.write(move |rows| {
-                let (connection, desk, ..) = rows.parts();
+                let Writing { connection, desk, .. } = rows.writing();
                 purge::slice(connection, desk, &now)
             })?;
             leaves.drain(..done);
@@ -144,7 +145,7 @@ fn trim_one(hands: &Hands, trim: trim::Trim) -> Result<u64> {
     let (mut left, mut gone) = (Some(trim), 0);
     while let Some(trim) = left {
         let (some, rest) = hands.write(move |rows| {
-            let (connection, desk, ..) = rows.parts();
+            let Writing { connection, desk, .. } = rows.writing();
             trim.slice(connection, desk)
         })?;
         gone += some;

@@ -2,6 +2,7 @@
 
 use super::identity::{Vector, head};
 use super::name::Uid;
+use crate::documents::desk::Writing;
 use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
@@ -18,16 +19,12 @@ pub(crate) struct Acknowledgement {
 }
 
 impl Acknowledgement {
-    pub(super) fn store(&self, connection: &Connection, now: Timestamp) -> Result<()> {
+    pub(super) fn store(&self, mut file: Writing<'_>) -> Result<()> {
         let vector = serde_json::to_string(&self.vector).map_err(|_| damaged("a vector"))?;
-        let row = (self.file.0, &self.user, self.scope.0, signed(self.sequence), vector, now.as_micros());
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO peer (file, user, scope, seq, vector, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )
-            .and_then(|mut statement| statement.execute(row))
-            .or_fault()
-            .map(drop)
+        let row =
+            (self.file.0, &self.user, self.scope.0, signed(self.sequence), vector, file.now.as_micros());
+        let sql = "INSERT OR REPLACE INTO peer (file, user, scope, seq, vector, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        file.execute(sql, row).map(drop)
     }
 }
 

@@ -323,7 +323,7 @@ impl SyncSession {
                 premerged,
             };
             tries += 1;
-            match self.hub.write_with(move |rows| intake.apply(rows.parts())).await {
+            match self.hub.write_with(move |rows| intake.apply(rows.writing())).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
                 outcome => return outcome,
             }
@@ -415,7 +415,7 @@ impl SyncSession {
             sequence: sending.head,
             vector: sending.vector,
         };
-        self.hub.write_with(move |rows| acknowledgement.store(rows.parts().0, rows.time())).await
+        self.hub.write_with(move |rows| acknowledgement.store(rows.writing())).await
     }
 
     async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {

@@ -3,9 +3,10 @@
 use super::merging::{Merged, merge};
 use super::{Taking, Verdict};
 use crate::decode::{count, get};
+use crate::documents::desk::Stored;
 use crate::documents::node::NodeId;
 use crate::fault::{OrFault, damaged};
-use crate::queries::{self, signed};
+use crate::queries::signed;
 use crate::sync::fact;
 use crate::sync::identity::{Replicas, number};
 use crate::sync::name::Uid;
@@ -115,14 +116,6 @@ fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)
 }
 
 impl Taking<'_> {
-    pub(super) fn version(&self, node: NodeId) -> Result<u64> {
-        queries::number(
-            self.connection,
-            "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
-            [node],
-        )
-    }
-
     /// Stores the content that the operations bring.
     pub(super) fn store_bodies(&mut self) -> Result<()> {
         for (node, bodies) in std::mem::take(&mut self.bodies) {
@@ -130,8 +123,8 @@ impl Taking<'_> {
             let updates: Vec<&[u8]> = bodies.iter().map(|(_, _, body)| body.as_slice()).collect();
             let coming = bodies.len() as u64;
             let intake = self.intake;
-            let version = self.version(node)?;
-            let uid = fact::uid(self.connection, node)?;
+            let version = self.file.version(node)?;
+            let uid = fact::uid(self.file.connection, node)?;
             let fits = |(of, merged): &&(Names, Merged)| *of == names && merged.from == version;
             match intake.premerged.merged.get(&uid).filter(fits) {
                 Some((_, merged)) => self.store(node, version + coming, merged)?,
@@ -146,7 +139,7 @@ impl Taking<'_> {
 
     /// Merges in the writer, where what was merged beside it does not fit any more.
     fn merge_here(&self, node: NodeId, updates: &[&[u8]]) -> Result<Merged> {
-        let stored = stored(self.connection, node)?;
+        let stored = stored(self.file.connection, node)?;
         let stored = stored.as_ref().map(|(version, state)| (*version, state.as_slice()));
         merge(self.intake.client, stored, updates).map_err(|error| match error.kind() {
             ErrorKind::Gap => {
@@ -157,22 +150,13 @@ impl Taking<'_> {
     }
 
     fn store(&mut self, node: NodeId, version: u64, merged: &Merged) -> Result<()> {
-        let Merged { is_json, content, metadata, state, .. } = merged;
-        let size = content.len() + metadata.as_ref().map_or(0, String::len) + state.len();
-        let before = queries::number(
-            self.connection,
-            "SELECT coalesce((SELECT size FROM document WHERE node = ?1), 0)",
-            [node],
-        )?;
-        self.execute(
-            "INSERT INTO document (node, version, kind, size, metadata, content, state)
-             VALUES (?1,?2,?3,?4,?5,?6,?7)
-             ON CONFLICT (node) DO UPDATE SET version = excluded.version, kind = excluded.kind,
-             size = excluded.size, metadata = excluded.metadata, content = excluded.content, state = excluded.state",
-            (node, signed(version), *is_json, signed(size as u64), metadata, content, state),
-        )?;
-        self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
-        self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))
+        let document = Stored {
+            is_json: merged.is_json,
+            content: &merged.content,
+            metadata: merged.metadata.as_deref(),
+            state: &merged.state,
+        };
+        self.file.store(node, version, &document)
     }
 
     /// Whole nodes: those whose folders come with them after these.
@@ -183,7 +167,7 @@ impl Taking<'_> {
             let before = waiting.len();
             let mut still = Vec::new();
             for record in waiting {
-                let is_here = fact::node_of(self.connection, record.node)?.is_some();
+                let is_here = fact::node_of(self.file.connection, record.node)?.is_some();
                 if is_here || self.known_folder(&record.facts)?.is_some() {
                     self.record(record)?;
                 } else {
@@ -200,11 +184,12 @@ impl Taking<'_> {
 
     /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
     pub(super) fn record(&mut self, record: &Record) -> Result<()> {
-        let found = fact::node_of(self.connection, record.node)?;
+        let found = fact::node_of(self.file.connection, record.node)?;
         if found.is_none() && !record.folder && record.state.is_none() {
             return Ok(());
         }
-        let known = found.map(|node| fact::of_node(self.connection, node)).transpose()?.unwrap_or_default();
+        let known =
+            found.map(|node| fact::of_node(self.file.connection, node)).transpose()?.unwrap_or_default();
         let mut news = record.facts.clone();
         news.retain(|fact| fact::is_news(&known, fact));
         let user = self.intake.user.clone();
@@ -216,7 +201,7 @@ impl Taking<'_> {
             return Ok(());
         }
         let node = self.node(found, record.node, (record.folder, record.created), &record.facts)?;
-        let version = self.version(node)?;
+        let version = self.file.version(node)?;
         let what = match (found, differs, news.first()) {
             (None, ..) => 0,
             (_, true, _) => 1,
@@ -251,7 +236,7 @@ impl Taking<'_> {
         if record.state.is_none() {
             return Ok(false);
         }
-        let version = node.map(|node| self.version(node)).transpose()?.unwrap_or(0);
+        let version = node.map(|node| self.file.version(node)).transpose()?.unwrap_or(0);
         let premerged = self.intake.premerged.merged.get(&record.node);
         Ok(premerged.is_none_or(|(_, merged)| merged.from != version || merged.differs))
     }
@@ -264,7 +249,7 @@ impl Taking<'_> {
             folder: record.folder,
             created: record.created,
             what,
-            at: self.now.as_micros(),
+            at: self.file.now.as_micros(),
             user: if self.intake.trusted {
                 self.intake.scope.owner.clone()
             } else {
@@ -286,6 +271,7 @@ impl Taking<'_> {
         let sender = |missing: [u8; 16]| (missing, user, trusted, scope);
         while let Some(arrived) = self.arrived.pop_first() {
             let waiting: Vec<(i64, i64, String)> = self
+                .file
                 .connection
                 .prepare_cached(
                     "SELECT replica, counter, operation FROM early
@@ -300,7 +286,7 @@ impl Taking<'_> {
             for (replica, counter, text) in waiting {
                 let operation: Operation =
                     serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
-                self.execute(
+                self.file.execute(
                     "DELETE FROM early WHERE replica = ?1 AND counter = ?2 AND user = ?3 AND trusted = ?4 AND scope = ?5",
                     (replica, counter, user, trusted, scope),
                 )?;
@@ -312,30 +298,30 @@ impl Taking<'_> {
 
     /// One that is wrong must not take the message with it.
     fn retry_one(&mut self, operation: &Operation) -> Result<()> {
-        self.connection.execute_batch("SAVEPOINT early").or_fault()?;
-        let (head, bytes) = (self.desk.head, self.desk.bytes);
+        self.file.connection.execute_batch("SAVEPOINT early").or_fault()?;
+        let (head, bytes) = (self.file.desk.head, self.file.desk.bytes);
         let outcome = self.taken_up(operation);
         if let Err(error) = &outcome {
             tracing::warn!(%error, "an operation that had waited could not be taken in");
-            self.connection.execute_batch("ROLLBACK TO early").or_fault()?;
+            self.file.connection.execute_batch("ROLLBACK TO early").or_fault()?;
             (self.bodies, self.touched) = Default::default();
-            (self.desk.head, self.desk.bytes) = (head, bytes);
+            (self.file.desk.head, self.file.desk.bytes) = (head, bytes);
         }
-        self.connection.execute_batch("RELEASE early").or_fault()
+        self.file.connection.execute_batch("RELEASE early").or_fault()
     }
 
     fn taken_up(&mut self, operation: &Operation) -> Result<()> {
-        if self.replicas.has(self.connection, operation.by, operation.n)? {
+        if self.replicas.has(self.file.connection, operation.by, operation.n)? {
             return Ok(());
         }
         let came_whole = self.intake.nodes.iter().any(|record| record.node == operation.node);
-        if came_whole && let Some(node) = fact::node_of(self.connection, operation.node)? {
+        if came_whole && let Some(node) = fact::node_of(self.file.connection, operation.node)? {
             // The node came as it is, and so with what this operation did; who did it is still told.
             let mut operation = operation.clone();
             operation.body = None;
-            let sequence = self.note(node, self.version(node)?, &operation)?;
-            let replica = number(self.connection, operation.by)?;
-            self.execute(
+            let sequence = self.note(node, self.file.version(node)?, &operation)?;
+            let replica = number(self.file.connection, operation.by)?;
+            self.file.execute(
                 "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
                 (replica, signed(operation.n), sequence),
             )?;
