@@ -1,12 +1,14 @@
 //! What a replica takes in: decided in the writer's transaction, all of a message or nothing of it.
 
 mod content;
+mod early;
 mod gate;
 mod merging;
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, advance, number};
 use super::name::Uid;
+use super::purged::{Fate, fate};
 use super::scope::View;
 use super::settle::settle;
 use super::wire::{Operation, Record, Scope};
@@ -25,9 +27,6 @@ use vextir_core::{Error, ErrorKind, Result, Timestamp};
 
 /// How far this replica's clock lets itself be pushed ahead of its own time: an hour, in microseconds.
 const AHEAD: i64 = 3_600_000_000;
-
-/// How many operations may wait for what they build on.
-const EARLY: u64 = 100_000;
 
 /// What came in one message.
 #[derive(Debug)]
@@ -52,6 +51,8 @@ pub(crate) struct Taken {
     pub(super) refused: Vec<(Uid, u64)>,
     /// Nodes that something builds on, and that are not here.
     pub(super) missing: BTreeSet<Uid>,
+    /// Nodes that were purged here, as what the peer does not know: that they were removed.
+    pub(super) gone: BTreeMap<Uid, Record>,
 }
 
 /// A message at work.
@@ -65,6 +66,8 @@ struct Taking<'a> {
     touched: BTreeSet<NodeId>,
     /// Nodes that are here now and were not.
     arrived: BTreeSet<Uid>,
+    /// How many operations of the user wait for what they build on, and their bytes; once they are counted.
+    waiting: Option<early::Count>,
     /// New content, by node: the names of the operations, and what they bring.
     bodies: BTreeMap<NodeId, Vec<(Uid, u64, Vec<u8>)>>,
 }
@@ -83,6 +86,7 @@ impl Intake {
             taken: Taken::default(),
             touched: BTreeSet::new(),
             arrived: BTreeSet::new(),
+            waiting: None,
             bodies: BTreeMap::new(),
         };
         let facts = self.nodes.iter().flat_map(|record| &record.facts);
@@ -109,6 +113,8 @@ enum Verdict {
     Apply(NodeId),
     /// It builds on this node, which is not here.
     Early(Uid),
+    /// It is about a node that was purged.
+    Gone,
     Refuse,
 }
 
@@ -129,6 +135,7 @@ impl Taking<'_> {
         match self.verdict(operation)? {
             Verdict::Apply(node) => self.take(node, operation),
             Verdict::Early(missing) => self.keep(operation, missing),
+            Verdict::Gone => Ok(()),
             Verdict::Refuse => {
                 self.taken.refused.push((*by, *n));
                 Ok(())
@@ -161,8 +168,12 @@ impl Taking<'_> {
             return Ok(Verdict::Refuse);
         }
         let node = fact::node_of(self.file.connection, operation.node)?;
+        if node.is_none() && self.is_gone(operation.node, &operation.facts)? {
+            return Ok(Verdict::Gone);
+        }
         if let Some(missing) = self.missing(node, operation.node, &operation.facts)? {
-            return Ok(Verdict::Early(missing));
+            let is_gone = missing != operation.node && self.is_gone(missing, &[])?;
+            return Ok(if is_gone { Verdict::Gone } else { Verdict::Early(missing) });
         }
         if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
             return Ok(Verdict::Early(operation.node));
@@ -177,6 +188,16 @@ impl Taking<'_> {
         }
         self.node(node, operation.node, (operation.folder, operation.created), &operation.facts)
             .map(Verdict::Apply)
+    }
+
+    /// Whether a node that is not here was purged; the peer is told unless it knows.
+    fn is_gone(&mut self, uid: Uid, facts: &[Fact]) -> Result<bool> {
+        match fate(self.file.connection, uid, facts)? {
+            Fate::Open => return Ok(false),
+            Fate::Gone => {}
+            Fate::Tell(removal) => drop(self.taken.gone.insert(removal.node, removal)),
+        }
+        Ok(true)
     }
 
     /// What must be here first.
@@ -336,32 +357,6 @@ impl Taking<'_> {
             _ => return Ok(None),
         };
         Ok(Some(detail.to_string()))
-    }
-
-    /// Keeps an operation until what it builds on is here.
-    fn keep(&mut self, operation: &Operation, missing: Uid) -> Result<()> {
-        let sql = "SELECT count(*) FROM early WHERE user = ?1";
-        let waiting = crate::queries::number(self.file.connection, sql, [self.intake.user.as_str()])?;
-        if waiting >= EARLY {
-            return Err(invalid("more operations that build on others that never came than are kept"));
-        }
-        let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
-        let replica = number(self.file.connection, operation.by)?;
-        self.file.execute(
-            "INSERT OR REPLACE INTO early (user, trusted, scope, replica, counter, missing, operation)
-             VALUES (?1,?2,?3,?4,?5,?6,?7)",
-            (
-                self.intake.user.as_str(),
-                self.intake.trusted,
-                self.intake.scope.top.0,
-                replica,
-                signed(operation.n),
-                missing.0,
-                text,
-            ),
-        )?;
-        self.taken.missing.insert(missing);
-        Ok(())
     }
 
     /// Makes the rows what was said.
