@@ -18,6 +18,7 @@ CREATE TABLE fact (
 ) WITHOUT ROWID;
 CREATE INDEX fact_seq ON fact (seq);
 CREATE INDEX fact_moved ON fact (node) WHERE topic = 'm';
+CREATE INDEX fact_moved_at ON fact (clock) WHERE topic = 'm';
 
 -- Nodes whose name clashes, with the name that they were given.
 CREATE TABLE alias (node INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL);
