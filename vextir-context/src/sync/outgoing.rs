@@ -2,7 +2,8 @@
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, Vector, vector};
-use super::name::{Bytes, Uid};
+use super::name::{Bytes, Stamp, Uid};
+use super::rule::standing;
 use super::scope::{View, nodes, scopes};
 use super::wire::{Operation, Record, Scope};
 use crate::crdt::Body;
@@ -192,13 +193,17 @@ fn farewell(
         return Ok(Vec::new());
     }
     let own = format!("u:{}", view.actor.user);
+    let all = fact::said(&fact::of_node(view.connection, node)?, "x");
+    let hidden: Vec<Stamp> = standing(&all).filter(|(_, open)| *open == 0).map(|(stamp, _)| stamp).collect();
     let kept = said.into_iter().filter_map(|mut fact| {
+        let stamp = fact.stamp();
         match &mut fact.say {
-            Say::Place { parent, name, .. } => {
+            // What happens to it behind the restriction is not told.
+            Say::Place { parent, name, .. } if hidden.iter().all(|hidden| *hidden > stamp) => {
                 *parent = None;
                 name.clear();
             }
-            Say::Restricted { .. } => {}
+            Say::Restricted { .. } if hidden.contains(&stamp) => {}
             Say::Level { who, .. } if *who == own => {}
             _ => return None,
         }
