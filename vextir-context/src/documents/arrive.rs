@@ -13,6 +13,7 @@ use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Principal, Result, Timestamp};
 
@@ -237,8 +238,9 @@ impl Apply<'_> {
 
 /// An identity that follows from another one: the same each time, and another one for each user.
 fn derived(uid: [u8; 16], user: &str, number: u32) -> [u8; 16] {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let bytes = uid.iter().chain(user.as_bytes()).copied().chain(number.to_be_bytes());
-    let begin = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    bytes.fold(begin, |hash: u128, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)).to_be_bytes()
+    let hash =
+        Sha256::new().chain_update(uid).chain_update(number.to_be_bytes()).chain_update(user).finalize();
+    let mut uid = [0; 16];
+    uid.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    uid
 }

@@ -83,7 +83,7 @@ pub(crate) fn condemn(connection: &Connection, (removed, node): (i64, NodeId)) -
 /// Some nodes of a condemned tree that have nothing below them; empty when all are erased.
 pub(crate) fn leaves(connection: &Connection, top: NodeId) -> Result<Vec<NodeId>> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    // Somebody may have taken the condemnation back.
+    // It may be erased already.
     let condemned = "SELECT id FROM node WHERE id = ?1 AND removed = -1";
     if maybe(&snapshot, condemned, top)?.is_none() {
         return Ok(Vec::new());

@@ -3,7 +3,7 @@
 use super::fact::{self, Say, said};
 use super::name::{Uid, hexadecimal};
 use super::rule::lowest;
-use super::scope::{View, nodes};
+use super::scope::{View, nodes, scopes};
 use crate::decode::get;
 use crate::documents::node::{self, NodeId};
 use crate::fault::{OrFault, damaged};
@@ -29,6 +29,12 @@ pub(super) fn digests(connection: &Connection, user: &str, scope: Uid) -> Result
         }
     }
     Ok(found)
+}
+
+/// What a user may read comes to, by scope.
+pub(super) fn all(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
+    let scopes = scopes(&mut View::new(connection, user))?.into_iter();
+    scopes.map(|scope| Ok((scope.top, digests(connection, user, scope.top)?))).collect()
 }
 
 /// What the hash of a removed node begins with.

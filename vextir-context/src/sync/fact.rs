@@ -6,6 +6,7 @@ use super::rule::standing;
 use super::settle;
 use crate::decode::get;
 use crate::documents::node::{self, Kind, NodeId};
+use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -216,8 +217,8 @@ pub(crate) fn note(
         Deed::Removed | Deed::Restored => vec![Say::Removed { at: row.removed.map(|at| at.as_micros()) }],
         Deed::Granted => {
             let who = detail["who"].as_str().unwrap_or_default().to_owned();
-            let granted = settle::granted(connection, node, &who)?;
-            vec![level(who, granted)]
+            let granted = rights::granted(connection, node, &who)?;
+            vec![level(who, rights::number(granted))]
         }
         Deed::Restricted => {
             let on = detail["on"].as_bool().unwrap_or_default();

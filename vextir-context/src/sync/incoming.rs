@@ -15,6 +15,7 @@ use super::wire::{Operation, Record, Scope};
 use crate::documents;
 use crate::documents::desk::{Entry, ROW, Writing};
 use crate::documents::node::{self, Kind, NodeId};
+use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
 pub(super) use content::{Bases, Premerged};
@@ -48,7 +49,7 @@ pub(crate) struct Taken {
     pub(super) applied: u64,
     /// Nodes that were made the same as the other side's.
     pub(super) repaired: u64,
-    pub(super) refused: Vec<(Uid, u64)>,
+    pub(super) refused: u64,
     /// Nodes that something builds on, and that are not here.
     pub(super) missing: BTreeSet<Uid>,
     /// Nodes that were purged here, as what the peer does not know: that they were removed.
@@ -94,9 +95,20 @@ impl Intake {
         if facts.any(|fact| fact.clock > taking.file.now.after(FUTURE).as_micros()) {
             return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
         }
+        if !taking.may_speak()? {
+            // As for what is not there: whoever lost a right may not know it yet.
+            taking.taken.refused = self.operations.len() as u64;
+            return Ok(taking.taken);
+        }
         taking.records()?;
+        let mut horizon = BTreeMap::new();
         for operation in self.operations.iter() {
+            let known = horizon.entry(operation.by).or_insert(0);
+            *known = operation.n.max(*known);
             taking.operation(operation)?;
+        }
+        for (by, n) in horizon {
+            advance(taking.file.connection, self.scope.top, by, n)?;
         }
         taking.store_bodies()?;
         taking.settle()?;
@@ -128,7 +140,6 @@ impl Taking<'_> {
                  one file?); open the file anew, so that it gets a fresh identity",
             ));
         }
-        advance(self.file.connection, self.intake.scope.top, *by, *n)?;
         if self.replicas.has(self.file.connection, *by, *n)? {
             return self.unveil(operation);
         }
@@ -137,7 +148,7 @@ impl Taking<'_> {
             Verdict::Early(missing) => self.keep(operation, missing),
             Verdict::Gone => Ok(()),
             Verdict::Refuse => {
-                self.taken.refused.push((*by, *n));
+                self.taken.refused += 1;
                 Ok(())
             }
         }
@@ -349,9 +360,7 @@ impl Taking<'_> {
                 json!({"parent": row.parent, "name": row.name.as_str()})
             }
             (6, Some(Say::Level { who, level, .. })) => {
-                const LEVELS: [&str; 5] = ["none", "read", "comment", "write", "admin"];
-                let level = usize::try_from(*level).ok().and_then(|level| LEVELS.get(level));
-                json!({"who": who, "level": level})
+                json!({"who": who, "level": rights::level(*level).ok()})
             }
             (7, Some(Say::Restricted { on, .. })) => json!({"on": on}),
             _ => return Ok(None),

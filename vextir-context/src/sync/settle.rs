@@ -23,15 +23,6 @@ fn exists(connection: &Connection, sql: &str, params: impl Params) -> Result<boo
     connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
 }
 
-/// The right that is stored.
-pub(super) fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<i64> {
-    let found: Option<i64> = connection
-        .prepare_cached("SELECT level FROM entitlement WHERE node = ?1 AND who = ?2")
-        .and_then(|mut statement| statement.query_row((node, who), |row| row.get(0)).optional())
-        .or_fault()?;
-    Ok(found.unwrap_or(0))
-}
-
 /// After a change of this replica, which has stored its rows: numbers names anew, and does moves anew where others
 /// said something for the future.
 pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail: &Value) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::Taking;
 use super::merging::{Merged, merge};
-use crate::decode::{count, get};
+use crate::documents::bases;
 use crate::documents::desk::Stored;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
@@ -10,7 +10,7 @@ use crate::sync::fact;
 use crate::sync::identity::Replicas;
 use crate::sync::name::Uid;
 use crate::sync::wire::{Operation, Record};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use vextir_core::{Error, ErrorKind, Result};
 
@@ -108,15 +108,7 @@ impl Premerged {
 }
 
 fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)>> {
-    connection
-        .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?)))))
-                .optional()
-        })
-        .or_fault()?
-        .transpose()
+    Ok(bases::stored(connection, node)?.map(|stored| (stored.version, stored.state)))
 }
 
 impl Taking<'_> {

@@ -126,7 +126,7 @@ impl<'a> Taking<'a> {
             Err(error) if error.kind() == ErrorKind::Conflict => self.keep(operation, operation.node),
             Err(error) if error.kind() == ErrorKind::Invalid => {
                 tracing::warn!(%error, "a change that had waited for what it builds on is refused");
-                self.taken.refused.push((operation.by, operation.n));
+                self.taken.refused += 1;
                 Ok(())
             }
             outcome => outcome,
@@ -155,7 +155,7 @@ impl<'a> Taking<'a> {
             Verdict::Apply(node) => self.take(node, operation)?,
             Verdict::Early(missing) => self.keep(operation, missing)?,
             Verdict::Gone => {}
-            Verdict::Refuse => self.taken.refused.push((operation.by, operation.n)),
+            Verdict::Refuse => self.taken.refused += 1,
         }
         self.store_bodies()?;
         self.settle()

@@ -1,8 +1,8 @@
 //! Merging what comes in, beside the writer: the document as it is, and updates from outside, to rows.
 
-use crate::crdt::{self, Body};
-use crate::encode::json;
-use vextir_core::{Content, Result};
+use crate::crdt::Body;
+use crate::documents::merge::{described, state_of};
+use vextir_core::Result;
 
 /// A client that writes nothing.
 const NOBODY: u64 = 0;
@@ -37,18 +37,14 @@ pub(super) fn merge(client: u64, stored: Option<(u64, &[u8])>, updates: &[&[u8]]
     let (vector, before) = (body.vector(), body.state());
     body.apply_all(updates)?;
     let state = body.state();
-    let content = match body.content() {
-        crdt::Content::Text(text) => Content::Text(text),
-        crdt::Content::Json(value) => Content::Json(value),
-    };
-    let metadata = json(&body.metadata())?;
+    let (content, metadata) = state_of(&body);
     Ok(Merged {
         from: stored.map_or(0, |(version, _)| version),
         is_back: stored.is_none() && body.has_edits_of(client),
         differs: stored.is_none() || state != before,
         is_json: content.as_json().is_some(),
         content: content.to_text().into_owned(),
-        metadata: (metadata != "{}").then_some(metadata),
+        metadata: described(&metadata)?,
         news: if state == before { Vec::new() } else { body.since(&vector)? },
         state,
     })
