@@ -31,10 +31,18 @@ pub(super) fn digests(connection: &Connection, user: &str, scope: Uid) -> Result
     Ok(found)
 }
 
-/// All of a scope in one hash.
+/// What the hash of a removed node begins with.
+const REMOVED: char = '-';
+
+/// Whether a hash is of something removed.
+pub(super) fn is_removed(hash: &str) -> bool {
+    hash.starts_with(REMOVED)
+}
+
+/// All of a scope in one hash, but for what was removed: the other side may have purged it.
 pub(super) fn total(digests: &Digests) -> String {
-    let all =
-        digests.iter().fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
+    let live = digests.iter().filter(|(_, hash)| !is_removed(hash));
+    let all = live.fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
     hexadecimal(&all.finalize())
 }
 
@@ -76,5 +84,9 @@ fn of_node(view: &mut View<'_>, node: NodeId) -> Result<Option<(Uid, String)>> {
         hash = hash.chain_update(part);
     }
     let short = hash.finalize();
-    Ok(Some((uid, hexadecimal(short.get(..SHORT).unwrap_or_default()))))
+    let mut text = hexadecimal(short.get(..SHORT).unwrap_or_default());
+    if view.chain(node)?.iter().any(|(row, _)| row.removed.is_some()) {
+        text.insert(0, REMOVED);
+    }
+    Ok(Some((uid, text)))
 }

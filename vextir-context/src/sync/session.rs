@@ -271,10 +271,16 @@ impl SyncSession {
             self.report.refused_here += refused.len() as u64;
             return self.send(Message::Took { scope: top, refused }, answers);
         }
+        let known = scope.clone();
         let taken = self.store(scope, Arc::new(operations), Arc::new(nodes)).await?;
         self.report.applied += taken.applied;
         self.report.repaired += taken.repaired;
         self.report.refused_here += taken.refused.len() as u64;
+        if !taken.gone.is_empty() {
+            self.state.untaken += 1;
+            let nodes = taken.gone.into_values().collect();
+            self.send(Message::Nodes { scope: known, nodes }, answers)?;
+        }
         if !taken.missing.is_empty() {
             let nodes = taken.missing.into_iter().take(ITEMS).collect();
             self.send(Message::Want { scope: top, nodes }, answers)?;
@@ -313,6 +319,9 @@ impl SyncSession {
                 spawn("vextir-hub-merge", move || answer.send(bases.merge(client)))?;
                 answered.await?
             };
+            if premerged.brings_back() {
+                self.hub.renew_client();
+            }
             let intake = Intake {
                 user: self.peer.user.to_string(),
                 trusted: self.peer.trusted,
@@ -323,7 +332,7 @@ impl SyncSession {
                 premerged,
             };
             tries += 1;
-            match self.hub.write_with(move |rows| intake.apply(rows.parts())).await {
+            match self.hub.write_with(move |rows| intake.apply(rows.writing())).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
                 outcome => return outcome,
             }
@@ -414,8 +423,10 @@ impl SyncSession {
             scope: sending.scope.top,
             sequence: sending.head,
             vector: sending.vector,
+            owner: sending.scope.owner,
+            scopes: self.state.scopes.iter().map(|scope| scope.top).collect(),
         };
-        self.hub.write_with(move |rows| acknowledgement.store(rows.parts().0, rows.time())).await
+        self.hub.write_with(move |rows| acknowledgement.store(rows.writing())).await
     }
 
     async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {
@@ -477,8 +488,12 @@ impl SyncSession {
         let theirs: BTreeMap<Uid, String> = theirs.into_iter().collect();
         let here = nodes.iter().filter(|(uid, _)| after.is_none_or(|after| **uid > after));
         let here = here.filter(|(uid, _)| until.is_none_or(|until| **uid <= until));
-        let different: BTreeSet<Uid> =
-            here.filter(|(uid, hash)| theirs.get(uid) != Some(hash)).map(|(uid, _)| *uid).collect();
+        // What is removed here and not there at all was purged there, or nobody there ever saw it.
+        let differs = |(uid, hash): &(&Uid, &String)| match theirs.get(uid) {
+            Some(there) => there != *hash,
+            None => !audit::is_removed(hash),
+        };
+        let different: BTreeSet<Uid> = here.filter(differs).map(|(uid, _)| *uid).collect();
         if !different.is_empty() {
             let (user, top) = (self.peer.user.to_string(), scope.top);
             let mut all = self.read(move |connection| outgoing::in_order(connection, &user, top)).await?;
@@ -516,7 +531,8 @@ impl Meeting {
             let here = identity::vector(connection, &identity::Replicas::read(connection)?, scope.top)?;
             restored |= own.keys().any(|by| vector.get(by) > here.get(by));
         }
-        let mut met = Self { sendings: Vec::new(), lost: Vec::new(), early: early(connection)?, restored };
+        let mut met =
+            Self { sendings: Vec::new(), lost: Vec::new(), early: early(connection, user)?, restored };
         for scope in scope::scopes(&mut View::new(connection, user))? {
             let vector = theirs.remove(&scope).unwrap_or_default();
             let hint = registry::last(connection, hello.file, user, scope.top)?;
