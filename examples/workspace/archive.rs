@@ -33,7 +33,7 @@ const KEPT: usize = 16 << 10;
 pub(crate) const HITS: usize = 20;
 
 /// How long a question waits for the search index, which may have all files still to do.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A file that answers a question.
 #[derive(Debug)]
@@ -106,7 +106,14 @@ pub(crate) async fn find(archive: &Context, question: &Question) -> Result<Vec<H
     let search =
         question.facts().into_iter().fold(search, |search, (key, value)| search.metadata(key, value));
     let mut hits = Vec::new();
-    for hit in search.await? {
+    let found = search.await.map_err(|error| match error.kind() {
+        ErrorKind::Timeout => {
+            Error::new(ErrorKind::Timeout, "not everything can be found yet: ask again later")
+                .with_source(error)
+        }
+        _ => error,
+    })?;
+    for hit in found {
         let Some(document) = archive.read(&hit.path).await? else { continue };
         let facts = document.metadata;
         let path = facts["path"].as_str().unwrap_or(&hit.path).to_owned();

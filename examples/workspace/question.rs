@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
         }
         let names = |known: &[&str]| known.contains(&lower.as_str());
         if let Some((kind, _)) = KINDS.iter().find(|(_, known)| names(known)) {
-            self.kinds.push((kind, said(1)));
+            self.kinds.push((kind, vec![(place, *kind)]));
         } else if let Some((class, _)) = CLASSES.iter().find(|(_, known)| names(known)) {
             self.classes.push((*class, said(1)));
         } else if !names(&ASKING) && !names(&OPEN) {
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn what_is_not_plain_is_words() {
         for (question, facts, text) in [
-            ("letters and notes of June", &[("month", "June")][..], "letters notes"),
+            ("letters and notes of June", &[("month", "June")][..], "letter note"),
             ("invoices of June or July", &[("kind", "invoice")], "June July"),
             ("invoices since June 2025", &[("kind", "invoice")], "June 2025"),
             ("may I march to the door", &[], "may march door"),
@@ -289,6 +289,25 @@ mod tests {
         ] {
             let facts: Vec<_> = facts.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
             assert_eq!(read(question), (facts, text.to_owned()), "{question}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_question() {
+        let parts = [
+            "2025", "-", "06", "99", ".", "/", " ", "june", "May", "last", "since", "in", "é", "\u{301}",
+            "th", "𝟚",
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..5_000 {
+            let length = random.usize(..9);
+            let text: String = (0..length).map(|_| parts[random.usize(..parts.len())]).collect();
+            for today in [Date::MIN, jiff::civil::date(2024, 2, 29), Date::MAX] {
+                let question = Question::of(&text, today);
+                assert!(question.text.len() <= text.len().max(12), "{text:?}: {question:?}");
+                assert!(question.has_words || !question.facts().is_empty(), "{text:?}");
+            }
+            let _ = crate::dates::first(&text);
         }
     }
 

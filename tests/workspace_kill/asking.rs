@@ -5,9 +5,9 @@ use crate::folder::{copy, list};
 use crate::program::Program;
 use std::fs;
 use std::path::Path;
-use vextir::drivers::files::{FileScanned, Files};
+use vextir::drivers::files::{FileCreated, FileScanned, Files};
 use vextir::prelude::*;
-use vextir::{EventFilter, Hub};
+use vextir::{Error, ErrorKind, EventFilter, Hub};
 
 const QUESTION: &str = "which invoices came in June?";
 
@@ -180,14 +180,25 @@ fn who_is_killed_while_asking_answers_the_same() {
     }
 }
 
+/// Who did the archivist's work, and gets to nothing.
+struct Librarian;
+
+#[driver("librarian", effect = "reads")]
+impl Librarian {
+    #[on]
+    async fn created(&self, _file: FileCreated) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Unavailable, "not today"))
+    }
+}
+
 #[test]
 fn a_log_from_before_there_were_documents_fills_them() {
     let desk = Desk::new(&INVOICES);
     let (folder, state) = (desk.path(""), desk.dir.path().join("state.db"));
-    // What an older program left: the events of its scan, and no document.
+    // What an older program left: the events of its scan, its unfinished work on them, and no document.
     let old = async {
         let hub = Hub::open(&state).unwrap();
-        let app = Processor::builder(hub.clone()).start().await.unwrap();
+        let app = Processor::builder(hub.clone()).driver(Librarian).start().await.unwrap();
         let mut scanned = app.subscribe(EventFilter::try_from(FileScanned::TYPE).unwrap()).await.unwrap();
         app.register(Files::watch(fs::canonicalize(folder).unwrap()).once()).await.unwrap();
         scanned.next().await.unwrap().unwrap();
