@@ -307,6 +307,6 @@ fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver
 }
 
 /// An identity for edits that nobody else has.
-fn fresh_client() -> u64 {
+pub(crate) fn fresh_client() -> u64 {
     fastrand::u64(1..1 << 53)
 }

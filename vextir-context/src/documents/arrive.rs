@@ -39,9 +39,13 @@ pub(crate) struct Arrival {
 pub(crate) struct Arrived(Prepared);
 
 impl Arrived {
-    /// Prepares content, outside of the writer.
-    pub(crate) fn new(client: u64, content: &Content, metadata: Value) -> Result<Self> {
+    /// Prepares content, outside of the writer: as an edit of the state that it had, if that is known, so that replicas
+    /// that have it too do not take it for another one. `client` must be nobody's yet.
+    pub(crate) fn new(client: u64, state: Option<&[u8]>, content: &Content, metadata: Value) -> Result<Self> {
         let mut body = Body::new(client);
+        if let Some(state) = state {
+            body.apply(state)?;
+        }
         match content {
             Content::Text(text) => body.set_text(text)?,
             Content::Json(value) => body.set_json(value)?,
@@ -54,7 +58,7 @@ impl Arrived {
             content: content.to_text().into_owned(),
             metadata: described(&metadata)?,
             state: body.state(),
-            update: body.take_update(),
+            update: body.whole(),
         }))
     }
 
@@ -234,6 +238,11 @@ impl Apply<'_> {
         }
         Ok(Placed { node: id, is_new: true })
     }
+}
+
+/// The identity of what comes from another user's tree: in its own one it may be on another replica.
+pub(crate) fn identity_for(user: &str, uid: [u8; 16]) -> [u8; 16] {
+    derived(uid, user, 0)
 }
 
 /// An identity that follows from another one: the same each time, and another one for each user.

@@ -138,3 +138,40 @@ async fn what_waits_is_asked_for_by_its_own_user_alone() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn what_was_imported_is_known_by_the_replicas_that_have_it() {
+    let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
+    let (here, there) = (one.context("ann"), other.context("ann"));
+    here.write("/f/x", "one\ntwo\n").await.unwrap();
+    here.write("/f/y", serde_json::json!({"a": {"b": 1}})).await.unwrap();
+    here.set_guide("/f", "what is here\n").await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("out");
+    one.export("ann", &folder).await.unwrap();
+    other.import(&folder, "ann", crate::ImportRights::Restore).await.unwrap();
+    // Into another tree it comes as something else.
+    other.import(&folder, "eve", crate::ImportRights::LeaveOut).await.unwrap();
+    here.append("/f/x", "here\n").await.unwrap();
+    there.write("/f/x", "zero\none\ntwo\n").await.unwrap();
+    for _ in 0..2 {
+        let (report, _) = exchange(&one, &other, "ann").await;
+        assert_eq!((report.differing, report.refused_here), (0, 0));
+    }
+    let all = shown(&here).await;
+    assert_eq!(all["/f/x"], "zero\none\ntwo\nhere\n");
+    assert_eq!(shown(&there).await, all);
+    assert_eq!(here.guides("/f").await.unwrap(), there.guides("/f").await.unwrap());
+    // An export that was edited by hand is an edit.
+    let text = std::fs::read_dir(folder.join("texts")).unwrap().map(|entry| entry.unwrap().path());
+    let text = text.filter(|path| path.extension().is_some_and(|ending| ending == "state"));
+    let third = Hub::in_memory().unwrap();
+    for state in text {
+        let bytes = std::fs::read(&state).unwrap();
+        std::fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+        let error = third.import(&folder, "ann", crate::ImportRights::Restore).await.unwrap_err();
+        assert!(error.to_string().contains(".state"), "{error}");
+        std::fs::write(&state, &bytes).unwrap();
+    }
+    assert!(third.context("ann").list("/").await.unwrap().is_empty(), "nothing was imported");
+}
