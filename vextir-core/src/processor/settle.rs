@@ -6,7 +6,7 @@ use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
-use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
+use crate::bus::{Command, Delivery, Entry, Held, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
@@ -61,11 +61,10 @@ impl Kernel {
             Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
             )),
-            Ok(returned) => self
-                .outputs(delivery, returned, effects.outputs)
-                .await
-                .map_err(|error| Failure::permanent(format!("an output was refused: {error}")))
-                .and_then(|outputs| self.find_room(outputs)),
+            Ok(returned) => match self.outputs(delivery, returned, effects.outputs).await {
+                Ok(outputs) => self.find_room(outputs).await,
+                Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
+            },
             Err(failure) => Err(failure),
         };
         let mut settlement = match done {
@@ -94,15 +93,34 @@ impl Kernel {
 
     /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
     /// failed, and with the last attempt the delivery is a dead letter.
-    fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
-        let waits = |entry: &Entry| matches!(entry.place, Place::Parked(..));
-        if outputs.entries.iter().any(waits) && !self.bus.status().borrow().has_room_to_wait() {
-            return Err(Failure::transient(
-                "it emits a delayed or held event, and too many of those that handlers made wait already; \
-                 cancel or decide some, or raise the backlog limit of the bus",
-            ));
+    pub(super) async fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
+        if self.bus.status().borrow().has_room_to_wait() {
+            return Ok(outputs);
+        }
+        for entry in &outputs.entries {
+            let unknown =
+                |error| Failure::transient(format!("whether an output waits is not known: {error}"));
+            if self.waits(entry).await.map_err(unknown)? {
+                return Err(Failure::transient(
+                    "it emits a delayed or held event, and too many of those that handlers made wait already; \
+                     cancel or decide some, or raise the backlog limit of the bus",
+                ));
+            }
         }
         Ok(outputs)
+    }
+
+    /// Whether an output will wait: for its time, for a decision, or behind its held ordering key.
+    async fn waits(&self, entry: &Entry) -> Result<bool> {
+        let Entry { event, place, .. } = entry;
+        match &event.ordering_key {
+            _ if matches!(place, Place::Parked(..)) => Ok(true),
+            Some(key) => {
+                let held = Held::Key(event.user_id.clone(), key.clone());
+                Ok(!self.bus.held(&held, 1).await?.is_empty())
+            }
+            None => Ok(false),
+        }
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the

@@ -174,6 +174,7 @@ properties! {
     load:
         a_full_backlog_is_busy
         what_waits_is_bounded_and_counted_by_who_made_it
+        what_waits_behind_a_key_is_bounded_too
         commits_from_many_tasks_are_all_there_in_order
         a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
@@ -232,6 +233,7 @@ macro_rules! __bus_conformance {
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
             everything_survives_when_the_bus_is_durable a_full_backlog_is_busy what_waits_is_bounded_and_counted_by_who_made_it
+            what_waits_behind_a_key_is_bounded_too
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }
