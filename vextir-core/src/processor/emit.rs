@@ -195,7 +195,9 @@ impl Kernel {
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = routes.targets(&event.event_type);
         let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
-        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+        if let (Some(asked), false) = (options.limits.as_deref(), matches!(verdict, Verdict::Deny(_)))
+            && let Some(decision) = self.authorize_limits(&event, origin, &targets, asked).await
+        {
             verdict = Verdict::Deny(decision);
         }
         let record = audit_of(&event, &verdict);
