@@ -6,6 +6,7 @@ use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
+use super::route::RouteTable;
 use crate::bus::{Command, Delivery, Entry, Held, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
 use crate::notice::{KERNEL, is_kernels_own};
@@ -56,16 +57,19 @@ impl Kernel {
     ) -> Settled {
         let routes_nothing = effects.outputs.is_empty() && matches!(&result, Ok(made) if made.is_empty());
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
-        let _routes = (!routes_nothing).then(|| self.routes());
-        let done = match result {
-            Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
+        let routes = (!routes_nothing).then(|| self.routes());
+        let done = match (result, &routes) {
+            (Ok(_), _) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
             )),
-            Ok(returned) => match self.outputs(delivery, returned, effects.outputs).await {
-                Ok(outputs) => self.find_room(outputs).await,
-                Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
-            },
-            Err(failure) => Err(failure),
+            (Ok(_), None) => Ok(Outputs::default()),
+            (Ok(returned), Some(routes)) => {
+                match self.outputs(routes, delivery, returned, effects.outputs).await {
+                    Ok(outputs) => self.find_room(outputs).await,
+                    Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
+                }
+            }
+            (Err(failure), _) => Err(failure),
         };
         let mut settlement = match done {
             Ok(done) => {
@@ -171,24 +175,23 @@ impl Kernel {
     /// Accept, authorize and route for each output: first those of the context, then those returned.
     pub(super) async fn outputs(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         returned: Vec<Event>,
         emitted: Vec<Event>,
     ) -> Result<Outputs> {
         let mut outputs = Outputs::default();
-        if returned.is_empty() && emitted.is_empty() {
-            return Ok(outputs);
-        }
         let origin =
             Origin::Handler { driver: delivery.driver.clone(), user: delivery.event.user_id.clone() };
         for (index, event) in (0u32..).zip(emitted.into_iter().chain(returned)) {
-            self.output(delivery, &origin, index, event, &mut outputs).await?;
+            self.output(routes, delivery, &origin, index, event, &mut outputs).await?;
         }
         Ok(outputs)
     }
 
     async fn output(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         origin: &Origin,
         index: u32,
@@ -197,9 +200,9 @@ impl Kernel {
     ) -> Result<()> {
         let named = self.named_cause(&delivery.event, &event).await?;
         let cause = named.as_ref().unwrap_or(&delivery.event);
-        let accepted = self.accept_output(event, cause, Lineage { delivery, index })?;
+        let accepted = self.accept_output(routes, event, cause, Lineage { delivery, index })?;
         let event = accepted.event;
-        let targets = self.targets(&event.event_type);
+        let targets = routes.targets(&event.event_type);
         let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
         let denied = matches!(verdict, Verdict::Deny(_));
