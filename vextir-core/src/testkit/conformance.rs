@@ -68,39 +68,8 @@ impl<B: EventBus + Clone> BusUnderTest for B {
     }
 }
 
-/// Makes each property a function that takes a fresh subject, and the list of them all.
-macro_rules! properties {
-    ($($group:ident: $($name:ident)*;)*) => {
-        $($(
-            #[doc = concat!("The property `", stringify!($name), "`, on a fresh subject.")]
-            ///
-            /// # Errors
-            /// The promise that is broken.
-            pub async fn $name<S: BusUnderTest>(subject: S) -> Outcome {
-                tools::judged(stringify!($name), $group::$name(subject)).await
-            }
-        )*)*
-
-        /// Checks every property, each on a fresh subject.
-        ///
-        /// # Errors
-        /// Every broken promise.
-        pub async fn run<S, F>(make: impl Fn() -> F) -> Result<(), Vec<Broken>>
-        where
-            S: BusUnderTest,
-            F: Future<Output = S>,
-        {
-            let mut broken = Vec::new();
-            $($(broken.extend($name(make().await).await.err());)*)*
-            if broken.is_empty() { Ok(()) } else { Err(broken) }
-        }
-
-        /// The names of all properties.
-        pub const PROPERTIES: &[&str] = &[$($(stringify!($name)),*),*];
-    };
-}
-
 properties! {
+    BusUnderTest;
     append:
         a_command_is_applied_whole_or_not_at_all
         an_id_is_stored_once
