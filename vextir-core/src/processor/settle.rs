@@ -6,7 +6,8 @@ use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
-use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
+use super::route::RouteTable;
+use crate::bus::{Command, Delivery, Entry, Held, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
@@ -56,17 +57,19 @@ impl Kernel {
     ) -> Settled {
         let routes_nothing = effects.outputs.is_empty() && matches!(&result, Ok(made) if made.is_empty());
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
-        let _routes = (!routes_nothing).then(|| self.routes());
-        let done = match result {
-            Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
+        let routes = (!routes_nothing).then(|| self.routes());
+        let done = match (result, &routes) {
+            (Ok(_), _) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
             )),
-            Ok(returned) => self
-                .outputs(delivery, returned, effects.outputs)
-                .await
-                .map_err(|error| Failure::permanent(format!("an output was refused: {error}")))
-                .and_then(|outputs| self.find_room(outputs)),
-            Err(failure) => Err(failure),
+            (Ok(_), None) => Ok(Outputs::default()),
+            (Ok(returned), Some(routes)) => {
+                match self.outputs(routes, delivery, returned, effects.outputs).await {
+                    Ok(outputs) => self.find_room(outputs).await,
+                    Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
+                }
+            }
+            (Err(failure), _) => Err(failure),
         };
         let mut settlement = match done {
             Ok(done) => {
@@ -94,15 +97,34 @@ impl Kernel {
 
     /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
     /// failed, and with the last attempt the delivery is a dead letter.
-    fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
-        let waits = |entry: &Entry| matches!(entry.place, Place::Parked(..));
-        if outputs.entries.iter().any(waits) && !self.bus.status().borrow().has_room_to_wait() {
-            return Err(Failure::transient(
-                "it emits a delayed or held event, and too many of those that handlers made wait already; \
-                 cancel or decide some, or raise the backlog limit of the bus",
-            ));
+    pub(super) async fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
+        if self.bus.status().borrow().has_room_to_wait() {
+            return Ok(outputs);
+        }
+        for entry in &outputs.entries {
+            let unknown =
+                |error| Failure::transient(format!("whether an output waits is not known: {error}"));
+            if self.waits(entry).await.map_err(unknown)? {
+                return Err(Failure::transient(
+                    "it emits a delayed or held event, and too many of those that handlers made wait already; \
+                     cancel or decide some, or raise the backlog limit of the bus",
+                ));
+            }
         }
         Ok(outputs)
+    }
+
+    /// Whether an output will wait: for its time, for a decision, or behind its held ordering key.
+    async fn waits(&self, entry: &Entry) -> Result<bool> {
+        let Entry { event, place, .. } = entry;
+        match &event.ordering_key {
+            _ if matches!(place, Place::Parked(..)) => Ok(true),
+            Some(key) => {
+                let held = Held::Key(event.user_id.clone(), key.clone());
+                Ok(!self.bus.held(&held, 1).await?.is_empty())
+            }
+            None => Ok(false),
+        }
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
@@ -153,24 +175,23 @@ impl Kernel {
     /// Accept, authorize and route for each output: first those of the context, then those returned.
     pub(super) async fn outputs(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         returned: Vec<Event>,
         emitted: Vec<Event>,
     ) -> Result<Outputs> {
         let mut outputs = Outputs::default();
-        if returned.is_empty() && emitted.is_empty() {
-            return Ok(outputs);
-        }
         let origin =
             Origin::Handler { driver: delivery.driver.clone(), user: delivery.event.user_id.clone() };
         for (index, event) in (0u32..).zip(emitted.into_iter().chain(returned)) {
-            self.output(delivery, &origin, index, event, &mut outputs).await?;
+            self.output(routes, delivery, &origin, index, event, &mut outputs).await?;
         }
         Ok(outputs)
     }
 
     async fn output(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         origin: &Origin,
         index: u32,
@@ -179,9 +200,9 @@ impl Kernel {
     ) -> Result<()> {
         let named = self.named_cause(&delivery.event, &event).await?;
         let cause = named.as_ref().unwrap_or(&delivery.event);
-        let accepted = self.accept_output(event, cause, Lineage { delivery, index })?;
+        let accepted = self.accept_output(routes, event, cause, Lineage { delivery, index })?;
         let event = accepted.event;
-        let targets = self.targets(&event.event_type);
+        let targets = routes.targets(&event.event_type);
         let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
         let denied = matches!(verdict, Verdict::Deny(_));

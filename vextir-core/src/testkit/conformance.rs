@@ -68,39 +68,8 @@ impl<B: EventBus + Clone> BusUnderTest for B {
     }
 }
 
-/// Makes each property a function that takes a fresh subject, and the list of them all.
-macro_rules! properties {
-    ($($group:ident: $($name:ident)*;)*) => {
-        $($(
-            #[doc = concat!("The property `", stringify!($name), "`, on a fresh subject.")]
-            ///
-            /// # Errors
-            /// The promise that is broken.
-            pub async fn $name<S: BusUnderTest>(subject: S) -> Outcome {
-                tools::judged(stringify!($name), $group::$name(subject)).await
-            }
-        )*)*
-
-        /// Checks every property, each on a fresh subject.
-        ///
-        /// # Errors
-        /// Every broken promise.
-        pub async fn run<S, F>(make: impl Fn() -> F) -> Result<(), Vec<Broken>>
-        where
-            S: BusUnderTest,
-            F: Future<Output = S>,
-        {
-            let mut broken = Vec::new();
-            $($(broken.extend($name(make().await).await.err());)*)*
-            if broken.is_empty() { Ok(()) } else { Err(broken) }
-        }
-
-        /// The names of all properties.
-        pub const PROPERTIES: &[&str] = &[$($(stringify!($name)),*),*];
-    };
-}
-
 properties! {
+    BusUnderTest;
     append:
         a_command_is_applied_whole_or_not_at_all
         an_id_is_stored_once
@@ -174,6 +143,7 @@ properties! {
     load:
         a_full_backlog_is_busy
         what_waits_is_bounded_and_counted_by_who_made_it
+        what_waits_behind_a_key_is_bounded_too
         commits_from_many_tasks_are_all_there_in_order
         a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
@@ -232,6 +202,7 @@ macro_rules! __bus_conformance {
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
             everything_survives_when_the_bus_is_durable a_full_backlog_is_busy what_waits_is_bounded_and_counted_by_who_made_it
+            what_waits_behind_a_key_is_bounded_too
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }

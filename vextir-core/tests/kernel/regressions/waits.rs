@@ -54,6 +54,39 @@ async fn an_eager_handler_is_bounded_too() {
     assert_eq!(app.dead_letters(0, 100).await.unwrap().len(), 6);
 }
 
+/// With one held event of the key `k`, `driver` answers ten orders with events of that key.
+async fn behind_a_held_key(driver: impl Driver) {
+    let hold = Policy(|request| {
+        let ask = request.event.event_type == "ask";
+        Ok(if ask { Verdict::Hold(Decision::new("person", "ask")) } else { Verdict::Allow })
+    });
+    let app = on(small(4)).driver(driver).authorizer(hold).start().await.unwrap();
+    app.emit(Event::new("ask").with_ordering_key("k")).await.unwrap();
+    for _ in 0..10 {
+        app.emit(Event::new("order")).await.unwrap();
+        app.idle().await;
+    }
+    assert_eq!(app.held(100).await.unwrap().len(), 1 + 4);
+    assert_eq!(app.dead_letters(0, 100).await.unwrap().len(), 6, "nothing is lost");
+}
+
+fn step() -> Vec<Event> {
+    vec![Event::new("step").with_ordering_key("k")]
+}
+
+#[tokio::test]
+async fn what_handlers_let_wait_behind_a_held_key_is_bounded() {
+    let manifest = Manifest::new("planner").handles("order").with_retries(0);
+    behind_a_held_key(answers(manifest, |_| Ok(step()))).await;
+}
+
+#[tokio::test]
+async fn and_what_eager_handlers_do() {
+    let order = Capability::new("order").effect(Effect::Reads);
+    let manifest = Manifest::new("planner").can(order).with_eager(true).with_retries(0);
+    behind_a_held_key(answers(manifest, |_| Ok(step()))).await;
+}
+
 #[tokio::test]
 async fn a_tree_pays_for_what_it_lets_wait_and_once() {
     let burst = answers(Manifest::new("burst").handles("go"), |_| {
