@@ -2,9 +2,11 @@
 
 mod held;
 mod keys;
+mod letters;
 mod places;
 mod policies;
 mod requests;
+mod retries;
 mod slow;
 mod tenants;
 mod waits;
