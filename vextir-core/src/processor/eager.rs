@@ -67,6 +67,8 @@ impl Kernel {
             // There may be no room for what waits.
             return None;
         }
+        // Nor for what would wait behind a held event of its key.
+        let done = self.find_room(done).await.ok()?;
         let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
         let mut settlement = Settlement::of(delivery, outcome);
         settlement.usage = effects.usage;

@@ -165,6 +165,11 @@ impl Kernel {
         }
     }
 
+    /// Whether an event of this key would wait behind a held one.
+    pub(super) async fn is_key_held(&self, user: &Name, key: &Name) -> Result<bool> {
+        Ok(!self.bus.held(&Held::Key(user.clone(), key.clone()), 1).await?.is_empty())
+    }
+
     /// Whether the tree of an event may draw.
     async fn is_active(&self, event: &Event) -> Result<bool> {
         let tree = self.bus.lease(&event.user_id, event.root()).await?;

@@ -63,11 +63,10 @@ impl Kernel {
             Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
             )),
-            Ok(returned) => self
-                .outputs(delivery, returned, effects.outputs)
-                .await
-                .map_err(|error| Failure::permanent(format!("an output was refused: {error}")))
-                .and_then(|outputs| self.find_room(outputs)),
+            Ok(returned) => match self.outputs(delivery, returned, effects.outputs).await {
+                Ok(outputs) => self.find_room(outputs).await,
+                Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
+            },
             Err(failure) => Err(failure),
         };
         let mut settlement = match done {
@@ -96,13 +95,28 @@ impl Kernel {
 
     /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
     /// failed, and with the last attempt the delivery is a dead letter.
-    fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
-        let waits = |entry: &Entry| matches!(entry.place, Place::Parked(..));
-        if outputs.entries.iter().any(waits) && !self.bus.status().borrow().has_room_to_wait() {
-            return Err(Failure::transient(
-                "it emits a delayed or held event, and too many of those that handlers made wait already; \
-                 cancel or decide some, or raise the backlog limit of the bus",
-            ));
+    pub(super) async fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
+        let may_wait =
+            |entry: &&Entry| matches!(entry.place, Place::Parked(..)) || entry.event.ordering_key.is_some();
+        let mut may_wait = outputs.entries.iter().filter(may_wait).peekable();
+        if may_wait.peek().is_none() || self.bus.status().borrow().has_room_to_wait() {
+            return Ok(outputs);
+        }
+        for entry in may_wait {
+            let waits = match (&entry.place, &entry.event.ordering_key) {
+                (Place::Parked(..), _) => true,
+                (_, Some(key)) => {
+                    let held = self.is_key_held(&entry.event.user_id, key).await;
+                    held.map_err(|error| Failure::transient(error.to_string()))?
+                }
+                _ => false,
+            };
+            if waits {
+                return Err(Failure::transient(
+                    "it emits a delayed or held event, and too many of those that handlers made wait already; \
+                     cancel or decide some, or raise the backlog limit of the bus",
+                ));
+            }
         }
         Ok(outputs)
     }

@@ -37,7 +37,7 @@ impl Payload for Answer {
     const TYPE: &'static str = "answer";
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Policy(fn(&AuthorizeRequest<'_>) -> Result<Verdict>);
 #[vextir::async_trait]
 impl Authorizer for Policy {

@@ -3,7 +3,7 @@
 use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Entry, EventBusExt, Hold, Parked, Place, Release};
-use crate::{ErrorKind, Event};
+use crate::{ErrorKind, Event, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -71,7 +71,19 @@ pub(super) async fn what_waits_is_bounded_and_counted_by_who_made_it<S: BusUnder
     append(&*bus, vec![Entry::new(event("risky"), waits())]).await?;
     let (user, root) = (user(), delivery.event.id.clone());
     bus.commit(Command::Cancel { user, root, audit: Vec::new() }).await?;
-    same(counts(), (2, 0), "and what is cancelled")
+    same(counts(), (2, 0), "and what is cancelled")?;
+    let keyed = |key: &'static str, place| {
+        let mut entry = Entry::new(event("risky"), place);
+        entry.event.edit().ordering_key = Some(Name::literal(key));
+        entry
+    };
+    let held = bus.parked(Hold::Approval, 10).await?;
+    release(&held[0]).await?;
+    append(&*bus, vec![keyed("k", waits())]).await?;
+    let more = bus.commit(Command::append(vec![keyed("k", to(&["worker"]))])).await;
+    refused(more, ErrorKind::Busy, "what would wait behind a held event of its key is bounded too")?;
+    append(&*bus, vec![keyed("other", to(&["worker"]))]).await?;
+    same(counts(), (2, 0), "what need not wait is taken")
 }
 
 pub(super) async fn commits_from_many_tasks_are_all_there_in_order<S: BusUnderTest>(subject: S) -> Outcome {
