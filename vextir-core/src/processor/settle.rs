@@ -30,8 +30,10 @@ pub(super) struct Outputs {
 /// What the queue has to know afterwards.
 #[derive(Debug)]
 pub(super) enum Settled {
-    /// Over; `true` if its ordering key stays blocked.
-    Over(bool),
+    /// Over.
+    Over,
+    /// Not settled before the stop: it stays open, and its ordering key taken.
+    Left,
     /// To be tried again.
     Again(Box<Delivery>),
 }
@@ -80,16 +82,16 @@ impl Kernel {
         };
         settlement.usage = effects.usage;
         let settlement = Arc::new(settlement);
-        match self.commit_settlement(&settlement).await {
+        match self.commit_settlement(driver, &settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
-                Settled::Over(false)
+                Settled::Over
             }
             Err(error) if error.kind().is_transient() => {
-                // Only while stopping: the delivery stays open, and the next start repeats it.
+                // Only while stopping: the next start repeats it.
                 tracing::warn!(%error, event = %delivery.event.id, "not settled before the stop");
-                Settled::Over(true)
+                Settled::Left
             }
             Err(error) => self.settle_refused(driver, delivery, &settlement, &error).await,
         }
@@ -148,17 +150,31 @@ impl Kernel {
         };
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
-        match self.commit_settlement(&settlement).await {
+        match self.commit_settlement(driver, &settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) => {
                 tracing::error!(%error, event = %delivery.event.id, "a delivery could not be settled");
-                Settled::Over(false)
+                Settled::Over
             }
         }
     }
 
+    /// Commits. A letter blocks its key before that, for it may be redriven as soon as it is one.
+    async fn commit_settlement(&self, driver: &Registered, settlement: &Arc<Settlement>) -> Result<Receipt> {
+        let Settlement { delivery, outcome, .. } = &**settlement;
+        let blocks = driver.manifest.block_on_dead && matches!(outcome, Outcome::Dead { .. });
+        if blocks {
+            driver.lane().block(&delivery.event, delivery.position);
+        }
+        let answer = self.commit_until_stop(settlement).await;
+        if blocks && answer.as_ref().map_or(true, |receipt| receipt.dropped) {
+            driver.lane().unblock(&delivery.event, delivery.position);
+        }
+        answer
+    }
+
     /// Commits; while the back end fails for now, tries again: the handler's work is not thrown away.
-    async fn commit_settlement(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
+    async fn commit_until_stop(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.bus.commit(Command::Settle(settlement.clone())).await {
@@ -295,14 +311,14 @@ impl Kernel {
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();
-                Settled::Over(false)
+                Settled::Over
             }
             Outcome::Dead { reason, .. } => {
                 driver.meters.dead();
                 tracing::warn!(event = %delivery.event.id, driver = %driver.id, reason, "dead letter");
-                Settled::Over(driver.manifest.block_on_dead && !receipt.dropped)
+                Settled::Over
             }
-            Outcome::Retry { .. } if receipt.dropped => Settled::Over(false),
+            Outcome::Retry { .. } if receipt.dropped => Settled::Over,
             Outcome::Retry { at, error } => {
                 driver.meters.retried();
                 let mut again = delivery.clone();

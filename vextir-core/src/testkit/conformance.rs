@@ -119,6 +119,7 @@ properties! {
         an_operators_act_is_audited_with_it
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
+        a_letter_of_a_cancelled_tree_is_not_redriven
         a_letter_keeps_the_ledger_of_its_tree
         discarded_letters_are_forgotten;
     parked:
@@ -193,7 +194,7 @@ macro_rules! __bus_conformance {
             a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
-            a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
+            a_letter_of_a_cancelled_tree_is_not_redriven a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
             held_events_are_found_by_what_they_belong_to
             events_wait_behind_a_held_one_of_their_key

@@ -74,7 +74,11 @@ impl<R: Rows> Write<'_, R> {
         for one in entries {
             known.push(self.known(&one.event, one.minted, one.entry.key.as_ref())?);
         }
-        for (index, (one, known)) in entries.iter().zip(known).enumerate() {
+        for (index, (one, mut known)) in entries.iter().zip(known).enumerate() {
+            if known.is_none() && one.entry.key.is_some() {
+                // An entry before it may have used its key.
+                known = self.known(&one.event, one.minted, one.entry.key.as_ref())?;
+            }
             match known {
                 Some(appended) => self.applied.receipt.appended.push(appended),
                 None if twins.contains(&index) => self.repeat(&one.event),
