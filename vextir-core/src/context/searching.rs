@@ -37,7 +37,9 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
     /// A vector for each text, in order; at most 16 texts of at most 8 KiB at once.
     ///
     /// # Errors
-    /// It failed. Documents are tried again, later and later; a search goes on without vectors.
+    /// `Invalid`: there is no vector for one of the texts, and never will be. The document is set aside, if the embedder takes
+    /// another text; so is one at which it panics. It is found by its words alone until it changes. With every other error
+    /// all documents wait, and are tried again, later and later. A search goes on without vectors.
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>>;
 
     /// Below this cosine two texts have nothing in common, and no search finds the one by the other; from -1 to 1.
