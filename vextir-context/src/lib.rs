@@ -235,6 +235,9 @@ mod graph;
 mod hub;
 mod keeper;
 mod key;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 mod queries;
 mod readers;
 mod rows;
