@@ -5,10 +5,14 @@ use super::{Sight, ids};
 use crate::documents::desk::ROW;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
+use crate::queries;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
 use vextir_core::context::graph::{EntityKey, Forgotten, View};
 use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
+
+/// The bytes that an episode's row is counted with, beside those of any row.
+pub(super) const EPISODE_SIZE: &str = "octet_length(source) + octet_length(key) + coalesce(octet_length(text), 0) + coalesce(octet_length(data), 0)";
 
 /// How many episodes are forgotten in one transaction.
 const SLICE: i64 = 200;
@@ -62,27 +66,9 @@ impl Pen<'_> {
     }
 
     fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
-        let said: Vec<i64> = self
-            .file
-            .connection
-            .prepare_cached("SELECT link FROM statement WHERE episode = ?1")
-            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
-            .or_fault()?;
-        let size: i64 = self
-            .file
-            .connection
-            .prepare_cached(
-                "SELECT length(source) + length(key) + coalesce(octet_length(text), 0)
-                 + coalesce(octet_length(data), 0) FROM episode WHERE id = ?1",
-            )
-            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-            .or_fault()?;
-        for link in said {
-            self.shrank(0);
-            links.insert(link);
-        }
-        self.execute("DELETE FROM statement WHERE episode = ?1", [id])?;
-        self.shrank(usize::try_from(size).unwrap_or(0));
+        *self.file.writes += 1;
+        let size = silence(self.file.connection, id, links)?;
+        self.gave_back(size);
         let (now, clock) = (self.file.now.as_micros(), self.clock);
         self.execute(
             "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
@@ -94,41 +80,17 @@ impl Pen<'_> {
 
     /// Removes a link that nothing says any more; its id. `None` if something does.
     fn drop_link(&mut self, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<String>> {
-        let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = self.file.connection
-            .prepare_cached(
-                "SELECT uid, subject, object, octet_length(relation) + coalesce(octet_length(value), 0) FROM link
-                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)",
-            )
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-                statement.query_row([link], read).optional()
-            })
-            .or_fault()?;
-        let Some((uid, subject, object, size)) = found else { return Ok(None) };
-        ends.insert(subject);
-        ends.extend(object);
-        self.execute("DELETE FROM link WHERE id = ?1", [link])?;
-        self.shrank(usize::try_from(size).unwrap_or(0));
+        *self.file.writes += 1;
+        let Some((uid, size)) = drop_link(self.file.connection, link, ends)? else { return Ok(None) };
+        self.gave_back(size);
         Ok(Some(ids::shown(&uid)))
     }
 
     /// Removes an entity of which nothing is said any more.
     fn drop_entity(&mut self, entity: i64) -> Result<Option<EntityKey>> {
-        let found: Option<(String, String, Option<i64>)> = self
-            .file
-            .connection
-            .prepare_cached(
-                "SELECT kind, key, node FROM entity WHERE id = ?1
-                 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
-                 AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1)",
-            )
-            .and_then(|mut statement| {
-                statement.query_row([entity], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-            })
-            .or_fault()?;
-        let Some((kind, key, document)) = found else { return Ok(None) };
-        self.execute("DELETE FROM entity WHERE id = ?1", [entity])?;
-        self.shrank(kind.len() + key.len());
+        *self.file.writes += 1;
+        let Some((kind, key, document)) = drop_entity(self.file.connection, entity)? else { return Ok(None) };
+        self.shrank((kind.len() + key.len()) as u64);
         let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
         let mut sight = Sight::new(
             self.file.connection,
@@ -139,35 +101,72 @@ impl Pen<'_> {
     }
 }
 
+/// Removes what an episode says, and adds the links of that; how many bytes go with it, those of the episode included.
+fn silence(connection: &Connection, episode: i64, links: &mut BTreeSet<i64>) -> Result<u64> {
+    let said: Vec<i64> = connection
+        .prepare_cached("DELETE FROM statement WHERE episode = ?1 RETURNING link")
+        .and_then(|mut statement| statement.query_map([episode], |row| row.get(0))?.collect())
+        .or_fault()?;
+    let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
+    let size = queries::number(connection, &size, [episode])?;
+    let rows = said.len() as u64 + 1;
+    links.extend(said);
+    Ok(rows * ROW + size)
+}
+
+/// Removes a link that nothing says any more, and adds its ends; its id, and how many bytes it was.
+fn drop_link(connection: &Connection, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<(Vec<u8>, u64)>> {
+    let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = connection
+        .prepare_cached(
+            "DELETE FROM link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)
+             RETURNING uid, subject, object, octet_length(relation) + coalesce(octet_length(value), 0)",
+        )
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            statement.query_row([link], read).optional()
+        })
+        .or_fault()?;
+    Ok(found.map(|(uid, subject, object, size)| {
+        ends.insert(subject);
+        ends.extend(object);
+        (uid, ROW + size.unsigned_abs())
+    }))
+}
+
+/// Removes an entity of which nothing is said any more; its kind, its key, and the document that it is.
+fn drop_entity(connection: &Connection, entity: i64) -> Result<Option<(String, String, Option<NodeId>)>> {
+    connection
+        .prepare_cached(
+            "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
+             AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1) RETURNING kind, key, node",
+        )
+        .and_then(|mut statement| {
+            statement.query_row([entity], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+        })
+        .or_fault()
+}
+
 /// Removes what only a document said that is removed for good, in the writer's transaction; how many bytes went.
 pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
-    let ids = |sql: &str, id: i64| -> Result<Vec<i64>> {
+    let episodes: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM episode WHERE node = ?1")
+        .and_then(|mut statement| statement.query_map([document], |row| row.get(0))?.collect())
+        .or_fault()?;
+    let (mut gone, mut links, mut ends) = (0, BTreeSet::new(), BTreeSet::new());
+    for episode in episodes {
+        gone += silence(connection, episode, &mut links)?;
         connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
-            .or_fault()
-    };
-    let mut gone = 0;
-    let of = "FROM statement WHERE episode IN (SELECT id FROM episode WHERE node = ?1)";
-    let links = ids(&format!("SELECT DISTINCT link {of}"), document)?;
-    gone += ids(&format!("DELETE {of} RETURNING 0"), document)?.len() as u64 * ROW;
-    let episodes = "DELETE FROM episode WHERE node = ?1
-                    RETURNING length(source) + length(key) + coalesce(octet_length(text), 0) + coalesce(octet_length(data), 0)";
-    gone += ids(episodes, document)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
-    let mut ends = BTreeSet::new();
+            .prepare_cached("DELETE FROM episode WHERE id = ?1")
+            .and_then(|mut statement| statement.execute([episode]))
+            .or_fault()?;
+    }
     for link in links {
-        let silent = "link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)";
-        ends.extend(ids(&format!("SELECT subject FROM {silent}"), link)?);
-        ends.extend(ids(&format!("SELECT object FROM {silent} AND object IS NOT NULL"), link)?);
-        let deleted = format!(
-            "DELETE FROM {silent} RETURNING octet_length(relation) + coalesce(octet_length(value), 0)"
-        );
-        gone += ids(&deleted, link)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
+        gone += drop_link(connection, link, &mut ends)?.map_or(0, |(_, size)| size);
     }
     for entity in ends {
-        let deleted = "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
-                       AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1) RETURNING length(kind) + length(key)";
-        gone += ids(deleted, entity)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
+        if let Some((kind, key, _)) = drop_entity(connection, entity)? {
+            gone += ROW + (kind.len() + key.len()) as u64;
+        }
     }
     Ok(gone)
 }

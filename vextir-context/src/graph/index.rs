@@ -257,6 +257,10 @@ impl Pen<'_> {
     }
 
     fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
+        let before = self.before(uid)?;
+        if before.as_ref().is_none_or(|before| before.removed) {
+            self.grew(0);
+        }
         let cause = found.by.cause.as_ref().map(crate::key::bare);
         let (at, clock) = (self.file.now.as_micros(), self.clock);
         let owner = self.owner().to_owned();
@@ -278,10 +282,6 @@ impl Pen<'_> {
              removed = NULL",
             row,
         )?;
-        self.file
-            .connection
-            .prepare_cached("SELECT id FROM episode WHERE uid = ?1")
-            .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)))
-            .or_fault()
+        Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))
     }
 }

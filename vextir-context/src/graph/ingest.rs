@@ -1,5 +1,6 @@
 //! An episode becomes rows; one that is known already changes nothing, one that says something else now is compared.
 
+use super::forget::EPISODE_SIZE;
 use super::ids;
 use super::pen::{Known, Pen, Row, Times};
 use crate::documents::node::{NodeId, uid};
@@ -28,10 +29,12 @@ pub(super) struct Source {
 }
 
 /// An episode's row as it was.
-struct Before {
-    id: i64,
+pub(super) struct Before {
+    pub(super) id: i64,
     digest: Option<Vec<u8>>,
-    removed: bool,
+    pub(super) removed: bool,
+    /// As [`EPISODE_SIZE`] has it.
+    size: u64,
 }
 
 impl Pen<'_> {
@@ -85,17 +88,20 @@ impl Pen<'_> {
         Ok(Source { node: Some(node.id), name: String::new(), mark, folder })
     }
 
-    fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
+    pub(super) fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Before {
                 id: row.get(0)?,
                 digest: row.get(1)?,
                 removed: row.get::<_, Option<i64>>(2)?.is_some(),
+                size: row.get::<_, i64>(3)?.unsigned_abs(),
             })
         };
         self.file
             .connection
-            .prepare_cached("SELECT id, digest, removed FROM episode WHERE uid = ?1")
+            .prepare_cached(&format!(
+                "SELECT id, digest, removed, {EPISODE_SIZE} FROM episode WHERE uid = ?1"
+            ))
             .and_then(|mut statement| statement.query_row([uid], read).optional())
             .or_fault()
     }
@@ -132,6 +138,9 @@ impl Pen<'_> {
             clock
         ];
         self.grew(size);
+        if let Some(before) = before.filter(|before| !before.removed) {
+            self.shrank(before.size);
+        }
         match before {
             None => {
                 self.execute(

@@ -60,8 +60,18 @@ impl Pen<'_> {
         self.file.desk.bytes += ROW + bytes as u64;
     }
 
-    pub(super) fn shrank(&mut self, bytes: usize) {
-        self.file.desk.bytes = self.file.desk.bytes.saturating_sub(ROW + bytes as u64);
+    /// A row of so many bytes went.
+    pub(super) fn shrank(&mut self, bytes: u64) {
+        self.gave_back(ROW + bytes);
+    }
+
+    /// So many bytes went, those of rows included.
+    pub(super) fn gave_back(&mut self, bytes: u64) {
+        self.file.desk.bytes = self.file.desk.bytes.saturating_sub(bytes);
+    }
+
+    fn exists(&self, sql: &str, params: impl rusqlite::Params) -> Result<bool> {
+        self.file.connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
     }
 
     /// Whether the actor may change what has no document: the owner may, and an agent that may write the whole tree.
@@ -83,13 +93,13 @@ impl Pen<'_> {
         {
             return Err(Error::invalid(format!("at most {MAX_DECLARED} relations are declared")));
         }
+        let is_known = "SELECT 1 FROM relation WHERE owner = ?1 AND name = ?2";
+        if !self.exists(is_known, (&owner, relation.as_str()))? {
+            self.grew(relation.len());
+        }
         let row = (owner, relation.as_str(), i64::from(single), clock);
-        self.execute(
-            "INSERT OR REPLACE INTO relation (owner, name, single, clock) VALUES (?1,?2,?3,?4)",
-            row,
-        )?;
-        self.grew(relation.len());
-        Ok(())
+        self.execute("INSERT OR REPLACE INTO relation (owner, name, single, clock) VALUES (?1,?2,?3,?4)", row)
+            .map(drop)
     }
 
     /// The entity that a user names.
@@ -228,14 +238,17 @@ impl Pen<'_> {
     /// A statement that holds from a time on, known from another one on.
     pub(super) fn state(&mut self, link: i64, episode: i64, times: Times, known: i64) -> Result<()> {
         let clock = self.clock;
+        let is_known = "SELECT 1 FROM statement WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
+        if !self.exists(is_known, (link, times.from, episode, known))? {
+            self.grew(0);
+        }
         self.execute(
             "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, clock)
              VALUES (?1,?2,?3,?4,?5,?6)",
             (link, times.from, episode, known, times.until, clock),
         )?;
-        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, times.from))?;
-        self.grew(0);
-        Ok(())
+        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, times.from))
+            .map(drop)
     }
 
     /// A statement that its episode does not say any more, from a moment on.
