@@ -6,6 +6,7 @@
 
 use super::entry::{self, Step};
 use super::link::{Link, Patience, Progress};
+use super::signatures::Signatures;
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
@@ -38,12 +39,12 @@ struct State {
 }
 
 /// Runs until the hub closes.
-pub(super) fn run(mut link: Link, is_embedded: bool) {
+pub(super) fn run(mut link: Link, signatures: &Signatures, is_embedded: bool) {
     let mut patience = Patience::new();
     let mut rebuilds = link.signals.rebuilds.subscribe();
     while !link.is_closing() {
         rebuilds.mark_unchanged();
-        match step(&mut link, is_embedded) {
+        match step(&mut link, signatures, is_embedded) {
             Ok(true) => patience.renew(),
             Ok(false) => {
                 patience.renew();
@@ -82,7 +83,7 @@ fn rest(link: &Link, rebuilds: &mut watch::Receiver<u64>) {
 }
 
 /// One stretch; false when all is done.
-fn step(link: &mut Link, is_embedded: bool) -> Result<bool> {
+fn step(link: &mut Link, signatures: &Signatures, is_embedded: bool) -> Result<bool> {
     let Some(state) = link.read(read_state)? else {
         link.store(begin)?;
         return Ok(true);
@@ -91,6 +92,8 @@ fn step(link: &mut Link, is_embedded: bool) -> Result<bool> {
     if state.cursor < state.head {
         let (nodes, end) = link.read(move |hub| entry::changed(hub, state.cursor, BATCH))?;
         take_in(link, nodes, is_embedded, Step::Cursor(end))?;
+        let signatures = signatures.clone();
+        link.read(move |hub| signatures.follow(hub))?;
         return Ok(true);
     }
     let Some(last) = state.sweep else { return Ok(false) };
