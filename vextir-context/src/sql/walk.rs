@@ -4,6 +4,7 @@
 use super::plan::{Entries, Paths, Wanted};
 use crate::documents::SHARED;
 use crate::documents::node::{self, Node, NodeId, is_live, join};
+use crate::documents::place::Way;
 use crate::documents::rights::Rights;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
@@ -169,41 +170,17 @@ fn locate(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<(Item, R
         return Ok(None);
     };
     let owner = root.name.clone();
-    let is_own = owner == actor.user;
-    let mut rights = Rights::of(actor, &owner);
-    // From where on the user may read all the way down, and whether the actor may read what is just above.
-    let (mut start, mut above) = (None, None);
+    let mut way = Way::above(actor, &owner);
+    // Whether the actor may read what is just above.
+    let mut above = None;
     for (index, node) in chain.iter().enumerate() {
-        above = (rights.level() >= Level::Read && index > 0).then_some(node.parent);
-        if !rights.is_everywhere() {
-            rights.enter(hub, node)?;
-        }
-        if rights.of_user() < Level::Read {
-            start = None;
-        } else if start.is_none() {
-            start = if is_own {
-                Some((index, "/".to_owned()))
-            } else {
-                mount(hub, actor, node.id)?.map(|path| (index, path))
-            };
-        }
+        above = (way.rights.level() >= Level::Read && index > 0).then_some(node.parent);
+        way.enter(hub, node)?;
     }
-    let Some((start, path)) = start else { return Ok(None) };
-    let is_root = start + 1 == chain.len();
-    let path = join(&path, chain[start + 1..].iter().map(|node| node.name.as_str()));
-    let parent = above.filter(|_| !is_root);
-    Ok(Some((Item { node: last.clone(), parent, owner, path, level: rights.level() }, rights, is_root)))
-}
-
-/// Where the user finds a shared node, if it was shared itself.
-fn mount(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<String>> {
-    let found: Option<(String, String)> = hub
-        .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
-        .and_then(|mut statement| {
-            statement.query_row((actor.user.as_str(), id), |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })
-        .or_fault()?;
-    Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
+    let Way { rights, path, begins, .. } = way;
+    let Some(path) = path else { return Ok(None) };
+    let parent = above.filter(|_| !begins);
+    Ok(Some((Item { node: last.clone(), parent, owner, path, level: rights.level() }, rights, begins)))
 }
 
 /// The node with a public id.
