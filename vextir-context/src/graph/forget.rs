@@ -8,8 +8,8 @@ use crate::fault::OrFault;
 use crate::queries;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
-use vextir_core::context::graph::{EntityKey, Forgotten, View};
-use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
+use vextir_core::context::graph::{Forgotten, View};
+use vextir_core::{Error, ErrorKind, Level, Result};
 
 /// The bytes that an episode's row is counted with, beside those of any row.
 pub(super) const EPISODE_SIZE: &str = "octet_length(source) + octet_length(key) + coalesce(octet_length(text), 0) + coalesce(octet_length(data), 0)";
@@ -52,17 +52,43 @@ impl Pen<'_> {
             self.forget_episode(id, &mut touched)?;
             forgotten.episodes.push(ids::shown(&uid));
         }
+        self.sweep(touched, &mut forgotten)?;
+        Ok(forgotten)
+    }
+
+    /// Removes links that nothing says any more, and what only they named. Told of is what the actor could see: what
+    /// stays because of something hidden is gone as far as the actor knows.
+    fn sweep(&mut self, links: BTreeSet<i64>, forgotten: &mut Forgotten) -> Result<()> {
+        let connection = self.file.connection;
+        let mut sight = Sight::new(connection, View::own(self.actor.clone()), self.file.now)?;
         let mut ends = BTreeSet::new();
-        for link in touched {
-            match self.drop_link(link, &mut ends)? {
-                Some(uid) => forgotten.links.push(uid),
-                None => forgotten.kept += 1,
+        for link in links {
+            let found = said(connection, link)?;
+            let is_told = sight.may_name(connection, Some(found.subject))?
+                && sight.may_name(connection, found.object)?;
+            if sight.is_said(connection, link)? {
+                forgotten.kept += usize::from(is_told);
+                continue;
             }
+            if is_told {
+                forgotten.links.push(ids::shown(&found.uid));
+            }
+            ends.insert(found.subject);
+            ends.extend(found.object);
+            *self.file.writes += 1;
+            let gone = drop_link(connection, link)?;
+            self.gave_back(gone);
         }
         for entity in ends {
-            forgotten.entities.extend(self.drop_entity(entity)?);
+            let key = sight.key(connection, entity)?;
+            if !sight.was_named(connection, entity)? {
+                forgotten.entities.extend(key);
+            }
+            *self.file.writes += 1;
+            let gone = drop_entity(connection, entity)?;
+            self.gave_back(gone);
         }
-        Ok(forgotten)
+        Ok(())
     }
 
     fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
@@ -76,28 +102,6 @@ impl Pen<'_> {
             (id, now, clock),
         )?;
         Ok(())
-    }
-
-    /// Removes a link that nothing says any more; its id. `None` if something does.
-    fn drop_link(&mut self, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<String>> {
-        *self.file.writes += 1;
-        let Some((uid, size)) = drop_link(self.file.connection, link, ends)? else { return Ok(None) };
-        self.gave_back(size);
-        Ok(Some(ids::shown(&uid)))
-    }
-
-    /// Removes an entity of which nothing is said any more.
-    fn drop_entity(&mut self, entity: i64) -> Result<Option<EntityKey>> {
-        *self.file.writes += 1;
-        let Some((kind, key, document)) = drop_entity(self.file.connection, entity)? else { return Ok(None) };
-        self.shrank((kind.len() + key.len()) as u64);
-        let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
-        let mut sight = Sight::new(
-            self.file.connection,
-            View::own(self.actor.clone()),
-            Timestamp::from_micros(self.file.now.as_micros()),
-        )?;
-        Ok(sight.path(self.file.connection, document)?.map(EntityKey::document))
     }
 }
 
@@ -114,36 +118,43 @@ fn silence(connection: &Connection, episode: i64, links: &mut BTreeSet<i64>) -> 
     Ok(rows * ROW + size)
 }
 
-/// Removes a link that nothing says any more, and adds its ends; its id, and how many bytes it was.
-fn drop_link(connection: &Connection, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<(Vec<u8>, u64)>> {
-    let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = connection
-        .prepare_cached(
-            "DELETE FROM link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)
-             RETURNING uid, subject, object, octet_length(relation) + coalesce(octet_length(value), 0)",
-        )
-        .and_then(|mut statement| {
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            statement.query_row([link], read).optional()
-        })
-        .or_fault()?;
-    Ok(found.map(|(uid, subject, object, size)| {
-        ends.insert(subject);
-        ends.extend(object);
-        (uid, ROW + size.unsigned_abs())
-    }))
+/// A link, with what it is between.
+struct Between {
+    uid: Vec<u8>,
+    subject: i64,
+    object: Option<i64>,
 }
 
-/// Removes an entity of which nothing is said any more; its kind, its key, and the document that it is.
-fn drop_entity(connection: &Connection, entity: i64) -> Result<Option<(String, String, Option<NodeId>)>> {
+fn said(connection: &Connection, link: i64) -> Result<Between> {
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Between { uid: row.get(0)?, subject: row.get(1)?, object: row.get(2)? });
     connection
-        .prepare_cached(
-            "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
-             AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1) RETURNING kind, key, node",
-        )
-        .and_then(|mut statement| {
-            statement.query_row([entity], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
+        .prepare_cached("SELECT uid, subject, object FROM link WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([link], read))
         .or_fault()
+}
+
+/// Removes a link that nothing says any more; how many bytes it was.
+fn drop_link(connection: &Connection, link: i64) -> Result<u64> {
+    let deleted = "DELETE FROM link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)
+                   RETURNING octet_length(relation) + coalesce(octet_length(value), 0)";
+    dropped(connection, deleted, link)
+}
+
+/// Removes an entity of which nothing is said any more; how many bytes it was.
+fn drop_entity(connection: &Connection, entity: i64) -> Result<u64> {
+    let deleted = "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1)
+                   RETURNING octet_length(kind) + octet_length(key)";
+    dropped(connection, deleted, entity)
+}
+
+fn dropped(connection: &Connection, sql: &str, row: i64) -> Result<u64> {
+    let size: Option<i64> = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([row], |row| row.get(0)).optional())
+        .or_fault()?;
+    Ok(size.map_or(0, |size| ROW + size.unsigned_abs()))
 }
 
 /// Removes what only a document said that is removed for good, in the writer's transaction; how many bytes went.
@@ -161,12 +172,13 @@ pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
             .or_fault()?;
     }
     for link in links {
-        gone += drop_link(connection, link, &mut ends)?.map_or(0, |(_, size)| size);
+        let Between { subject, object, .. } = said(connection, link)?;
+        ends.insert(subject);
+        ends.extend(object);
+        gone += drop_link(connection, link)?;
     }
     for entity in ends {
-        if let Some((kind, key, _)) = drop_entity(connection, entity)? {
-            gone += ROW + (kind.len() + key.len()) as u64;
-        }
+        gone += drop_entity(connection, entity)?;
     }
     Ok(gone)
 }

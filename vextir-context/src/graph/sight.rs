@@ -5,7 +5,7 @@ use crate::documents::node::{self, NodeId, is_live};
 use crate::documents::place::seen_as;
 use crate::documents::rights::{Rights, level_at};
 use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Params};
 use std::collections::{HashMap, HashSet};
 use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
 use vextir_core::{Level, Result, Timestamp};
@@ -134,6 +134,11 @@ impl Sight {
         Ok(key)
     }
 
+    /// Whether there is nothing to hide about what a link leads to.
+    pub(super) fn may_name(&mut self, connection: &Connection, object: Option<i64>) -> Result<bool> {
+        object.map_or(Ok(true), |object| Ok(self.key(connection, object)?.is_some()))
+    }
+
     /// Whether the reader may read where a page would stand. A page is a path of the owner's, which others do not know,
     /// and that nothing is there is as little for them to learn.
     fn reads_place(&self, connection: &Connection, path: &str) -> Result<bool> {
@@ -194,12 +199,36 @@ impl Sight {
                 "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1
                  AND known_from <= ?2 AND (known_until IS NULL OR known_until > ?2)"
             );
-            let mut statement = connection.prepare_cached(&sql).or_fault()?;
-            let mut rows = statement.query((entity, self.known)).or_fault()?;
-            while let Some(row) = rows.next().or_fault()? {
-                if self.sees(connection, crate::decode::get(row, 0)?)? {
-                    return Ok(true);
-                }
+            if self.sees_any(connection, &sql, (entity, self.known))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether anything that the reader sees says a link, or said it.
+    pub(super) fn is_said(&mut self, connection: &Connection, link: i64) -> Result<bool> {
+        self.sees_any(connection, "SELECT episode FROM statement WHERE link = ?1", [link])
+    }
+
+    /// Whether anything that the reader sees names an entity, or named it.
+    pub(super) fn was_named(&mut self, connection: &Connection, entity: i64) -> Result<bool> {
+        let by = |end: &str| {
+            format!(
+                "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1"
+            )
+        };
+        Ok(self.sees_any(connection, &by("subject"), [entity])?
+            || self.sees_any(connection, &by("object"), [entity])?)
+    }
+
+    /// Whether the reader sees one of the episodes that a query answers.
+    fn sees_any(&mut self, connection: &Connection, sql: &str, params: impl Params) -> Result<bool> {
+        let mut statement = connection.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query(params).or_fault()?;
+        while let Some(row) = rows.next().or_fault()? {
+            if self.sees(connection, crate::decode::get(row, 0)?)? {
+                return Ok(true);
             }
         }
         Ok(false)
