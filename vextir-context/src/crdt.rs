@@ -173,19 +173,6 @@ impl Body {
         Ok(())
     }
 
-    /// Merges a patch (RFC 7396: `null` removes) into the content. A text counts as no object, so it is replaced.
-    ///
-    /// # Errors
-    /// As [`set_json`](Self::set_json), for the patch and for what it makes.
-    pub(crate) fn patch(&mut self, patch: &Value) -> Result<()> {
-        let leaves = limits::check_json(patch)?;
-        self.write(CONTENT, |writer| {
-            limits::check_leaves(leaves + writer.view().len())?;
-            writer.patch("", patch);
-            Ok(())
-        })
-    }
-
     /// Replaces a range of characters (Unicode code points) of the plain text.
     ///
     /// # Errors
@@ -268,24 +255,16 @@ impl Body {
         Ok(self.doc.transact().encode_diff_v1(&known))
     }
 
-    /// Takes in an update from another replica. Doing so twice does nothing twice, and an empty
-    /// one does nothing.
+    /// Takes in updates from another replica, in the order in which they were made; all of them or none. Doing so twice
+    /// does nothing twice, and an empty one does nothing.
     ///
-    /// The update is read with suspicion and tried on a copy; a refused one leaves the document as it was.
+    /// They are read with suspicion and tried on a copy; a refused one leaves the document as it was.
     ///
     /// # Errors
-    /// * [`ErrorKind::Invalid`]: it is malformed, or the document would be too large.
-    /// * [`ErrorKind::Gap`]: it builds on operations that are not here; get those first ([`since`](Self::since)).
-    /// * [`ErrorKind::Conflict`]: it claims to be ours and is not; this replica runs under an id that another one
+    /// * [`ErrorKind::Invalid`]: one is malformed, or the document would be too large.
+    /// * [`ErrorKind::Gap`]: one builds on operations that are not here; get those first ([`since`](Self::since)).
+    /// * [`ErrorKind::Conflict`]: one claims to be ours and is not; this replica runs under an id that another one
     ///   uses, and must be given a fresh one.
-    pub(crate) fn apply(&mut self, update: &[u8]) -> Result<()> {
-        self.apply_all(&[update])
-    }
-
-    /// As [`apply`](Self::apply), for several updates in the order in which they were made; all of them or none.
-    ///
-    /// # Errors
-    /// As [`apply`](Self::apply).
     pub(crate) fn apply_all(&mut self, updates: &[&[u8]]) -> Result<()> {
         let mut known = self.doc.transact().state_vector();
         let own = known.get(&yrs::ClientID::new(self.client));

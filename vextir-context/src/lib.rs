@@ -218,7 +218,6 @@
 //! `<path>-wal` and `<path>-shm` belong to SQLite while the hub is open; `<path>.lock` says who has it open,
 //! and stays. Copy a hub's file while it is closed, or with SQLite's backup tools.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents build on it"))]
 mod crdt;
 mod cursors;
 mod decode;
