@@ -12,7 +12,7 @@ use crate::documents::node::{self, join, uid};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use vextir_core::context::Deed;
 use vextir_core::context::graph::{DOCUMENT, MAX_FACTS, Mention, PAGE, mentions, without_recalled};
 use vextir_core::{Actor, EventId, Name, Result, Timestamp};
@@ -25,7 +25,7 @@ const SLICE: i64 = 256;
 const HEAVY: usize = MAX_FACTS / 2;
 
 /// The most documents that are looked at again because what they link to has come.
-const REFERRERS: i64 = 200;
+const REFERRERS: usize = 200;
 
 /// One slice of the operation log.
 #[derive(Debug)]
@@ -54,6 +54,9 @@ struct By {
     driver: Option<String>,
     cause: Option<EventId>,
 }
+
+/// The documents that were looked at, each with its place among those that say something.
+type Done = BTreeMap<i64, Option<usize>>;
 
 /// A line of the operation log.
 #[derive(Debug)]
@@ -85,7 +88,7 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Batch>> {
     let changed = changed(&snapshot, after)?;
     let mut weight = 0;
     // In the order of the log, so that a slice can end anywhere.
-    let mut done = BTreeSet::new();
+    let mut done = BTreeMap::new();
     for change in changed {
         if weight >= HEAVY {
             break;
@@ -121,7 +124,7 @@ fn look(
     connection: &Connection,
     change: &Changed,
     documents: &mut Vec<Found>,
-    done: &mut BTreeSet<i64>,
+    done: &mut Done,
 ) -> Result<usize> {
     let chain = node::chain(connection, change.node)?;
     let (Some(root), Some(last)) = (chain.first(), chain.last()) else { return Ok(0) };
@@ -149,7 +152,9 @@ fn referrers(connection: &Connection, (owner, path, node): (&str, &str, i64)) ->
                  LIMIT ?4",
             )
             .and_then(|mut statement| {
-                statement.query_map((owner, kind, key, REFERRERS), |row| row.get(0))?.collect()
+                // What links to the path, and what links to the document, together.
+                let left = i64::try_from(REFERRERS - found.len()).unwrap_or(0);
+                statement.query_map((owner, kind, key, left), |row| row.get(0))?.collect()
             })
             .or_fault()?;
         found.extend(linking);
@@ -163,15 +168,15 @@ fn found(
     id: i64,
     change: &Changed,
     documents: &mut Vec<Found>,
-    done: &mut BTreeSet<i64>,
+    done: &mut Done,
 ) -> Result<usize> {
-    if let Some(known) = documents.iter_mut().find(|known| known.node == id) {
-        (known.at, known.by) = (change.at, change.by.clone());
+    if let Some(place) = done.get(&id) {
+        if let Some(known) = place.and_then(|place| documents.get_mut(place)) {
+            (known.at, known.by) = (change.at, change.by.clone());
+        }
         return Ok(0);
     }
-    if !done.insert(id) {
-        return Ok(0);
-    }
+    done.insert(id, None);
     let text: Option<String> = connection
         .prepare_cached("SELECT content FROM document WHERE node = ?1 AND kind = 0")
         .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
@@ -182,9 +187,9 @@ fn found(
     }
     let chain = node::chain(connection, id)?;
     let Some(root) = chain.first() else { return Ok(1) };
-    let above = chain.get(1..chain.len().saturating_sub(1)).unwrap_or_default();
-    let folder = join("/", above.iter().map(|node| node.name.as_str()));
+    let folder = node::folder_of(&chain);
     let weight = 1 + mentions.len();
+    done.insert(id, Some(documents.len()));
     documents.push(Found {
         node: id,
         owner: root.name.clone(),
@@ -283,5 +288,32 @@ impl Pen<'_> {
             row,
         )?;
         Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_documents_are_looked_at_again_and_no_more() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        let (page, document) = (1, 2);
+        connection
+            .execute_batch(
+                "INSERT INTO node (id, uid, kind, parent, name, created, updated, clock) VALUES (7, x'07', 2, 0, 'x', 0, 0, 0);
+                 INSERT INTO entity (id, uid, owner, kind, key) VALUES (1, x'01', 'ann', 'page', '/x');
+                 INSERT INTO entity (id, uid, owner, kind, key, node) VALUES (2, x'02', 'ann', 'document', '07', 7);",
+            )
+            .unwrap();
+        for other in 10..310 {
+            let entity = "INSERT INTO entity (id, uid, owner, kind, key, node) VALUES (?1, ?1, 'ann', 'document', ?1, ?1)";
+            connection.execute(entity, [other]).unwrap();
+            let link = "INSERT INTO link (uid, owner, subject, sort, relation, object, latest)
+                        VALUES (?1, 'ann', ?1, 0, 'links_to', ?2, 0)";
+            connection.execute(link, (other, if other % 2 == 0 { page } else { document })).unwrap();
+        }
+        assert_eq!(referrers(&connection, ("ann", "/x", 7)).unwrap().len(), REFERRERS);
     }
 }

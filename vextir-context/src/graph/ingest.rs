@@ -3,7 +3,7 @@
 use super::forget::EPISODE_SIZE;
 use super::ids;
 use super::pen::{Known, Pen, Row, Times};
-use crate::documents::node::{NodeId, uid};
+use crate::documents::node::{NodeId, folder_of, uid};
 use crate::documents::place::demand_node;
 use crate::fault::OrFault;
 use crate::key::bare;
@@ -81,7 +81,7 @@ impl Pen<'_> {
         let mark = format!("d:{}", uid(self.file.connection, node.id)?);
         let is_own = place.owner == self.actor.user;
         let folder = if is_own {
-            Self::folder(&place)
+            folder_of(&place.chain)
         } else {
             source.rsplit_once('/').map_or("/", |(folder, _)| folder).to_owned()
         };

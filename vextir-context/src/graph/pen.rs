@@ -4,7 +4,7 @@ use super::ids::{self, Uid};
 use super::{PROPERTY, TO_ENTITY, TO_VALUE};
 use crate::documents::desk::{ROW, Writing};
 use crate::documents::node::{self, NodeId, join};
-use crate::documents::place::{Place, Spot, demand, find};
+use crate::documents::place::{Spot, demand, find};
 use crate::fault::OrFault;
 use rusqlite::OptionalExtension;
 use std::collections::HashMap;
@@ -286,12 +286,6 @@ impl Pen<'_> {
                 statement.query_map([episode], read)?.collect()
             })
             .or_fault()
-    }
-
-    /// The folder of a document, as its owner sees it.
-    pub(super) fn folder(place: &Place) -> String {
-        let above = place.chain.get(1..place.chain.len().saturating_sub(1)).unwrap_or_default();
-        node::join("/", above.iter().map(|node| node.name.as_str()))
     }
 }
 
