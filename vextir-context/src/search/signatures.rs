@@ -37,6 +37,8 @@ pub(super) struct Table {
     bits: Vec<u64>,
     folders: Vec<NodeId>,
     known: HashMap<NodeId, u32>,
+    /// No row is of a later document than this.
+    latest: NodeId,
 }
 
 /// A vector that comes in.
@@ -203,6 +205,7 @@ impl Table {
         if place == next {
             self.folders.push(folder);
         }
+        self.latest = self.latest.max(ids::node(row));
         self.rows.push(row);
         self.places.push(place);
         self.bits.extend_from_slice(bits);
@@ -215,6 +218,10 @@ impl Table {
     }
 
     fn remove(&mut self, nodes: &HashSet<NodeId>) {
+        // New documents have no rows; going through all of them would hold up searches.
+        if nodes.iter().all(|node| *node > self.latest) {
+            return;
+        }
         let mut kept = 0;
         for index in 0..self.rows.len() {
             if nodes.contains(&ids::node(self.rows[index])) {
