@@ -68,7 +68,7 @@ impl Signals {
     /// Why the index does not go on, if it does not.
     pub(super) fn failure(&self) -> Option<Error> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.iter().flatten().next().map(|error| Error::new(error.kind(), error.message().to_owned()))
+        failures.iter().flatten().next().map(Error::duplicate)
     }
 }
 

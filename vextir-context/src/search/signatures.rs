@@ -165,15 +165,14 @@ impl Table {
         // A load that was stopped has left some.
         *self = Self { stride: self.stride, most: self.most, ..Self::default() };
         let snapshot = hub.unchecked_transaction().or_fault()?;
-        self.seen = {
-            let head = "SELECT coalesce(max(seq), 0) FROM change";
-            snapshot.query_row(head, [], |row| row.get(0)).or_fault()?
-        };
+        self.seen = signed(queries::last_change(&snapshot)?);
         {
-            let sql = "SELECT piece.id, node.parent, piece.bits FROM search_piece AS piece
-                       CROSS JOIN node ON node.id = (piece.id >> 8) & 2147483647
-                       WHERE piece.epoch = ?1 ORDER BY piece.id";
-            let mut statement = snapshot.prepare_cached(sql).or_fault()?;
+            let sql = format!(
+                "SELECT piece.id, node.parent, piece.bits FROM search_piece AS piece
+                 CROSS JOIN node ON node.id = {} WHERE piece.epoch = ?1 ORDER BY piece.id",
+                ids::node_in_sql("piece.id")
+            );
+            let mut statement = snapshot.prepare_cached(&sql).or_fault()?;
             let mut rows = statement.query([epoch]).or_fault()?;
             let mut bits = Vec::new();
             while let Some(row) = rows.next().or_fault()? {

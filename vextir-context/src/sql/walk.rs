@@ -2,12 +2,13 @@
 //! What may not be read is not gone into, so nothing hidden is fetched beyond the entry that says so.
 
 use super::plan::{Entries, Paths, Wanted};
+use crate::decode::{get, name};
 use crate::documents::SHARED;
 use crate::documents::node::{self, Node, NodeId, is_live, join};
 use crate::documents::place::Way;
 use crate::documents::rights::Rights;
-use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::queries;
+use rusqlite::Connection;
 use std::collections::VecDeque;
 use vextir_core::{Actor, Level, Name, Result};
 
@@ -62,15 +63,14 @@ impl Walk {
         walk.roots.extend(node::root(hub, &actor.user)?.map(|root| root.id));
         let shared = format!("/{SHARED}");
         if walk.paths.has(&shared) || walk.paths.reach_below(&shared) {
-            let mut statement = hub
-                .prepare_cached("SELECT owner, name, node FROM mount WHERE user = ?1 ORDER BY owner, name")
-                .or_fault()?;
-            let mut rows = statement.query([actor.user.as_str()]).or_fault()?;
-            while let Some(row) = rows.next().or_fault()? {
-                let (owner, name) = (crate::decode::name(row, 0)?, crate::decode::name(row, 1)?);
-                let path = join(&shared, [owner.as_str(), name.as_str()]);
+            let sql = "SELECT owner, name, node FROM mount WHERE user = ?1 ORDER BY owner, name";
+            let mounts = queries::rows(hub, sql, [actor.user.as_str()], |row| {
+                let path = join(&shared, [name(row, 0)?.as_str(), name(row, 1)?.as_str()]);
+                Ok((path, get(row, 2)?))
+            })?;
+            for (path, node) in mounts {
                 if walk.paths.has(&path) || walk.paths.reach_below(&path) {
-                    walk.roots.push_back(crate::decode::get(row, 2)?);
+                    walk.roots.push_back(node);
                 }
             }
         }
@@ -185,13 +185,6 @@ fn locate(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<(Item, R
 
 /// The node with a public id.
 fn by_uid(hub: &Connection, id: &str) -> Result<Option<NodeId>> {
-    if id.len() != 32 || id.bytes().any(|sign| !matches!(sign, b'0'..=b'9' | b'a'..=b'f')) {
-        return Ok(None);
-    }
-    let Ok(uid) = u128::from_str_radix(id, 16) else { return Ok(None) };
-    hub.prepare_cached("SELECT id FROM node WHERE uid = ?1")
-        .and_then(|mut statement| {
-            statement.query_row([uid.to_be_bytes().as_slice()], |row| row.get(0)).optional()
-        })
-        .or_fault()
+    let Some(uid) = crate::key::unhex(id) else { return Ok(None) };
+    queries::value(hub, "SELECT id FROM node WHERE uid = ?1", [uid.as_slice()])
 }
