@@ -3,7 +3,7 @@
 use crate::decode::get;
 use crate::documents::node::{self, Node, NodeId};
 use crate::documents::place::Way;
-use crate::fault::OrFault;
+use crate::queries;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -48,10 +48,10 @@ impl<'c> Eyes<'c> {
         let mut others = BTreeSet::new();
         let mut roots: HashMap<NodeId, NodeId> = HashMap::new();
         let sql = "SELECT node.id, node.parent FROM mount CROSS JOIN node ON node.id = mount.node WHERE mount.user = ?1";
-        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
-        let mut rows = statement.query([self.actor.user.as_str()]).or_fault()?;
-        while let Some(row) = rows.next().or_fault()? {
-            let (id, parent): (NodeId, NodeId) = (get(row, 0)?, get(row, 1)?);
+        let mounts = queries::rows(self.hub, sql, [self.actor.user.as_str()], |row| {
+            Ok::<(NodeId, NodeId), _>((get(row, 0)?, get(row, 1)?))
+        })?;
+        for (id, parent) in mounts {
             let root = match roots.get(&parent) {
                 Some(root) => *root,
                 None => node::chain(self.hub, id)?.first().map_or(id, |root| root.id),
@@ -70,13 +70,8 @@ impl<'c> Eyes<'c> {
         let sql = "SELECT node.id FROM entitlement CROSS JOIN node ON node.id = entitlement.node
                    WHERE who IN (SELECT ?1 UNION ALL SELECT ?2 UNION ALL SELECT who FROM member WHERE user = ?3)
                    AND node.kind = 2";
-        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
-        let mut rows = statement.query((user, agent, self.actor.user.as_str())).or_fault()?;
-        let mut found = HashSet::new();
-        while let Some(row) = rows.next().or_fault()? {
-            found.insert(get(row, 0)?);
-        }
-        Ok(found)
+        let params = (user, agent, self.actor.user.as_str());
+        Ok(queries::rows(self.hub, sql, params, |row| get(row, 0))?.into_iter().collect())
     }
 
     /// A folder; `None` where it is removed, or in something that is.

@@ -2,8 +2,8 @@
 
 use super::rows::moment;
 use crate::decode::get;
-use crate::fault::OrFault;
 use crate::graph::{Sight, Stated, link, links_of, properties};
+use crate::queries;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde_json::{Map, Value as Json};
@@ -87,13 +87,9 @@ impl Graph {
 
     fn fill(&mut self, hub: &Connection) -> Result<bool> {
         let sql = "SELECT id FROM entity WHERE owner = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        let mut statement = hub.prepare_cached(sql).or_fault()?;
-        let owner = self.sight.view.owner.to_string();
-        let mut rows = statement.query((owner, self.after, PAGE as i64)).or_fault()?;
-        while let Some(row) = rows.next().or_fault()? {
-            self.after = get(row, 0)?;
-            self.page.push_back(self.after);
-        }
+        let params = (self.sight.view.owner.as_str(), self.after, PAGE as i64);
+        self.page = queries::rows(hub, sql, params, |row| get(row, 0))?.into();
+        self.after = self.page.back().copied().unwrap_or(self.after);
         Ok(!self.page.is_empty())
     }
 

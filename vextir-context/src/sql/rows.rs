@@ -5,8 +5,8 @@ use crate::decode::{count, get, time};
 use crate::documents::history::{deed, level_for};
 use crate::documents::node::uid;
 use crate::fault::OrFault;
+use rusqlite::Connection;
 use rusqlite::types::{FromSql, Value};
-use rusqlite::{Connection, OptionalExtension};
 use vextir_core::context::Deed;
 use vextir_core::{Error, EventId, Level, Name, Result, Timestamp};
 
@@ -92,9 +92,7 @@ fn content(hub: &Connection, item: &Item) -> Result<Value> {
 }
 
 fn one<T: FromSql>(hub: &Connection, sql: &str, node: i64) -> Result<Option<T>> {
-    hub.prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row([node], |row| row.get(0)).optional())
-        .or_fault()
+    crate::queries::value(hub, sql, [node])
 }
 
 fn words(text: &str) -> Value {
