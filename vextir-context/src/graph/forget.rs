@@ -1,12 +1,14 @@
 //! Forgetting a source: its episodes become empty marks, and what only they said goes.
 
+use super::Sight;
 use super::pen::Pen;
-use super::{Sight, ids};
+use crate::decode::get;
 use crate::documents::desk::ROW;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
+use crate::key::hex;
 use crate::queries;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 use vextir_core::context::graph::{Forgotten, View};
 use vextir_core::{Error, ErrorKind, Level, Result};
@@ -50,7 +52,7 @@ impl Pen<'_> {
         let mut touched = BTreeSet::new();
         for (id, uid) in episodes {
             self.forget_episode(id, &mut touched)?;
-            forgotten.episodes.push(ids::shown(&uid));
+            forgotten.episodes.push(hex(&uid));
         }
         self.sweep(touched, &mut forgotten)?;
         Ok(forgotten)
@@ -71,7 +73,7 @@ impl Pen<'_> {
                 continue;
             }
             if is_told {
-                forgotten.links.push(ids::shown(&found.uid));
+                forgotten.links.push(hex(&found.uid));
             }
             ends.insert(found.subject);
             ends.extend(found.object);
@@ -95,11 +97,11 @@ impl Pen<'_> {
         *self.file.writes += 1;
         let size = silence(self.file.connection, id, links)?;
         self.gave_back(size);
-        let (now, clock) = (self.file.now.as_micros(), self.clock);
+        let now = self.file.now.as_micros();
         self.execute(
             "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
-             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, clock = ?3, removed = ?2 WHERE id = ?1",
-            (id, now, clock),
+             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2 WHERE id = ?1",
+            (id, now),
         )?;
         Ok(())
     }
@@ -107,10 +109,8 @@ impl Pen<'_> {
 
 /// Removes what an episode says, and adds the links of that; how many bytes go with it, those of the episode included.
 fn silence(connection: &Connection, episode: i64, links: &mut BTreeSet<i64>) -> Result<u64> {
-    let said: Vec<i64> = connection
-        .prepare_cached("DELETE FROM statement WHERE episode = ?1 RETURNING link")
-        .and_then(|mut statement| statement.query_map([episode], |row| row.get(0))?.collect())
-        .or_fault()?;
+    let deleted = "DELETE FROM statement WHERE episode = ?1 RETURNING link";
+    let said: Vec<i64> = queries::rows(connection, deleted, [episode], |row| get(row, 0))?;
     let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
     let size = queries::number(connection, &size, [episode])?;
     let rows = said.len() as u64 + 1;
@@ -150,19 +150,14 @@ fn drop_entity(connection: &Connection, entity: i64) -> Result<u64> {
 }
 
 fn dropped(connection: &Connection, sql: &str, row: i64) -> Result<u64> {
-    let size: Option<i64> = connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row([row], |row| row.get(0)).optional())
-        .or_fault()?;
+    let size: Option<i64> = queries::value(connection, sql, [row])?;
     Ok(size.map_or(0, |size| ROW + size.unsigned_abs()))
 }
 
 /// Removes what only a document said that is removed for good, in the writer's transaction; how many bytes went.
 pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
-    let episodes: Vec<i64> = connection
-        .prepare_cached("SELECT id FROM episode WHERE node = ?1")
-        .and_then(|mut statement| statement.query_map([document], |row| row.get(0))?.collect())
-        .or_fault()?;
+    let of_document = "SELECT id FROM episode WHERE node = ?1";
+    let episodes: Vec<i64> = queries::rows(connection, of_document, [document], |row| get(row, 0))?;
     let (mut gone, mut links, mut ends) = (0, BTreeSet::new(), BTreeSet::new());
     for episode in episodes {
         gone += silence(connection, episode, &mut links)?;

@@ -11,7 +11,7 @@ use crate::documents::history;
 use crate::documents::node::{self, join, uid};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use vextir_core::context::Deed;
 use vextir_core::context::graph::{DOCUMENT, MAX_FACTS, Mention, PAGE, mentions, without_recalled};
@@ -71,7 +71,7 @@ struct Changed {
 
 /// Whether documents changed that were not looked at.
 pub(super) fn is_behind(connection: &Connection) -> Result<bool> {
-    let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    let head = queries::last_change(connection)?;
     Ok(queries::stored_number(connection, MARK)? < head)
 }
 
@@ -103,20 +103,16 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Batch>> {
 fn changed(connection: &Connection, after: u64) -> Result<Vec<Changed>> {
     let sql =
         "SELECT seq, node, at, what, agent, driver, cause FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql).or_fault()?;
-    let mut rows = statement.query((signed(after), SLICE)).or_fault()?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().or_fault()? {
+    queries::rows(connection, sql, (signed(after), SLICE), |row| {
         let what = history::deed(get(row, 3)?)?;
-        found.push(Changed {
+        Ok(Changed {
             seq: crate::decode::count(row, 0)?,
             node: get(row, 1)?,
             at: get(row, 2)?,
             moved: matches!(what, Deed::Created | Deed::Moved | Deed::Removed | Deed::Restored),
             by: By { agent: get(row, 4)?, driver: get(row, 5)?, cause: crate::decode::id(row, 6)? },
-        });
-    }
-    Ok(found)
+        })
+    })
 }
 
 /// Looks at a document that changed; if it came or went, also at those that link to it, or to its path.
@@ -177,10 +173,8 @@ fn found(
         return Ok(0);
     }
     done.insert(id, None);
-    let text: Option<String> = connection
-        .prepare_cached("SELECT content FROM document WHERE node = ?1 AND kind = 0")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
-        .or_fault()?;
+    let text: Option<String> =
+        queries::value(connection, "SELECT content FROM document WHERE node = ?1 AND kind = 0", [id])?;
     let mentions = text.map(|text| mentions(&without_recalled(&text))).unwrap_or_default();
     if mentions.is_empty() && !has_episode(connection, id)? {
         return Ok(1);
@@ -213,7 +207,6 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
     if queries::stored_number(file.connection, MARK)? != batch.after {
         return Ok(false);
     }
-    let clock = file.tick();
     for found in &batch.documents {
         // It may have been removed for good meanwhile.
         if node::node(file.connection, found.node)?
@@ -223,11 +216,8 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
         }
         // As the owner sees it: who wrote it stands in the episode.
         let actor = Actor::user(found.owner.clone());
-        let mut pen = Pen {
-            file: Writing { now: Timestamp::from_micros(found.at), ..file.again() },
-            actor: &actor,
-            clock,
-        };
+        let mut pen =
+            Pen { file: Writing { now: Timestamp::from_micros(found.at), ..file.again() }, actor: &actor };
         pen.document_says(found)?;
     }
     Ok(true)
@@ -267,24 +257,15 @@ impl Pen<'_> {
             self.grew(0);
         }
         let cause = found.by.cause.as_ref().map(crate::key::bare);
-        let (at, clock) = (self.file.now.as_micros(), self.clock);
+        let at = self.file.now.as_micros();
         let owner = self.owner().to_owned();
-        let row = rusqlite::params![
-            uid.as_slice(),
-            owner,
-            found.node,
-            at,
-            found.by.agent,
-            found.by.driver,
-            cause,
-            clock
-        ];
+        let row =
+            rusqlite::params![uid.as_slice(), owner, found.node, at, found.by.agent, found.by.driver, cause];
         self.execute(
-            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, clock)
-             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?8)
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause)
+             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7)
              ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
-             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, clock = excluded.clock,
-             removed = NULL",
+             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, removed = NULL",
             row,
         )?;
         Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))
@@ -310,8 +291,8 @@ mod tests {
         for other in 10..310 {
             let entity = "INSERT INTO entity (id, uid, owner, kind, key, node) VALUES (?1, ?1, 'ann', 'document', ?1, ?1)";
             connection.execute(entity, [other]).unwrap();
-            let link = "INSERT INTO link (uid, owner, subject, sort, relation, object, latest)
-                        VALUES (?1, 'ann', ?1, 0, 'links_to', ?2, 0)";
+            let link = "INSERT INTO link (uid, subject, sort, relation, object, latest)
+                        VALUES (?1, ?1, 0, 'links_to', ?2, 0)";
             connection.execute(link, (other, if other % 2 == 0 { page } else { document })).unwrap();
         }
         assert_eq!(referrers(&connection, ("ann", "/x", 7)).unwrap().len(), REFERRERS);

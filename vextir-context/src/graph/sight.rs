@@ -1,11 +1,13 @@
 //! What a reader of a graph may see: asked for each episode, at its document as that is now.
 
-use super::ids;
+use crate::decode::get;
 use crate::documents::node::{self, NodeId, is_live};
 use crate::documents::place::seen_as;
 use crate::documents::rights::{Rights, level_at};
 use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension, Params};
+use crate::key::hex;
+use crate::queries;
+use rusqlite::{Connection, Params};
 use std::collections::{HashMap, HashSet};
 use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
 use vextir_core::{Level, Result, Timestamp};
@@ -31,10 +33,8 @@ pub(crate) struct Sight {
 
 impl Sight {
     pub(crate) fn new(connection: &Connection, view: View, now: Timestamp) -> Result<Self> {
-        let singles: HashSet<String> = connection
-            .prepare_cached("SELECT name FROM relation WHERE owner = ?1 AND single = 1")
-            .and_then(|mut statement| statement.query_map([view.owner.as_str()], |row| row.get(0))?.collect())
-            .or_fault()?;
+        let sql = "SELECT name FROM relation WHERE owner = ?1 AND single = 1";
+        let singles = queries::rows(connection, sql, [view.owner.as_str()], |row| get(row, 0))?;
         Ok(Self {
             valid: view.valid_at.unwrap_or(now).as_micros(),
             known: view.known_at.map_or(super::EVER, Timestamp::as_micros),
@@ -43,7 +43,7 @@ impl Sight {
             nodes: HashMap::new(),
             episodes: HashMap::new(),
             keys: HashMap::new(),
-            singles,
+            singles: singles.into_iter().collect(),
         })
     }
 
@@ -57,13 +57,10 @@ impl Sight {
         if let Some(seen) = self.episodes.get(&episode) {
             return Ok(*seen);
         }
-        let found: Option<(bool, Option<NodeId>)> = connection
-            .prepare_cached("SELECT removed IS NULL, node FROM episode WHERE id = ?1 AND owner = ?2")
-            .and_then(|mut statement| {
-                let params = (episode, self.view.owner.as_str());
-                statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT removed IS NULL, node FROM episode WHERE id = ?1 AND owner = ?2";
+        let params = (episode, self.view.owner.as_str());
+        let found: Option<(bool, Option<NodeId>)> =
+            queries::one(connection, sql, params, |row| Ok((get(row, 0)?, get(row, 1)?)))?;
         let seen = match found {
             Some((true, Some(node))) => self.reads(connection, node)?,
             Some((true, None)) => self.sees_tree(connection)?,
@@ -114,13 +111,10 @@ impl Sight {
         if let Some(key) = self.keys.get(&entity) {
             return Ok(key.clone());
         }
-        let found: Option<(String, String, Option<NodeId>)> = connection
-            .prepare_cached("SELECT kind, key, node FROM entity WHERE id = ?1 AND owner = ?2")
-            .and_then(|mut statement| {
-                let params = (entity, self.view.owner.as_str());
-                statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT kind, key, node FROM entity WHERE id = ?1 AND owner = ?2";
+        let params = (entity, self.view.owner.as_str());
+        let found: Option<(String, String, Option<NodeId>)> =
+            queries::one(connection, sql, params, |row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?)))?;
         let key = match found {
             Some((kind, key, None)) if kind == PAGE && !self.reads_place(connection, &key)? => None,
             Some((kind, key, None)) => Some(EntityKey::new(kind, key)),
@@ -175,12 +169,8 @@ impl Sight {
     fn row(&self, connection: &Connection, key: &EntityKey) -> Result<Option<i64>> {
         let owner = self.view.owner.as_str();
         let by_key = |kind: &str, key: &str| {
-            connection
-                .prepare_cached("SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3")
-                .and_then(|mut statement| {
-                    statement.query_row((owner, kind, key), |row| row.get(0)).optional()
-                })
-                .or_fault()
+            let sql = "SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+            queries::value(connection, sql, (owner, kind, key))
         };
         if key.kind != DOCUMENT {
             return by_key(&key.kind, &key.key);
@@ -227,7 +217,7 @@ impl Sight {
         let mut statement = connection.prepare_cached(sql).or_fault()?;
         let mut rows = statement.query(params).or_fault()?;
         while let Some(row) = rows.next().or_fault()? {
-            if self.sees(connection, crate::decode::get(row, 0)?)? {
+            if self.sees(connection, get(row, 0)?)? {
                 return Ok(true);
             }
         }
@@ -240,7 +230,7 @@ impl Sight {
             .prepare_cached("SELECT uid FROM entity WHERE id = ?1")
             .and_then(|mut statement| statement.query_row([entity], |row| row.get(0)))
             .or_fault()?;
-        Ok(ids::shown(&uid))
+        Ok(hex(&uid))
     }
 
     /// Where an episode came from that the reader sees: a name, or the path of its document.
@@ -263,7 +253,7 @@ impl Sight {
                 .prepare_cached("SELECT uid FROM episode WHERE id = ?1")
                 .and_then(|mut statement| statement.query_row([episode], |row| row.get(0)))
                 .or_fault()?;
-            found.push(ids::shown(&uid));
+            found.push(hex(&uid));
         }
         Ok(found)
     }

@@ -1,9 +1,10 @@
 //! From an entity on along the links that hold.
 
 use super::holds::{Holding, one_of_many, the_one};
-use super::{EVER, Sight, TO_ENTITY, ids};
+use super::{EVER, Sight, TO_ENTITY};
 use crate::decode::{get, name};
 use crate::fault::OrFault;
+use crate::key::hex;
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use vextir_core::context::graph::{EntityKey, Link, Neighbourhood, Object, Paths, Walk};
@@ -77,7 +78,7 @@ impl<'c> Tour<'c> {
                 self.left -= 1;
                 let uid: Vec<u8> = get(row, 1)?;
                 let object = Object::Entity(object);
-                let link = self.link((ids::shown(&uid), subject, relation, object), holding)?;
+                let link = self.link((hex(&uid), subject, relation, object), holding)?;
                 let met = Met { subject: ends.0, object: ends.1, link };
                 self.met.insert(id, Some(met.clone()));
                 found.push((id, met));
