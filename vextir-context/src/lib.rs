@@ -222,6 +222,7 @@ mod crdt;
 mod cursors;
 mod decode;
 mod documents;
+mod drive;
 mod encode;
 mod fault;
 mod file;

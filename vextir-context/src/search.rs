@@ -15,7 +15,6 @@
 //! in the tables of documents, when a search comes to it. So a move, a removal and a revocation hold at once.
 
 mod arms;
-mod drive;
 mod embed;
 mod engine;
 mod entry;

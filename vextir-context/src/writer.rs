@@ -108,7 +108,7 @@ impl<'c> Writer<'c> {
             durability,
             durability_now: durability,
             relay: Relay::default(),
-            waker: gather::Unpark::this_thread(),
+            waker: crate::drive::this_thread(),
         };
         writer.publish();
         Ok(writer)

@@ -1,7 +1,7 @@
 //! How the threads of the index reach the hub: they read beside the writer, and give it small steps to store.
 
-use super::drive::drive;
 use super::entry;
+use crate::drive::drive;
 use crate::writer::{Job, Reading, closed, question};
 use rusqlite::Connection;
 use std::future::Future;
