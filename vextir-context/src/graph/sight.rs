@@ -9,11 +9,23 @@ use crate::key::hex;
 use crate::queries;
 use rusqlite::{Connection, Params};
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
-use vextir_core::{Level, Result, Timestamp};
+use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
 
 /// How much is remembered of what was looked up.
 const REMEMBERED: usize = 100_000;
+
+/// How much is looked at between two looks at the clock.
+const STRIDE: u32 = 64;
+
+/// For how long a reader waits.
+#[derive(Debug)]
+struct Patience {
+    begun: Instant,
+    allowed: Duration,
+    asked: u32,
+}
 
 /// One reader's view of one graph, with what was found out about it.
 #[derive(Debug)]
@@ -29,6 +41,8 @@ pub(crate) struct Sight {
     episodes: HashMap<i64, bool>,
     keys: HashMap<i64, Option<EntityKey>>,
     singles: HashSet<String>,
+    /// `None` where something else sees to it.
+    patience: Option<Patience>,
 }
 
 impl Sight {
@@ -44,7 +58,29 @@ impl Sight {
             episodes: HashMap::new(),
             keys: HashMap::new(),
             singles: singles.into_iter().collect(),
+            patience: None,
         })
+    }
+
+    /// Stops what takes longer than so long.
+    pub(super) fn within(self, allowed: Duration) -> Self {
+        Self { patience: Some(Patience { begun: Instant::now(), allowed, asked: 0 }), ..self }
+    }
+
+    /// Asked for everything that is looked at.
+    pub(super) fn go_on(&mut self) -> Result<()> {
+        let Some(Patience { begun, allowed, asked }) = &mut self.patience else { return Ok(()) };
+        *asked += 1;
+        if asked.is_multiple_of(STRIDE) && begun.elapsed() > *allowed {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "the graph was not gone through within {allowed:?}; ask for fewer steps, for some relations only, or \
+                     from an entity with fewer links"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Whether a later fact of such a link retires an earlier one.
@@ -54,6 +90,7 @@ impl Sight {
 
     /// Whether an episode may be seen.
     pub(super) fn sees(&mut self, connection: &Connection, episode: i64) -> Result<bool> {
+        self.go_on()?;
         if let Some(seen) = self.episodes.get(&episode) {
             return Ok(*seen);
         }
@@ -108,6 +145,7 @@ impl Sight {
     /// What the reader knows an entity by, if there is nothing to hide about it. That something that the reader sees
     /// names it is for the caller to know.
     pub(crate) fn key(&mut self, connection: &Connection, entity: i64) -> Result<Option<EntityKey>> {
+        self.go_on()?;
         if let Some(key) = self.keys.get(&entity) {
             return Ok(key.clone());
         }

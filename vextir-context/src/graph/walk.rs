@@ -55,6 +55,7 @@ impl<'c> Tour<'c> {
             let mut statement = self.connection.prepare_cached(&sql).or_fault()?;
             let mut rows = statement.query([entity]).or_fault()?;
             while let Some(row) = rows.next().or_fault()? {
+                self.sight.go_on()?;
                 let id: i64 = get(row, 0)?;
                 if let Some(met) = self.met.get(&id) {
                     found.extend(met.clone().filter(|_| again).map(|met| (id, met)));

@@ -147,7 +147,7 @@ impl HubBuilder {
     }
 
     /// What bounds each [`Context::query`](vextir_core::Context::query). At most two queries run at once, and others
-    /// wait.
+    /// wait. The deadline holds for each question to the graph too.
     pub fn query_limits(self, queries: QueryLimits) -> Self {
         Self { queries, ..self }
     }

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir_core::{Actor, Result, Timestamp};
 
@@ -50,6 +51,11 @@ struct State {
 impl Threads {
     pub(crate) fn new(limits: QueryLimits) -> Self {
         Self { limits, closing: Arc::default(), state: Mutex::default() }
+    }
+
+    /// How long a query may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.limits.deadline
     }
 
     /// Where queries go; starts the threads if there are none yet.
