@@ -134,3 +134,20 @@ async fn a_watch_of_any_place_that_leads_to_a_document_tells_of_it() {
         assert!(told.len() == 1 && told[0].path.starts_with(folder), "{told:?}");
     }
 }
+
+/// A right that went takes no part of the way with it for what is still there.
+#[tokio::test]
+async fn guides_stand_at_the_paths_that_were_asked_for() {
+    let hub = hub();
+    let (ann, bob) = (hub.context("ann"), hub.context("bob"));
+    ann.write("/Team/inside/doc", "x").await.unwrap();
+    ann.set_guide("/Team/inside", "what is inside").await.unwrap();
+    for folder in ["/Team", "/Team/inside"] {
+        ann.grant(folder, "bob", Level::Read).await.unwrap();
+    }
+    ann.revoke("/Team", "bob").await.unwrap();
+    for path in ["/Shared/ann/Team/inside", "/Shared/ann/inside"] {
+        let guides = bob.guides(path).await.unwrap();
+        assert_eq!(guides.iter().map(|guide| guide.path.as_str()).collect::<Vec<_>>(), [path]);
+    }
+}
