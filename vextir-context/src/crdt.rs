@@ -241,6 +241,11 @@ impl Body {
         self.doc.transact().encode_diff_v1(&StateVector::default())
     }
 
+    /// Whether a replica has edited the document.
+    pub(crate) fn has_edits_of(&self, client: u64) -> bool {
+        self.doc.transact().state_vector().get(&yrs::ClientID::new(client)) > 0
+    }
+
     /// Which operations this replica has, for [`since`](Self::since) on another one.
     pub(crate) fn vector(&self) -> Vec<u8> {
         self.doc.transact().state_vector().encode_v1()
@@ -255,16 +260,24 @@ impl Body {
         Ok(self.doc.transact().encode_diff_v1(&known))
     }
 
-    /// Takes in updates from another replica, in the order in which they were made; all of them or none. Doing so twice
-    /// does nothing twice, and an empty one does nothing.
+    /// Takes in an update from another replica. Doing so twice does nothing twice, and an empty
+    /// one does nothing.
     ///
-    /// They are read with suspicion and tried on a copy; a refused one leaves the document as it was.
+    /// The update is read with suspicion and tried on a copy; a refused one leaves the document as it was.
     ///
     /// # Errors
-    /// * [`ErrorKind::Invalid`]: one is malformed, or the document would be too large.
-    /// * [`ErrorKind::Gap`]: one builds on operations that are not here; get those first ([`since`](Self::since)).
-    /// * [`ErrorKind::Conflict`]: one claims to be ours and is not; this replica runs under an id that another one
+    /// * [`ErrorKind::Invalid`]: it is malformed, or the document would be too large.
+    /// * [`ErrorKind::Gap`]: it builds on operations that are not here; get those first ([`since`](Self::since)).
+    /// * [`ErrorKind::Conflict`]: it claims to be ours and is not; this replica runs under an id that another one
     ///   uses, and must be given a fresh one.
+    pub(crate) fn apply(&mut self, update: &[u8]) -> Result<()> {
+        self.apply_all(&[update])
+    }
+
+    /// As [`apply`](Self::apply), for several updates in the order in which they were made; all of them or none.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
     pub(crate) fn apply_all(&mut self, updates: &[&[u8]]) -> Result<()> {
         let mut known = self.doc.transact().state_vector();
         let own = known.get(&yrs::ClientID::new(self.client));

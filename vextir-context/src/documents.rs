@@ -13,7 +13,7 @@
 
 mod apply;
 pub(crate) mod arrive;
-mod bases;
+pub(crate) mod bases;
 pub(crate) mod desk;
 mod extent;
 mod groups;
@@ -22,7 +22,7 @@ pub(crate) mod history;
 pub(crate) mod keeping;
 mod lanes;
 mod list;
-mod merge;
+pub(crate) mod merge;
 mod mounts;
 pub(crate) mod node;
 mod past;

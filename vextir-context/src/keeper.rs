@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod import;
 mod parcel;
+mod part;
 mod rounds;
 mod stats;
 

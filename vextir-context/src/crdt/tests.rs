@@ -11,11 +11,6 @@ use serde_json::{Map, Value, json};
 use vextir_core::Result;
 
 impl Body {
-    /// Takes in one update.
-    fn apply(&mut self, update: &[u8]) -> Result<()> {
-        self.apply_all(&[update])
-    }
-
     /// Changes some members of the content.
     fn patch(&mut self, patch: &Value) -> Result<()> {
         let content = match self.content() {

@@ -13,6 +13,7 @@ use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Principal, Result, Timestamp};
 
@@ -38,9 +39,13 @@ pub(crate) struct Arrival {
 pub(crate) struct Arrived(Prepared);
 
 impl Arrived {
-    /// Prepares content, outside of the writer.
-    pub(crate) fn new(client: u64, content: &Content, metadata: Value) -> Result<Self> {
+    /// Prepares content, outside of the writer: as an edit of the state that it had, if that is known, so that replicas
+    /// that have it too do not take it for another one. `client` must be nobody's yet.
+    pub(crate) fn new(client: u64, state: Option<&[u8]>, content: &Content, metadata: Value) -> Result<Self> {
         let mut body = Body::new(client);
+        if let Some(state) = state {
+            body.apply(state)?;
+        }
         match content {
             Content::Text(text) => body.set_text(text)?,
             Content::Json(value) => body.set_json(value)?,
@@ -53,7 +58,7 @@ impl Arrived {
             content: content.to_text().into_owned(),
             metadata: described(&metadata)?,
             state: body.state(),
-            update: body.take_update(),
+            update: body.whole(),
         }))
     }
 
@@ -235,10 +240,16 @@ impl Apply<'_> {
     }
 }
 
+/// The identity of what comes from another user's tree: in its own one it may be on another replica.
+pub(crate) fn identity_for(user: &str, uid: [u8; 16]) -> [u8; 16] {
+    derived(uid, user, 0)
+}
+
 /// An identity that follows from another one: the same each time, and another one for each user.
 fn derived(uid: [u8; 16], user: &str, number: u32) -> [u8; 16] {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let bytes = uid.iter().chain(user.as_bytes()).copied().chain(number.to_be_bytes());
-    let begin = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    bytes.fold(begin, |hash: u128, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)).to_be_bytes()
+    let hash =
+        Sha256::new().chain_update(uid).chain_update(number.to_be_bytes()).chain_update(user).finalize();
+    let mut uid = [0; 16];
+    uid.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    uid
 }

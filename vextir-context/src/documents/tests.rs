@@ -102,6 +102,17 @@ fn a_move_costs_the_same_however_many_documents_lie_below() {
 }
 
 #[test]
+fn a_move_costs_the_same_however_many_folders_were_moved_before() {
+    let mut store = Store::new();
+    store.write((0..500).map(|number| format!("/f{number}/x")));
+    let moved =
+        |store: &mut Store, number| store.one(&format!("/f{number}"), Intent::Move(format!("/g{number}")));
+    let (_, early) = (moved(&mut store, 0), moved(&mut store, 1));
+    let late = (2..500).map(|number| moved(&mut store, number)).max().unwrap();
+    assert!(late < early * 2, "{early} steps, and {late} after many moves");
+}
+
+#[test]
 fn a_grant_to_a_large_group_is_made_in_slices() {
     let mut store = Store::new();
     store.write(["/a/x".to_owned(), "/b/x".to_owned(), "/c/x".to_owned()]);

@@ -1,15 +1,14 @@
 //! A copy of a hub that is at work.
 
+use super::part::Part;
 use super::{Hands, Progress};
 use crate::fault::OrFault;
-use crate::file::{beside, real_path};
+use crate::file::real_path;
 use crate::hub::Hub;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use std::fs;
-use std::io::ErrorKind as IoKind;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use vextir_core::{Error, ErrorKind, Result};
 
 /// How many pages of 4 KiB are copied between two looks at the progress.
@@ -62,82 +61,15 @@ fn backup(
     mut progress: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
 ) -> Result<()> {
     let path = real_path(path)?;
-    refuse_existing(&path)?;
-    let part = Part::begin(&path)?;
-    let (target, go_on) = (part.0.clone(), hands.clone());
+    let part = Part::file(&path, "backup")?;
+    let (target, go_on) = (part.path().to_owned(), hands.clone());
     hands.read_long(move |source| {
         copy(source, &target, None, |now| match progress(now) {
             ControlFlow::Continue(()) => go_on.go_on(),
             ControlFlow::Break(()) => Err(Error::new(ErrorKind::Closed, "the backup was cut off")),
         })
     })?;
-    part.finish(&path)
-}
-
-fn refuse_existing(path: &Path) -> Result<()> {
-    if fs::symlink_metadata(path).is_ok() {
-        let message = format!("{} is there already; choose another path for the backup", path.display());
-        return Err(Error::new(ErrorKind::Conflict, message));
-    }
-    Ok(())
-}
-
-/// What is being written. It is removed again unless it is finished.
-struct Part(PathBuf);
-
-impl Part {
-    fn begin(path: &Path) -> Result<Self> {
-        let part = beside(path, ".part");
-        fs::File::create_new(&part).map_err(|error| match error.kind() {
-            IoKind::AlreadyExists => Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "{} is there: another backup is under way, or was cut off; remove it then",
-                    part.display()
-                ),
-            ),
-            _ => failed(&part, error),
-        })?;
-        Ok(Self(part))
-    }
-
-    /// Gives it its name, if that is still free.
-    fn finish(self, path: &Path) -> Result<()> {
-        fs::File::open(&self.0).and_then(|file| file.sync_all()).map_err(|error| failed(&self.0, error))?;
-        // A second name is refused where there is a file, which a rename is not.
-        match fs::hard_link(&self.0, path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == IoKind::AlreadyExists => return refuse_existing(path),
-            Err(_) => {
-                refuse_existing(path)?;
-                fs::rename(&self.0, path).map_err(|error| failed(path, error))?;
-            }
-        }
-        sync_folder(path);
-        Ok(())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        for ending in ["", "-wal", "-shm", "-journal"] {
-            // What is not there need not be removed.
-            let _ = fs::remove_file(beside(&self.0, ending));
-        }
-    }
-}
-
-/// Makes a new name durable, where the system lets a folder be opened.
-pub(super) fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent()
-        && let Ok(folder) = fs::File::open(folder)
-    {
-        let _ = folder.sync_all();
-    }
-}
-
-pub(super) fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{}: {error}", path.display())).with_source(error)
+    part.finish()
 }
 
 /// Copies a database as it is now.
@@ -191,7 +123,7 @@ mod tests {
             )
             .unwrap();
         let target = folder.path().join("copy");
-        fs::write(&target, "").unwrap();
+        std::fs::write(&target, "").unwrap();
         let mut steps = 0;
         let full = copy(&source, &target, Some(600), |_| {
             steps += 1;

@@ -1,15 +1,15 @@
 //! One user's tree, as files.
 
 use super::Hands;
-use super::backup::{failed, sync_folder};
 use super::parcel::{ENTRIES, Entry, EntryKind, FORMAT, HEADER, HISTORY, Header, TEXTS};
-use crate::decode::get;
+use super::part::{Part, failed, private_folder, sync_folder};
+use crate::crdt::Body;
 use crate::documents::history::all_steps;
 use crate::documents::keeping::keep_at;
 use crate::documents::node::{self, Node, join};
 use crate::documents::rights::all_granted;
 use crate::fault::{OrFault, damaged};
-use crate::file::{beside, real_path};
+use crate::file::real_path;
 use crate::hub::Hub;
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use vextir_core::context::Revision;
-use vextir_core::{Error, ErrorKind, Name, Result};
+use vextir_core::{Name, Result};
 
 /// How many entries of a folder are read at once.
 const PAGE: usize = 256;
@@ -44,6 +44,7 @@ impl Hub {
     /// | `entries.jsonl` | a line for each folder and document: `uid`, `path`, `kind` (`folder`, `text`, `json`), `bytes`, `version`, `created`, `updated`, `metadata`, `restricted`, `granted`, `keep` |
     /// | `history.jsonl` | a line for each change that is kept: `uid`, `what`, `version`, `at`, `user`, `agent`, `driver`, `cause` |
     /// | `texts/<uid>.txt`, `.json` | what a document holds, or a folder's guide says |
+    /// | `texts/<uid>.state` | the same as replicas merge it: an update of Yjs (v1) |
     ///
     /// It is written beside its path, as `<folder>.part`, and gets its name when it is whole. It is not encrypted; only
     /// its owner may open it, where the file system has such rights.
@@ -58,61 +59,31 @@ impl Hub {
 
 fn export(hands: &Hands, user: Name, folder: &Path) -> Result<Exported> {
     let folder = real_path(folder)?;
-    let conflict = |path: &Path, what: &str| {
-        Error::new(ErrorKind::Conflict, format!("{} is there already; {what}", path.display()))
-    };
-    if fs::symlink_metadata(&folder).is_ok() {
-        return Err(conflict(&folder, "choose another folder for the export"));
-    }
-    let part = Part::begin(&folder)?;
-    let (target, own) = (part.0.clone(), hands.clone());
+    let part = Part::folder(&folder, "export")?;
+    let texts = part.path().join(TEXTS);
+    private_folder(&texts).map_err(|error| failed(&texts, error))?;
+    let (target, own) = (part.path().to_owned(), hands.clone());
     let exported = hands.read_long(move |connection| {
         let snapshot = connection.unchecked_transaction().or_fault()?;
         let exported = write(&snapshot, &own, &user, &target)?;
         snapshot.finish().or_fault()?;
         Ok(exported)
     })?;
-    if fs::symlink_metadata(&folder).is_ok() {
-        return Err(conflict(&folder, "choose another folder for the export"));
-    }
-    fs::rename(&part.0, &folder).map_err(|error| failed(&folder, error))?;
-    sync_folder(&folder);
+    sync_texts(hands, &texts)?;
+    part.finish()?;
     Ok(exported)
 }
 
-/// What is being written. It is removed again unless it got its name.
-struct Part(PathBuf);
-
-impl Part {
-    fn begin(folder: &Path) -> Result<Self> {
-        let part = beside(folder, ".part");
-        private_folder(&part).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "{} is there: another export is under way, or was cut off; remove it then",
-                    part.display()
-                ),
-            ),
-            _ => failed(&part, error),
-        })?;
-        private_folder(&part.join(TEXTS)).map_err(|error| failed(&part, error))?;
-        Ok(Self(part))
+/// Makes the texts durable, after all are written: one by one it would take a turn of the disk each.
+fn sync_texts(hands: &Hands, texts: &Path) -> Result<()> {
+    for entry in fs::read_dir(texts).map_err(|error| failed(texts, error))? {
+        hands.go_on()?;
+        let path = entry.map_err(|error| failed(texts, error))?.path();
+        // Windows syncs what may be written.
+        let file = File::options().append(true).open(&path);
+        file.and_then(|file| file.sync_all()).map_err(|error| failed(&path, error))?;
     }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // It is not there any more when it was finished.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    sync_folder(texts)
 }
 
 /// A file of JSON lines.
@@ -186,7 +157,7 @@ fn put(
     path: &str,
 ) -> Result<()> {
     let found = connection
-        .prepare_cached("SELECT kind, content, metadata, version FROM document WHERE node = ?1")
+        .prepare_cached("SELECT kind, content, metadata, version, state FROM document WHERE node = ?1")
         .and_then(|mut statement| {
             let columns = |row: &rusqlite::Row<'_>| {
                 Ok((
@@ -194,6 +165,7 @@ fn put(
                     row.get::<_, String>(1)?,
                     row.get::<_, Option<String>>(2)?,
                     row.get::<_, i64>(3)?,
+                    row.get::<_, Vec<u8>>(4)?,
                 ))
             };
             statement.query_row([node.id], columns).optional()
@@ -205,7 +177,7 @@ fn put(
         _ => EntryKind::Json,
     };
     let mut entry = Entry {
-        uid: uid(connection, node.id)?,
+        uid: node::uid(connection, node.id)?,
         path: path.to_owned(),
         kind,
         bytes: found.as_ref().map(|(_, content, ..)| content.len() as u64),
@@ -217,13 +189,16 @@ fn put(
         granted: all_granted(connection, node.id)?,
         keep: keep_at(connection, node.id)?,
     };
-    if let Some((_, content, metadata, version)) = found {
+    if let Some((_, content, metadata, version, state)) = found {
         entry.version = version.unsigned_abs();
         if let Some(metadata) = metadata {
             entry.metadata = serde_json::from_str(&metadata).map_err(|_| damaged(path))?;
         }
         let file = folder.join(TEXTS).join(entry.file());
         fs::write(&file, content).map_err(|error| failed(&file, error))?;
+        let file = folder.join(TEXTS).join(entry.state());
+        let state = Body::load(0, &state)?.whole();
+        fs::write(&file, state).map_err(|error| failed(&file, error))?;
     }
     entries.push(&entry)?;
     for Revision { what, version, at, by, .. } in all_steps(connection, owner, node.id)? {
@@ -233,12 +208,4 @@ fn put(
         }))?;
     }
     Ok(())
-}
-
-fn uid(connection: &Connection, id: i64) -> Result<String> {
-    let bytes: Vec<u8> = connection
-        .prepare_cached("SELECT uid FROM node WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| Ok(get(row, 0))))
-        .or_fault()??;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

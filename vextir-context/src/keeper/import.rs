@@ -2,8 +2,8 @@
 
 use super::Hands;
 use super::parcel::{Entry, EntryKind, Parcel, Placed, parent};
-use crate::documents::arrive::{Arrival, Arrived, arrive};
-use crate::hub::Hub;
+use crate::documents::arrive::{Arrival, Arrived, arrive, identity_for};
+use crate::hub::{Hub, fresh_client};
 use serde_json::Value;
 use std::path::Path;
 use vextir_core::{Name, Result};
@@ -72,7 +72,10 @@ impl Hub {
         user: impl Into<Name>,
         rights: ImportRights,
     ) -> Result<Imported> {
-        let (folder, user, client) = (folder.as_ref().to_owned(), user.into(), self.client());
+        // What it writes is nobody's yet, and what this hub writes from now on neither: an export of its own may tell
+        // less of its edits than others know.
+        self.renew_client();
+        let (folder, user, client) = (folder.as_ref().to_owned(), user.into(), fresh_client());
         self.keeper().run(move |hands| import(hands, &folder, &user, (rights, client))).await
     }
 }
@@ -83,7 +86,10 @@ fn import(hands: &Hands, folder: &Path, user: &Name, how: (ImportRights, u64)) -
     let (mut batch, mut weight) = (Vec::new(), 0);
     for entry in parcel.entries()? {
         let entry = entry?;
-        let arrival = prepare(&parcel, entry, how)?;
+        let mut arrival = prepare(&parcel, entry, how)?;
+        if **user != *parcel.user() {
+            arrival.uid = identity_for(user, arrival.uid);
+        }
         weight += arrival.body.as_ref().map_or(0, Arrived::weight);
         let is_folder = arrival.is_folder;
         batch.push(arrival);
@@ -98,11 +104,12 @@ fn import(hands: &Hands, folder: &Path, user: &Name, how: (ImportRights, u64)) -
 }
 
 /// Makes an entry ready for the writer.
-fn prepare(parcel: &Parcel, entry: Entry, (rights, client): (ImportRights, u64)) -> Result<Arrival> {
+fn prepare(parcel: &Parcel, mut entry: Entry, (rights, client): (ImportRights, u64)) -> Result<Arrival> {
     let content = parcel.content(&entry)?;
     let uid = entry.uid().ok_or_else(|| parcel.refused(&entry.path, "the export was changed meanwhile"))?;
-    let metadata = Value::Object(entry.metadata);
-    let body = content.map(|content| Arrived::new(client, &content, metadata)).transpose();
+    let metadata = Value::Object(std::mem::take(&mut entry.metadata));
+    let state = parcel.state(&entry)?;
+    let body = content.map(|content| Arrived::new(client, state.as_deref(), &content, metadata)).transpose();
     Ok(Arrival {
         uid,
         body: body.map_err(|error| error.context(entry.path.clone()))?,

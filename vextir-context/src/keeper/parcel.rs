@@ -6,12 +6,13 @@
 //! history.jsonl      a line for each change, to be read; an import leaves it alone
 //! texts/<uid>.txt    what a text document, or the guide of a folder, says
 //! texts/<uid>.json   what a JSON document holds
+//! texts/<uid>.state  the same as replicas merge it; may be missing
 //! ```
 //!
 //! No name in it is ever used as a file's: texts are found by the `uid` of their entry, 32 hexadecimal digits.
 
-use super::backup::failed;
-use crate::crdt::{check_json, check_text};
+use super::part::failed;
+use crate::crdt::{Body, check_json, check_text};
 use crate::documents::{SHARED, check_principal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -32,6 +33,8 @@ pub(super) const FORMAT: u32 = 1;
 const LINE: u64 = 20 << 20;
 /// The longest text: JSON of 16 MiB may be longer as it is written.
 const TEXT: u64 = 40 << 20;
+/// The longest state that is read.
+const STATE: u64 = 64 << 20;
 /// How many rights one place may name.
 const RIGHTS: usize = 10_000;
 
@@ -76,6 +79,11 @@ impl Entry {
     pub(super) fn file(&self) -> String {
         let ending = if self.kind == EntryKind::Json { "json" } else { "txt" };
         format!("{}.{ending}", self.uid)
+    }
+
+    /// Where it is as replicas merge it.
+    pub(super) fn state(&self) -> String {
+        format!("{}.state", self.uid)
     }
 
     pub(super) fn uid(&self) -> Option<[u8; 16]> {
@@ -132,12 +140,13 @@ struct Seen {
 /// An export that is read.
 pub(super) struct Parcel {
     folder: PathBuf,
+    user: String,
 }
 
 impl Parcel {
     /// Opens an export, if all of it can be believed: each line is read once, and each text.
     pub(super) fn open(folder: &Path, go_on: impl Fn() -> Result<()>) -> Result<Self> {
-        let parcel = Self { folder: folder.to_owned() };
+        let mut parcel = Self { folder: folder.to_owned(), user: String::new() };
         let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
         if !is_folder(folder) || !is_folder(&folder.join(TEXTS)) {
             return Err(parcel.refused(TEXTS, "this is no export: its folders are missing, or are links"));
@@ -149,12 +158,17 @@ impl Parcel {
             let what = format!("its format is {}, and this code reads {FORMAT}", header.format);
             return Err(parcel.refused(HEADER, what));
         }
+        parcel.user = header.user;
         let mut seen = Seen::default();
         for (number, entry) in parcel.entries()?.enumerate() {
             go_on()?;
             let entry = entry?;
             let refused = |what: String| parcel.refused(ENTRIES, format!("line {}: {what}", number + 1));
             entry.check(&mut seen).map_err(refused)?;
+            if let Some(state) = parcel.state(&entry)? {
+                let checked = Body::new(0).apply(&state);
+                checked.map_err(|error| parcel.refused(&format!("{TEXTS}/{}", entry.state()), error))?;
+            }
             let fits = match parcel.content(&entry)? {
                 Some(Content::Json(value)) => check_json(&value).map(drop),
                 Some(Content::Text(text)) => check_text(text.len()),
@@ -204,6 +218,23 @@ impl Parcel {
             }
             _ => Ok(Some(Content::Text(text))),
         }
+    }
+
+    /// An entry as replicas merge it, where the export says.
+    pub(super) fn state(&self, entry: &Entry) -> Result<Option<Vec<u8>>> {
+        let name = format!("{TEXTS}/{}", entry.state());
+        if entry.bytes.is_none() || fs::symlink_metadata(self.folder.join(&name)).is_err() {
+            return Ok(None);
+        }
+        let mut state = Vec::new();
+        let read = self.plain(&name, STATE)?.read_to_end(&mut state);
+        read.map_err(|error| self.refused(&name, error))?;
+        Ok(Some(state))
+    }
+
+    /// Whose tree it was.
+    pub(super) fn user(&self) -> &str {
+        &self.user
     }
 
     /// A file of its own, and not somewhere else.

@@ -1,18 +1,21 @@
 //! What a replica takes in: decided in the writer's transaction, all of a message or nothing of it.
 
 mod content;
+mod early;
 mod gate;
 mod merging;
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, advance, number};
 use super::name::Uid;
+use super::purged::{Fate, fate};
 use super::scope::View;
 use super::settle::settle;
 use super::wire::{Operation, Record, Scope};
 use crate::documents;
 use crate::documents::desk::{Entry, ROW, Writing};
 use crate::documents::node::{self, Kind, NodeId};
+use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
 pub(super) use content::{Bases, Premerged};
@@ -25,9 +28,6 @@ use vextir_core::{Error, ErrorKind, Result, Timestamp};
 
 /// How far this replica's clock lets itself be pushed ahead of its own time: an hour, in microseconds.
 const AHEAD: i64 = 3_600_000_000;
-
-/// How many operations may wait for what they build on.
-const EARLY: u64 = 100_000;
 
 /// What came in one message.
 #[derive(Debug)]
@@ -49,9 +49,11 @@ pub(crate) struct Taken {
     pub(super) applied: u64,
     /// Nodes that were made the same as the other side's.
     pub(super) repaired: u64,
-    pub(super) refused: Vec<(Uid, u64)>,
+    pub(super) refused: u64,
     /// Nodes that something builds on, and that are not here.
     pub(super) missing: BTreeSet<Uid>,
+    /// Nodes that were purged here, as what the peer does not know: that they were removed.
+    pub(super) gone: BTreeMap<Uid, Record>,
 }
 
 /// A message at work.
@@ -65,6 +67,8 @@ struct Taking<'a> {
     touched: BTreeSet<NodeId>,
     /// Nodes that are here now and were not.
     arrived: BTreeSet<Uid>,
+    /// How many operations of the user wait for what they build on, and their bytes; once they are counted.
+    waiting: Option<early::Count>,
     /// New content, by node: the names of the operations, and what they bring.
     bodies: BTreeMap<NodeId, Vec<(Uid, u64, Vec<u8>)>>,
 }
@@ -83,6 +87,7 @@ impl Intake {
             taken: Taken::default(),
             touched: BTreeSet::new(),
             arrived: BTreeSet::new(),
+            waiting: None,
             bodies: BTreeMap::new(),
         };
         let facts = self.nodes.iter().flat_map(|record| &record.facts);
@@ -90,9 +95,20 @@ impl Intake {
         if facts.any(|fact| fact.clock > taking.file.now.after(FUTURE).as_micros()) {
             return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
         }
+        if !taking.may_speak()? {
+            // As for what is not there: whoever lost a right may not know it yet.
+            taking.taken.refused = self.operations.len() as u64;
+            return Ok(taking.taken);
+        }
         taking.records()?;
+        let mut horizon = BTreeMap::new();
         for operation in self.operations.iter() {
+            let known = horizon.entry(operation.by).or_insert(0);
+            *known = operation.n.max(*known);
             taking.operation(operation)?;
+        }
+        for (by, n) in horizon {
+            advance(taking.file.connection, self.scope.top, by, n)?;
         }
         taking.store_bodies()?;
         taking.settle()?;
@@ -109,6 +125,8 @@ enum Verdict {
     Apply(NodeId),
     /// It builds on this node, which is not here.
     Early(Uid),
+    /// It is about a node that was purged.
+    Gone,
     Refuse,
 }
 
@@ -122,15 +140,15 @@ impl Taking<'_> {
                  one file?); open the file anew, so that it gets a fresh identity",
             ));
         }
-        advance(self.file.connection, self.intake.scope.top, *by, *n)?;
         if self.replicas.has(self.file.connection, *by, *n)? {
             return self.unveil(operation);
         }
         match self.verdict(operation)? {
             Verdict::Apply(node) => self.take(node, operation),
             Verdict::Early(missing) => self.keep(operation, missing),
+            Verdict::Gone => Ok(()),
             Verdict::Refuse => {
-                self.taken.refused.push((*by, *n));
+                self.taken.refused += 1;
                 Ok(())
             }
         }
@@ -161,8 +179,12 @@ impl Taking<'_> {
             return Ok(Verdict::Refuse);
         }
         let node = fact::node_of(self.file.connection, operation.node)?;
+        if node.is_none() && self.is_gone(operation.node, &operation.facts)? {
+            return Ok(Verdict::Gone);
+        }
         if let Some(missing) = self.missing(node, operation.node, &operation.facts)? {
-            return Ok(Verdict::Early(missing));
+            let is_gone = missing != operation.node && self.is_gone(missing, &[])?;
+            return Ok(if is_gone { Verdict::Gone } else { Verdict::Early(missing) });
         }
         if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
             return Ok(Verdict::Early(operation.node));
@@ -177,6 +199,16 @@ impl Taking<'_> {
         }
         self.node(node, operation.node, (operation.folder, operation.created), &operation.facts)
             .map(Verdict::Apply)
+    }
+
+    /// Whether a node that is not here was purged; the peer is told unless it knows.
+    fn is_gone(&mut self, uid: Uid, facts: &[Fact]) -> Result<bool> {
+        match fate(self.file.connection, uid, facts)? {
+            Fate::Open => return Ok(false),
+            Fate::Gone => {}
+            Fate::Tell(removal) => drop(self.taken.gone.insert(removal.node, removal)),
+        }
+        Ok(true)
     }
 
     /// What must be here first.
@@ -328,40 +360,12 @@ impl Taking<'_> {
                 json!({"parent": row.parent, "name": row.name.as_str()})
             }
             (6, Some(Say::Level { who, level, .. })) => {
-                const LEVELS: [&str; 5] = ["none", "read", "comment", "write", "admin"];
-                let level = usize::try_from(*level).ok().and_then(|level| LEVELS.get(level));
-                json!({"who": who, "level": level})
+                json!({"who": who, "level": rights::level(*level).ok()})
             }
             (7, Some(Say::Restricted { on, .. })) => json!({"on": on}),
             _ => return Ok(None),
         };
         Ok(Some(detail.to_string()))
-    }
-
-    /// Keeps an operation until what it builds on is here.
-    fn keep(&mut self, operation: &Operation, missing: Uid) -> Result<()> {
-        let sql = "SELECT count(*) FROM early WHERE user = ?1";
-        let waiting = crate::queries::number(self.file.connection, sql, [self.intake.user.as_str()])?;
-        if waiting >= EARLY {
-            return Err(invalid("more operations that build on others that never came than are kept"));
-        }
-        let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
-        let replica = number(self.file.connection, operation.by)?;
-        self.file.execute(
-            "INSERT OR REPLACE INTO early (user, trusted, scope, replica, counter, missing, operation)
-             VALUES (?1,?2,?3,?4,?5,?6,?7)",
-            (
-                self.intake.user.as_str(),
-                self.intake.trusted,
-                self.intake.scope.top.0,
-                replica,
-                signed(operation.n),
-                missing.0,
-                text,
-            ),
-        )?;
-        self.taken.missing.insert(missing);
-        Ok(())
     }
 
     /// Makes the rows what was said.

@@ -1,17 +1,16 @@
 //! Content and whole nodes that come in.
 
+use super::Taking;
 use super::merging::{Merged, merge};
-use super::{Taking, Verdict};
-use crate::decode::{count, get};
+use crate::documents::bases;
 use crate::documents::desk::Stored;
 use crate::documents::node::NodeId;
-use crate::fault::{OrFault, damaged};
-use crate::queries::signed;
+use crate::fault::OrFault;
 use crate::sync::fact;
-use crate::sync::identity::{Replicas, number};
+use crate::sync::identity::Replicas;
 use crate::sync::name::Uid;
 use crate::sync::wire::{Operation, Record};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use vextir_core::{Error, ErrorKind, Result};
 
@@ -98,21 +97,18 @@ impl Bases {
 }
 
 impl Premerged {
+    /// Whether something comes back that was purged here.
+    pub(in crate::sync) fn brings_back(&self) -> bool {
+        self.merged.values().any(|(_, merged)| merged.is_back)
+    }
+
     pub(super) fn lacks(&self, node: Uid) -> bool {
         self.lacking.contains(&node)
     }
 }
 
 fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)>> {
-    connection
-        .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?)))))
-                .optional()
-        })
-        .or_fault()?
-        .transpose()
+    Ok(bases::stored(connection, node)?.map(|stored| (stored.version, stored.state)))
 }
 
 impl Taking<'_> {
@@ -185,7 +181,9 @@ impl Taking<'_> {
     /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
     pub(super) fn record(&mut self, record: &Record) -> Result<()> {
         let found = fact::node_of(self.file.connection, record.node)?;
-        if found.is_none() && !record.folder && record.state.is_none() {
+        if found.is_none()
+            && (!record.folder && record.state.is_none() || self.is_gone(record.node, &record.facts)?)
+        {
             return Ok(());
         }
         let known =
@@ -261,80 +259,6 @@ impl Taking<'_> {
             facts,
             body: None,
         }
-    }
-
-    /// Takes up operations that waited for what is here now.
-    pub(super) fn retry(&mut self) -> Result<()> {
-        // With the rights of who sent them: others' wait for a session of theirs.
-        let (user, trusted, scope) =
-            (self.intake.user.as_str(), self.intake.trusted, self.intake.scope.top.0);
-        let sender = |missing: [u8; 16]| (missing, user, trusted, scope);
-        while let Some(arrived) = self.arrived.pop_first() {
-            let waiting: Vec<(i64, i64, String)> = self
-                .file
-                .connection
-                .prepare_cached(
-                    "SELECT replica, counter, operation FROM early
-                     WHERE missing = ?1 AND user = ?2 AND trusted = ?3 AND scope = ?4 ORDER BY counter",
-                )
-                .and_then(|mut statement| {
-                    statement
-                        .query_map(sender(arrived.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                        .collect()
-                })
-                .or_fault()?;
-            for (replica, counter, text) in waiting {
-                let operation: Operation =
-                    serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
-                self.file.execute(
-                    "DELETE FROM early WHERE replica = ?1 AND counter = ?2 AND user = ?3 AND trusted = ?4 AND scope = ?5",
-                    (replica, counter, user, trusted, scope),
-                )?;
-                self.retry_one(&operation)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One that is wrong must not take the message with it.
-    fn retry_one(&mut self, operation: &Operation) -> Result<()> {
-        self.file.connection.execute_batch("SAVEPOINT early").or_fault()?;
-        let (head, bytes) = (self.file.desk.head, self.file.desk.bytes);
-        let outcome = self.taken_up(operation);
-        if let Err(error) = &outcome {
-            tracing::warn!(%error, "an operation that had waited could not be taken in");
-            self.file.connection.execute_batch("ROLLBACK TO early").or_fault()?;
-            (self.bodies, self.touched) = Default::default();
-            (self.file.desk.head, self.file.desk.bytes) = (head, bytes);
-        }
-        self.file.connection.execute_batch("RELEASE early").or_fault()
-    }
-
-    fn taken_up(&mut self, operation: &Operation) -> Result<()> {
-        if self.replicas.has(self.file.connection, operation.by, operation.n)? {
-            return Ok(());
-        }
-        let came_whole = self.intake.nodes.iter().any(|record| record.node == operation.node);
-        if came_whole && let Some(node) = fact::node_of(self.file.connection, operation.node)? {
-            // The node came as it is, and so with what this operation did; who did it is still told.
-            let mut operation = operation.clone();
-            operation.body = None;
-            let sequence = self.note(node, self.file.version(node)?, &operation)?;
-            let replica = number(self.file.connection, operation.by)?;
-            self.file.execute(
-                "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
-                (replica, signed(operation.n), sequence),
-            )?;
-            self.add_facts(node, sequence, &operation.facts)?;
-            return self.settle();
-        }
-        match self.verdict(operation)? {
-            Verdict::Apply(node) => self.take(node, operation)?,
-            Verdict::Early(missing) => self.keep(operation, missing)?,
-            Verdict::Refuse => self.taken.refused.push((operation.by, operation.n)),
-        }
-        self.store_bodies()?;
-        self.settle()
     }
 }
 

@@ -4,6 +4,8 @@ use super::{Taking, invalid};
 use crate::documents::SHARED;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::sync::fact::{self, Fact, Say};
+use crate::sync::name::Uid;
+use crate::sync::wire::Scope;
 use vextir_core::{Level, Result};
 
 /// How deep trees of several replicas may become when they are merged. Each replica alone stops far earlier.
@@ -13,6 +15,20 @@ impl Taking<'_> {
     /// Whether the scope is the own tree of the user who speaks: all of it is the user's.
     pub(super) fn is_own_tree(&self) -> bool {
         self.intake.scope.owner == self.intake.user
+    }
+
+    /// A peer that is not trusted only speaks of what its user may read.
+    pub(super) fn may_speak(&mut self) -> Result<bool> {
+        let Scope { top, owner } = &self.intake.scope;
+        if self.is_own_tree() {
+            return Ok(*top == Uid::of_root(owner));
+        }
+        if self.intake.trusted {
+            return Ok(true);
+        }
+        let Some(node) = fact::node_of(self.file.connection, *top)? else { return Ok(false) };
+        let chain = self.view.chain(node)?;
+        Ok(chain.first().is_some_and(|(root, _)| *root.name == **owner) && self.view.is_top(node)?)
     }
 
     /// Whether the peer may say this about a node. A peer that is not trusted speaks for its own user, and with this
