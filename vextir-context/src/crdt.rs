@@ -173,19 +173,6 @@ impl Body {
         Ok(())
     }
 
-    /// Merges a patch (RFC 7396: `null` removes) into the content. A text counts as no object, so it is replaced.
-    ///
-    /// # Errors
-    /// As [`set_json`](Self::set_json), for the patch and for what it makes.
-    pub(crate) fn patch(&mut self, patch: &Value) -> Result<()> {
-        let leaves = limits::check_json(patch)?;
-        self.write(CONTENT, |writer| {
-            limits::check_leaves(leaves + writer.view().len())?;
-            writer.patch("", patch);
-            Ok(())
-        })
-    }
-
     /// Replaces a range of characters (Unicode code points) of the plain text.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl Cursors {
                 statement.query_map([], read)?.collect()
             })
             .or_fault()?;
-        let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+        let head = queries::last_change(connection)?;
         openings.push((head + 1, fastrand::u32(1..)));
         Ok(Self { incarnation, openings })
     }

@@ -7,6 +7,7 @@ pub(crate) use lock::{FileLock, beside};
 
 use crate::fault::OrFault;
 use crate::schema::{self, VERSION};
+use crate::writer::Durability;
 use check::Found;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -23,7 +24,7 @@ const CHECKPOINT: u32 = 1_000;
 /// What a connection that writes is set to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tuning {
-    pub(crate) synchronous: &'static str,
+    pub(crate) durability: Durability,
     /// The most bytes the file may have.
     pub(crate) max_bytes: Option<u64>,
 }
@@ -121,7 +122,8 @@ fn inspect(path: &Path, connection: &mut Connection, found: Found) -> Result<()>
 }
 
 fn tune(connection: &Connection, tuning: Tuning) -> Result<()> {
-    let Tuning { synchronous, max_bytes } = tuning;
+    let Tuning { durability, max_bytes } = tuning;
+    let synchronous = durability.name();
     keep_plans(connection)?;
     connection.set_prepared_statement_cache_capacity(96);
     connection

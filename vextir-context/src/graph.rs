@@ -11,8 +11,8 @@
 //! for, from the statements that the reader may see: so facts may come late, twice and in any order, and nobody can
 //! tell from what holds that there is something hidden.
 //!
-//! Rows are ready to be exchanged: ids are hashes of what tells rows apart, the same in every replica; an episode and
-//! its statements carry the clock of their last change; a forgotten episode stays as an empty row with its mark.
+//! Ids are hashes of what tells rows apart, the same in every replica; a forgotten episode stays as an empty row with
+//! its mark.
 
 mod forget;
 mod holds;

@@ -176,9 +176,7 @@ impl Hub {
         &self,
         work: impl FnOnce(&mut SqlRows<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = question();
-        self.send(Job::work(work, |outcome| answer.send(outcome))).await?;
-        answered.await
+        self.ask(|answer| Job::work(work, |outcome| answer.send(outcome))).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -199,9 +197,7 @@ impl Hub {
 
     /// Stores a step of the search index.
     pub(crate) async fn store_index(&self, step: Indexing) -> Result<()> {
-        let (answer, answered) = question();
-        self.send(Job::Index(step, answer)).await?;
-        answered.await
+        self.ask(|answer| Job::Index(step, answer)).await
     }
 
     pub(crate) fn keeper(&self) -> &crate::keeper::Keeper {

@@ -8,6 +8,22 @@ use vextir_core::{EventId, Result};
 /// Stands between user and foreign id; neither may hold a control character.
 const SEPARATOR: char = '\u{1f}';
 
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing into a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The 16 bytes of an id that users write as [`hex`].
+pub(crate) fn unhex(text: &str) -> Option<[u8; 16]> {
+    let fits = text.len() == 32 && text.bytes().all(|sign| matches!(sign, b'0'..=b'9' | b'a'..=b'f'));
+    fits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+}
+
 /// An id in its scope: ours are unique everywhere, foreign ones for each user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {

@@ -145,7 +145,8 @@
 //!
 //! Not promised: that how long an answer takes tells nothing of what is hidden; that graphs of replicas are exchanged yet.
 //! An episode says at most 500 facts; a value is at most 16 KiB, a text 64 KiB; a walk goes at most 6 links far and meets
-//! at most 10,000, and says when it stopped there.
+//! at most 10,000, and says when it stopped there. A question that takes longer than the deadline of
+//! [`HubBuilder::query_limits`] is stopped.
 //!
 //! # Search
 //!
@@ -223,11 +224,11 @@
 //! and stays. [`Hub::backup`] copies a hub while it is at work; without it, copy the file while the hub is closed, or with
 //! SQLite's backup tools.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents build on it"))]
 mod crdt;
 mod cursors;
 mod decode;
 mod documents;
+mod drive;
 mod encode;
 mod fault;
 mod file;

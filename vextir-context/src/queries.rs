@@ -6,7 +6,7 @@ use crate::decode;
 use crate::fault::{OrFault, damaged};
 use crate::key::Key;
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, Params, Row};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use vextir_core::bus::{Checkpoint, DeadLetter, Delivery, Held, Hold, KnownDriver, Logged, Page, Parked};
@@ -22,7 +22,8 @@ pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn rows<T, P: Params>(
+/// All rows that a query answers.
+pub(crate) fn rows<T, P: Params>(
     connection: &Connection,
     sql: &str,
     params: P,
@@ -37,13 +38,35 @@ fn rows<T, P: Params>(
     Ok(found)
 }
 
+/// The row that a query answers, if it answers one.
+pub(crate) fn one<T, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    params: P,
+    read: impl FnOnce(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query(params).or_fault()?;
+    rows.next().or_fault()?.map(read).transpose()
+}
+
+/// The value that a query answers, if it answers one.
+pub(crate) fn value<T: FromSql>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<Option<T>> {
+    one(connection, sql, params, |row| decode::get(row, 0))
+}
+
+/// The last change of a document or folder.
+pub(crate) fn last_change(connection: &Connection) -> Result<u64> {
+    number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])
+}
+
 /// One value of the `meta` table.
 pub(crate) fn meta<T: FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
-    connection
-        .prepare_cached("SELECT value FROM meta WHERE name = ?1")
-        .and_then(|mut statement| statement.query_row([name], |row| row.get::<_, Option<T>>(0)).optional())
-        .or_fault()
-        .map(Option::flatten)
+    value::<Option<T>>(connection, "SELECT value FROM meta WHERE name = ?1", [name]).map(Option::flatten)
 }
 
 /// A single number that a query answers.

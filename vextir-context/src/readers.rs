@@ -2,7 +2,6 @@
 
 use crate::file;
 use crate::writer::Reading;
-use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,15 +16,33 @@ const QUEUE: usize = 256;
 
 /// Starts the readers of a file. They end when the sender is dropped.
 pub(crate) fn start(path: &Path) -> Result<(mpsc::Sender<Reading>, Vec<JoinHandle<()>>)> {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let queue = Arc::new(Mutex::new(receiver));
-    let mut threads = Vec::with_capacity(READERS);
-    for _ in 0..READERS {
+    pool("vextir-hub-reader", (READERS, QUEUE), || {
         let connection = file::open_reader(path)?;
-        let queue = queue.clone();
-        threads.push(spawn("vextir-hub-reader", move || serve(&connection, &queue))?);
+        Ok(move |read: Reading| read(&connection))
+    })
+}
+
+/// Starts so many threads that do what comes to one queue with so much room, each with what `make` makes for it. They end
+/// when the sender is dropped.
+pub(crate) fn pool<T: Send + 'static, W: FnMut(T) + Send + 'static>(
+    name: &str,
+    (threads, room): (usize, usize),
+    make: impl Fn() -> Result<W>,
+) -> Result<(mpsc::Sender<T>, Vec<JoinHandle<()>>)> {
+    let (sender, receiver) = mpsc::channel(room);
+    let queue = Arc::new(Mutex::new(receiver));
+    let mut started = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let (mut work, queue) = (make()?, queue.clone());
+        started.push(spawn(name, move || {
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                let Some(asked) = next else { return };
+                work(asked);
+            }
+        })?);
     }
-    Ok((sender, threads))
+    Ok((sender, started))
 }
 
 /// Starts a named thread.
@@ -34,12 +51,4 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
         Error::new(ErrorKind::Unavailable, format!("the thread {name} could not be started"))
             .with_source(error)
     })
-}
-
-fn serve(connection: &Connection, queue: &Mutex<mpsc::Receiver<Reading>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(read) = next else { return };
-        read(connection);
-    }
 }

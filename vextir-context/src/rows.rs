@@ -122,13 +122,12 @@ impl<'c> SqlRows<'c> {
         self.now = self.now.max(now);
     }
 
-    /// Takes into the graph what documents say; false if somebody else did.
-    pub(crate) fn take_links(&mut self, batch: &graph::Batch) -> Result<bool> {
-        if !graph::take_links(self.writing(), batch)? {
-            return Ok(false);
+    /// Takes into the graph what documents say, if nobody else did.
+    pub(crate) fn take_links(&mut self, batch: &graph::Batch) -> Result<()> {
+        if graph::take_links(self.writing(), batch)? {
+            self.set_meta(graph::MARK, batch.until)?;
         }
-        self.set_meta(graph::MARK, batch.until)?;
-        Ok(true)
+        Ok(())
     }
 
     /// The time of the last transaction.

@@ -15,7 +15,6 @@
 //! in the tables of documents, when a search comes to it. So a move, a removal and a revocation hold at once.
 
 mod arms;
-mod drive;
 mod embed;
 mod engine;
 mod entry;
@@ -333,5 +332,5 @@ fn is_rebuilding(hub: &Connection) -> Result<bool> {
         return Ok(true);
     }
     let is_begun = queries::meta::<i64>(hub, "search_cursor")?.is_some();
-    Ok(!is_begun && queries::number(hub, "SELECT coalesce(max(seq), 0) FROM change", [])? > 0)
+    Ok(!is_begun && queries::last_change(hub)? > 0)
 }

@@ -80,7 +80,7 @@ impl Hub {
     /// The rows of a query, as the actor.
     pub(crate) async fn sql(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
         // The tables of the graph show what documents say now.
-        if ["links", "entities"].iter().any(|table| sql.to_ascii_lowercase().contains(table)) {
+        if names_graph(sql) {
             self.catch_up().await?;
         }
         let now = self.now();
@@ -100,6 +100,12 @@ impl Hub {
     }
 }
 
+/// Whether a query names a table of the graph.
+fn names_graph(sql: &str) -> bool {
+    sql.split(|sign: char| !sign.is_alphanumeric() && sign != '_' && sign != '$')
+        .any(|word| ["links", "entities"].iter().any(|table| word.eq_ignore_ascii_case(table)))
+}
+
 /// A hub in memory has one connection, which writes: a query reads a copy of it.
 fn copy(hub: &Connection) -> Result<Connection> {
     let mut copy = Connection::open_in_memory().or_fault()?;
@@ -117,5 +123,27 @@ struct StopOnDrop(Arc<AtomicBool>);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_graph;
+
+    #[test]
+    fn a_query_names_the_graph_by_its_tables_alone() {
+        for sql in
+            ["SELECT 1 FROM Links", "select * from\"entities\"", "SELECT (SELECT count(*) FROM[links])"]
+        {
+            assert!(names_graph(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "SELECT 1",
+            "SELECT path FROM documents WHERE path LIKE '/backlinks/%'",
+            "SELECT 1 AS links_2",
+        ] {
+            assert!(!names_graph(sql), "{sql}");
+        }
     }
 }

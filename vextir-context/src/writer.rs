@@ -2,6 +2,7 @@
 
 mod answer;
 mod batch;
+mod durability;
 mod gather;
 mod index;
 mod job;
@@ -9,6 +10,7 @@ mod retention;
 mod window;
 
 pub(crate) use answer::{Answer, closed, question};
+pub(crate) use durability::Durability;
 pub(crate) use job::{Commit, Indexing, Job, Reading};
 pub(crate) use retention::Retention;
 
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is noted with the first change of a document.
     pub(crate) opening: Option<Opening>,
+    /// Whether a commit waits for the disk.
+    pub(crate) durability: Durability,
 }
 
 /// The state of the writer thread.
@@ -58,6 +62,9 @@ pub(crate) struct Writer<'c> {
     shared: Shared,
     window: Window,
     retention: Retention,
+    /// Whether commits wait for the disk, and whether the connection is set to that now.
+    durability: Durability,
+    durability_now: Durability,
     /// Tasks that have answers and may not know it yet.
     relay: Relay,
     /// Wakes this thread.
@@ -87,7 +94,7 @@ pub(crate) fn run(
 
 impl<'c> Writer<'c> {
     fn new(connection: &'c Connection, settings: Settings, shared: Shared) -> Result<Self> {
-        let Settings { limits, retention, clock, opening } = settings;
+        let Settings { limits, retention, clock, opening, durability } = settings;
         let mut rows = SqlRows::new(connection, limits.backlog, limits.lease.clone())?;
         rows.desk.opening = opening;
         let mut writer = Self {
@@ -98,8 +105,10 @@ impl<'c> Writer<'c> {
             shared,
             window: Window::default(),
             retention,
+            durability,
+            durability_now: durability,
             relay: Relay::default(),
-            waker: gather::Unpark::this_thread(),
+            waker: crate::drive::this_thread(),
         };
         writer.publish();
         Ok(writer)

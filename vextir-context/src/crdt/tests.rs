@@ -7,7 +7,37 @@ mod storage;
 mod values;
 
 use super::{Body, Content};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use vextir_core::Result;
+
+impl Body {
+    /// Changes some members of the content.
+    fn patch(&mut self, patch: &Value) -> Result<()> {
+        let content = match self.content() {
+            Content::Json(value) => value,
+            Content::Text(_) => Value::Null,
+        };
+        self.set_json(&patched(content, patch))
+    }
+}
+
+/// RFC 7396 as it is printed there.
+fn patched(target: Value, patch: &Value) -> Value {
+    let Value::Object(changes) = patch else { return patch.clone() };
+    let mut members = match target {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    for (name, change) in changes {
+        if change.is_null() {
+            members.remove(name);
+        } else {
+            let old = members.remove(name).unwrap_or_default();
+            members.insert(name.clone(), patched(old, change));
+        }
+    }
+    Value::Object(members)
+}
 
 fn text(body: &Body) -> String {
     match body.content() {

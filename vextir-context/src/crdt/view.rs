@@ -53,10 +53,6 @@ impl View {
         view
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(super) fn get(&self, key: &str) -> Option<&Leaf> {
         self.entries.get(key).map(|entry| &entry.leaf)
     }
@@ -75,14 +71,6 @@ impl View {
             }
         }
         stretches
-    }
-
-    /// Whether an object stands at `key`: one that says so, or members without a holder.
-    pub(super) fn is_object(&self, key: &str) -> bool {
-        match self.get(key) {
-            Some(leaf) => *leaf == Leaf::Object,
-            None => self.keys_below(key).next().is_some(),
-        }
     }
 
     /// Whether the document is plain text, as it is before anything is written.

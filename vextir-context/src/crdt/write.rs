@@ -31,10 +31,6 @@ impl<'s, 'd> Writer<'s, 'd> {
         Self { steps, space, view, client, changed: BTreeMap::new(), created: 0 }
     }
 
-    pub(super) fn view(&self) -> &View {
-        &self.view
-    }
-
     /// Writes the entries that changed.
     pub(super) fn finish(self) {
         if self.changed.is_empty() {
@@ -78,22 +74,6 @@ impl<'s, 'd> Writer<'s, 'd> {
             scalar => {
                 self.become_leaf(key, Leaf::Scalar(scalar.clone()));
                 self.remove_below(key);
-            }
-        }
-    }
-
-    /// Merges a patch (RFC 7396) into the value at `key`.
-    pub(super) fn patch(&mut self, key: &str, patch: &Value) {
-        let Value::Object(changes) = patch else { return self.value(key, patch) };
-        if !self.view.is_object(key) {
-            return self.value(key, &without_nulls(changes));
-        }
-        self.become_leaf(key, Leaf::Object);
-        for (name, change) in changes {
-            let child = key::member(key, name);
-            match change {
-                Value::Null => self.remove(&child),
-                change => self.patch(&child, change),
             }
         }
     }
@@ -271,21 +251,4 @@ fn deltas(old: &str, new: &str, edits: &[text::Edit]) -> Vec<Delta<In>> {
 /// Positions are below the limits of a document, which are far below 32 bits.
 pub(super) fn index(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
-}
-
-/// What a patch makes of nothing.
-fn without_nulls(changes: &Map<String, Value>) -> Value {
-    let kept = changes.iter().filter(|(_, change)| !change.is_null());
-    Value::Object(
-        kept.map(|(name, change)| {
-            (
-                name.clone(),
-                match change {
-                    Value::Object(inner) => without_nulls(inner),
-                    other => other.clone(),
-                },
-            )
-        })
-        .collect(),
-    )
 }

@@ -188,8 +188,7 @@ impl<'a> Apply<'a> {
     }
 
     fn change_graph(&mut self, what: &GraphChange) -> Result<Told> {
-        let clock = self.file.tick();
-        let mut pen = Pen { file: self.file.again(), actor: &self.actor, clock };
+        let mut pen = Pen { file: self.file.again(), actor: &self.actor };
         graph::apply(&mut pen, what)
     }
 

@@ -1,11 +1,11 @@
 //! The index guides of the folders on a path.
 
 use super::node::{Node, join};
-use super::place::{Spot, find, seen_as};
+use super::place::{Spot, find};
 use super::rights::Rights;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
-use vextir_core::context::Guide;
+use vextir_core::context::{Guide, segments};
 use vextir_core::{Actor, Level, Result};
 
 /// The guides from the root down, as far as the actor sees the folders.
@@ -21,7 +21,7 @@ pub(super) fn guides(connection: &Connection, actor: &Actor, path: &str) -> Resu
                 continue;
             }
             shown = if index == place.hidden {
-                seen_as(&snapshot, actor, &place.chain[..=index], path)?.unwrap_or_default()
+                top(actor, &place.owner, path)
             } else {
                 join(&shown, [node.name.as_str()])
             };
@@ -34,6 +34,11 @@ pub(super) fn guides(connection: &Connection, actor: &Actor, path: &str) -> Resu
     }
     snapshot.finish().or_fault()?;
     Ok(found)
+}
+
+/// Where a tree, or what is shared of it, begins in a path.
+fn top(actor: &Actor, owner: &str, path: &str) -> String {
+    if actor.user == *owner { "/".to_owned() } else { join("/", segments(path).take(3)) }
 }
 
 fn guide(connection: &Connection, folder: &Node) -> Result<Option<String>> {

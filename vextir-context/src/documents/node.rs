@@ -205,6 +205,12 @@ pub(crate) fn is_live(chain: &[Node]) -> bool {
     chain.iter().all(|node| node.removed.is_none())
 }
 
+/// The path of the folder that the end of a chain is in, as the tree's owner sees it.
+pub(crate) fn folder_of(chain: &[Node]) -> String {
+    let above = chain.get(1..chain.len().saturating_sub(1)).unwrap_or_default();
+    join("/", above.iter().map(|node| node.name.as_str()))
+}
+
 /// The path of names below some folder.
 pub(crate) fn join<'a>(prefix: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let mut path = if prefix == "/" { String::new() } else { prefix.to_owned() };

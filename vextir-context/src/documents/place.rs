@@ -169,6 +169,48 @@ pub(crate) fn access(connection: &Connection, actor: &Actor, path: &str) -> Resu
     Ok(Some(access))
 }
 
+/// A way down a tree: what an actor may do at its end, and where the actor's user finds that.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    user: Name,
+    is_own: bool,
+    pub(crate) rights: Rights,
+    /// The path of the end: it begins where the user may read all the way down from, since names above that are not for
+    /// the user to know. `None` where the user sees nothing.
+    pub(crate) path: Option<String>,
+    /// Whether the path begins at the end.
+    pub(crate) begins: bool,
+}
+
+impl Way {
+    /// Above the root of a user's tree.
+    pub(crate) fn above(actor: &Actor, owner: &str) -> Self {
+        let (user, is_own) = (actor.user.clone(), actor.user == owner);
+        Self { user, is_own, rights: Rights::of(actor, owner), path: None, begins: false }
+    }
+
+    /// Goes down into a node.
+    pub(crate) fn enter(&mut self, connection: &Connection, node: &Node) -> Result<()> {
+        if !self.rights.is_everywhere() {
+            self.rights.enter(connection, node)?;
+        }
+        let above = self.path.take();
+        self.begins = above.is_none();
+        self.path = match above {
+            _ if !self.is_open() => None,
+            Some(above) => Some(join(&above, [node.name.as_str()])),
+            None if self.is_own => Some("/".to_owned()),
+            None => mount_path(connection, &self.user, node.id)?,
+        };
+        Ok(())
+    }
+
+    /// Whether the user may read here. The user's agent has less, which does not change what things are called.
+    pub(crate) fn is_open(&self) -> bool {
+        self.rights.of_user() >= Level::Read
+    }
+}
+
 /// The path under which an actor sees the end of a chain: the one within `prefix` if there are several. `None` where
 /// there is none.
 pub(crate) fn seen_as(
@@ -178,27 +220,33 @@ pub(crate) fn seen_as(
     prefix: &str,
 ) -> Result<Option<String>> {
     let Some(root) = chain.first() else { return Ok(None) };
-    let names = |chain: &[Node]| chain.iter().map(|node| node.name.to_string()).collect::<Vec<_>>();
-    if root.name == actor.user {
-        return Ok(Some(join("/", names(&chain[1..]).iter().map(String::as_str))));
-    }
-    let mut first = None;
-    for (index, node) in chain.iter().enumerate() {
-        // A mount whose right is gone shows nothing, also not as the way to what is below.
-        if let Some((owner, mounted)) = mounted(connection, &actor.user, node.id)?
-            && level_at(connection, actor, &chain[..=index])? >= Level::Read
-        {
-            let below = names(&chain[index + 1..]);
-            let path = [owner.as_str(), mounted.as_str()];
-            let all = path.into_iter().chain(below.iter().map(String::as_str));
-            let path = join(&format!("/{SHARED}"), all);
-            if is_within(&path, prefix) {
-                return Ok(Some(path));
-            }
-            first = first.or(Some(path));
+    let mut way = Way::above(actor, &root.name);
+    // Where else it is found: something on the way was shared itself.
+    let mut others: Vec<String> = Vec::new();
+    for node in chain {
+        way.enter(connection, node)?;
+        if !way.is_open() {
+            others.clear();
+            continue;
+        }
+        for other in &mut others {
+            *other = join(other, [node.name.as_str()]);
+        }
+        if !way.begins && !way.is_own && prefix != "/" {
+            others.extend(mount_path(connection, &actor.user, node.id)?);
         }
     }
-    Ok(first)
+    let Some(path) = way.path else { return Ok(None) };
+    if is_within(&path, prefix) {
+        return Ok(Some(path));
+    }
+    Ok(Some(others.into_iter().find(|other| is_within(other, prefix)).unwrap_or(path)))
+}
+
+/// Where a user finds a node that was shared itself.
+pub(crate) fn mount_path(connection: &Connection, user: &str, node: NodeId) -> Result<Option<String>> {
+    let found = mounted(connection, user, node)?;
+    Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
 }
 
 /// Under which owner and name a user finds a node that is shared.

@@ -2,7 +2,7 @@ use super::*;
 use crate::schema::{APPLICATION_ID, FIRST};
 use std::fs;
 
-const PLAIN: Tuning = Tuning { synchronous: "FULL", max_bytes: None };
+const PLAIN: Tuning = Tuning { durability: crate::writer::Durability::Full, max_bytes: None };
 
 /// The files of a process that dies while the tables are made, at a moment when some pages have reached the
 /// disk: a copy of what is there before the commit.

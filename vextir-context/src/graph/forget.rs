@@ -1,14 +1,20 @@
 //! Forgetting a source: its episodes become empty marks, and what only they said goes.
 
+use super::Sight;
 use super::pen::Pen;
-use super::{Sight, ids};
+use crate::decode::get;
 use crate::documents::desk::ROW;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::key::hex;
+use crate::queries;
+use rusqlite::Connection;
 use std::collections::BTreeSet;
-use vextir_core::context::graph::{EntityKey, Forgotten, View};
-use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
+use vextir_core::context::graph::{Forgotten, View};
+use vextir_core::{Error, ErrorKind, Level, Result};
+
+/// The bytes that an episode's row is counted with, beside those of any row.
+pub(super) const EPISODE_SIZE: &str = "octet_length(source) + octet_length(key) + coalesce(octet_length(text), 0) + coalesce(octet_length(data), 0)";
 
 /// How many episodes are forgotten in one transaction.
 const SLICE: i64 = 200;
@@ -46,128 +52,128 @@ impl Pen<'_> {
         let mut touched = BTreeSet::new();
         for (id, uid) in episodes {
             self.forget_episode(id, &mut touched)?;
-            forgotten.episodes.push(ids::shown(&uid));
+            forgotten.episodes.push(hex(&uid));
         }
-        let mut ends = BTreeSet::new();
-        for link in touched {
-            match self.drop_link(link, &mut ends)? {
-                Some(uid) => forgotten.links.push(uid),
-                None => forgotten.kept += 1,
-            }
-        }
-        for entity in ends {
-            forgotten.entities.extend(self.drop_entity(entity)?);
-        }
+        self.sweep(touched, &mut forgotten)?;
         Ok(forgotten)
     }
 
-    fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
-        let said: Vec<i64> = self
-            .file
-            .connection
-            .prepare_cached("SELECT link FROM statement WHERE episode = ?1")
-            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
-            .or_fault()?;
-        let size: i64 = self
-            .file
-            .connection
-            .prepare_cached(
-                "SELECT length(source) + length(key) + coalesce(octet_length(text), 0)
-                 + coalesce(octet_length(data), 0) FROM episode WHERE id = ?1",
-            )
-            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-            .or_fault()?;
-        for link in said {
-            self.shrank(0);
-            links.insert(link);
+    /// Removes links that nothing says any more, and what only they named. Told of is what the actor could see: what
+    /// stays because of something hidden is gone as far as the actor knows.
+    fn sweep(&mut self, links: BTreeSet<i64>, forgotten: &mut Forgotten) -> Result<()> {
+        let connection = self.file.connection;
+        let mut sight = Sight::new(connection, View::own(self.actor.clone()), self.file.now)?;
+        let mut ends = BTreeSet::new();
+        for link in links {
+            let found = said(connection, link)?;
+            let is_told = sight.may_name(connection, Some(found.subject))?
+                && sight.may_name(connection, found.object)?;
+            if sight.is_said(connection, link)? {
+                forgotten.kept += usize::from(is_told);
+                continue;
+            }
+            if is_told {
+                forgotten.links.push(hex(&found.uid));
+            }
+            ends.insert(found.subject);
+            ends.extend(found.object);
+            *self.file.writes += 1;
+            let gone = drop_link(connection, link)?;
+            self.gave_back(gone);
         }
-        self.execute("DELETE FROM statement WHERE episode = ?1", [id])?;
-        self.shrank(usize::try_from(size).unwrap_or(0));
-        let (now, clock) = (self.file.now.as_micros(), self.clock);
-        self.execute(
-            "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
-             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, clock = ?3, removed = ?2 WHERE id = ?1",
-            (id, now, clock),
-        )?;
+        for entity in ends {
+            let key = sight.key(connection, entity)?;
+            if !sight.was_named(connection, entity)? {
+                forgotten.entities.extend(key);
+            }
+            *self.file.writes += 1;
+            let gone = drop_entity(connection, entity)?;
+            self.gave_back(gone);
+        }
         Ok(())
     }
 
-    /// Removes a link that nothing says any more; its id. `None` if something does.
-    fn drop_link(&mut self, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<String>> {
-        let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = self.file.connection
-            .prepare_cached(
-                "SELECT uid, subject, object, octet_length(relation) + coalesce(octet_length(value), 0) FROM link
-                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)",
-            )
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-                statement.query_row([link], read).optional()
-            })
-            .or_fault()?;
-        let Some((uid, subject, object, size)) = found else { return Ok(None) };
-        ends.insert(subject);
-        ends.extend(object);
-        self.execute("DELETE FROM link WHERE id = ?1", [link])?;
-        self.shrank(usize::try_from(size).unwrap_or(0));
-        Ok(Some(ids::shown(&uid)))
-    }
-
-    /// Removes an entity of which nothing is said any more.
-    fn drop_entity(&mut self, entity: i64) -> Result<Option<EntityKey>> {
-        let found: Option<(String, String, Option<i64>)> = self
-            .file
-            .connection
-            .prepare_cached(
-                "SELECT kind, key, node FROM entity WHERE id = ?1
-                 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
-                 AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1)",
-            )
-            .and_then(|mut statement| {
-                statement.query_row([entity], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-            })
-            .or_fault()?;
-        let Some((kind, key, document)) = found else { return Ok(None) };
-        self.execute("DELETE FROM entity WHERE id = ?1", [entity])?;
-        self.shrank(kind.len() + key.len());
-        let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
-        let mut sight = Sight::new(
-            self.file.connection,
-            View::own(self.actor.clone()),
-            Timestamp::from_micros(self.file.now.as_micros()),
+    fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
+        *self.file.writes += 1;
+        let size = silence(self.file.connection, id, links)?;
+        self.gave_back(size);
+        let now = self.file.now.as_micros();
+        self.execute(
+            "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
+             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2 WHERE id = ?1",
+            (id, now),
         )?;
-        Ok(sight.path(self.file.connection, document)?.map(EntityKey::document))
+        Ok(())
     }
+}
+
+/// Removes what an episode says, and adds the links of that; how many bytes go with it, those of the episode included.
+fn silence(connection: &Connection, episode: i64, links: &mut BTreeSet<i64>) -> Result<u64> {
+    let deleted = "DELETE FROM statement WHERE episode = ?1 RETURNING link";
+    let said: Vec<i64> = queries::rows(connection, deleted, [episode], |row| get(row, 0))?;
+    let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
+    let size = queries::number(connection, &size, [episode])?;
+    let rows = said.len() as u64 + 1;
+    links.extend(said);
+    Ok(rows * ROW + size)
+}
+
+/// A link, with what it is between.
+struct Between {
+    uid: Vec<u8>,
+    subject: i64,
+    object: Option<i64>,
+}
+
+fn said(connection: &Connection, link: i64) -> Result<Between> {
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Between { uid: row.get(0)?, subject: row.get(1)?, object: row.get(2)? });
+    connection
+        .prepare_cached("SELECT uid, subject, object FROM link WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([link], read))
+        .or_fault()
+}
+
+/// Removes a link that nothing says any more; how many bytes it was.
+fn drop_link(connection: &Connection, link: i64) -> Result<u64> {
+    let deleted = "DELETE FROM link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)
+                   RETURNING octet_length(relation) + coalesce(octet_length(value), 0)";
+    dropped(connection, deleted, link)
+}
+
+/// Removes an entity of which nothing is said any more; how many bytes it was.
+fn drop_entity(connection: &Connection, entity: i64) -> Result<u64> {
+    let deleted = "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1)
+                   RETURNING octet_length(kind) + octet_length(key)";
+    dropped(connection, deleted, entity)
+}
+
+fn dropped(connection: &Connection, sql: &str, row: i64) -> Result<u64> {
+    let size: Option<i64> = queries::value(connection, sql, [row])?;
+    Ok(size.map_or(0, |size| ROW + size.unsigned_abs()))
 }
 
 /// Removes what only a document said that is removed for good, in the writer's transaction; how many bytes went.
 pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
-    let ids = |sql: &str, id: i64| -> Result<Vec<i64>> {
+    let of_document = "SELECT id FROM episode WHERE node = ?1";
+    let episodes: Vec<i64> = queries::rows(connection, of_document, [document], |row| get(row, 0))?;
+    let (mut gone, mut links, mut ends) = (0, BTreeSet::new(), BTreeSet::new());
+    for episode in episodes {
+        gone += silence(connection, episode, &mut links)?;
         connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
-            .or_fault()
-    };
-    let mut gone = 0;
-    let of = "FROM statement WHERE episode IN (SELECT id FROM episode WHERE node = ?1)";
-    let links = ids(&format!("SELECT DISTINCT link {of}"), document)?;
-    gone += ids(&format!("DELETE {of} RETURNING 0"), document)?.len() as u64 * ROW;
-    let episodes = "DELETE FROM episode WHERE node = ?1
-                    RETURNING length(source) + length(key) + coalesce(octet_length(text), 0) + coalesce(octet_length(data), 0)";
-    gone += ids(episodes, document)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
-    let mut ends = BTreeSet::new();
+            .prepare_cached("DELETE FROM episode WHERE id = ?1")
+            .and_then(|mut statement| statement.execute([episode]))
+            .or_fault()?;
+    }
     for link in links {
-        let silent = "link WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)";
-        ends.extend(ids(&format!("SELECT subject FROM {silent}"), link)?);
-        ends.extend(ids(&format!("SELECT object FROM {silent} AND object IS NOT NULL"), link)?);
-        let deleted = format!(
-            "DELETE FROM {silent} RETURNING octet_length(relation) + coalesce(octet_length(value), 0)"
-        );
-        gone += ids(&deleted, link)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
+        let Between { subject, object, .. } = said(connection, link)?;
+        ends.insert(subject);
+        ends.extend(object);
+        gone += drop_link(connection, link)?;
     }
     for entity in ends {
-        let deleted = "DELETE FROM entity WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM link WHERE subject = ?1)
-                       AND NOT EXISTS (SELECT 1 FROM link WHERE object = ?1) RETURNING length(kind) + length(key)";
-        gone += ids(deleted, entity)?.iter().map(|size| ROW + size.unsigned_abs()).sum::<u64>();
+        gone += drop_entity(connection, entity)?;
     }
     Ok(gone)
 }

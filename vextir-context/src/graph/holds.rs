@@ -109,7 +109,7 @@ pub(super) fn the_one(
 ) -> Result<Option<Holding>> {
     let mut links = connection
         .prepare_cached(
-            "SELECT id, latest, uid FROM link WHERE subject = ?1 AND sort = ?2 AND relation = ?3
+            "SELECT id, latest, uid, object FROM link WHERE subject = ?1 AND sort = ?2 AND relation = ?3
              ORDER BY latest DESC",
         )
         .or_fault()?;
@@ -121,6 +121,10 @@ pub(super) fn the_one(
         let (link, latest): (i64, i64) = (get(row, 0)?, get(row, 1)?);
         if second.is_some_and(|second| latest < second) {
             break;
+        }
+        // What leads to something hidden is not there: it retires nothing either.
+        if !sight.may_name(connection, get(row, 3)?)? {
+            continue;
         }
         if latest > sight.valid
             && let Some(later) = first_after(connection, sight, link, sight.valid, false)?
@@ -205,14 +209,18 @@ pub(crate) fn group(
     is_over: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<Stated>> {
     let sql = format!(
-        "SELECT {COLUMNS}, link, uid FROM link CROSS JOIN statement ON statement.link = link.id
+        "SELECT {COLUMNS}, link, uid, object FROM link CROSS JOIN statement ON statement.link = link.id
          WHERE subject = ?1 AND {IS_KNOWN} AND sort = ?3 AND relation = ?4"
     );
     let mut statement = connection.prepare_cached(&sql).or_fault()?;
     let mut rows = statement.query((subject, sight.known, sort, relation)).or_fault()?;
     let mut found: Vec<(Stated, Vec<u8>)> = Vec::new();
+    let is_single = sight.is_single(sort, relation);
     while let Some(row) = rows.next().or_fault()? {
         is_over()?;
+        if is_single && !sight.may_name(connection, get(row, 7)?)? {
+            continue;
+        }
         let stated = Stated::read(row, get(row, 5)?)?;
         if sight.sees(connection, stated.episode)? {
             found.push((stated, get(row, 6)?));
@@ -220,7 +228,7 @@ pub(crate) fn group(
     }
     found.sort_by(|(one, at), (other, there)| (one.rank(), at).cmp(&(other.rank(), there)));
     let mut stated: Vec<Stated> = found.into_iter().map(|(stated, _)| stated).collect();
-    if sight.is_single(sort, relation) {
+    if is_single {
         retire(&mut stated);
     }
     Ok(stated)

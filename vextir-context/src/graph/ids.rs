@@ -25,31 +25,16 @@ pub(super) fn of_episode(owner: &str, source: &str, key: &str) -> Uid {
     hash([b"episode".as_slice(), owner.as_bytes(), source.as_bytes(), key.as_bytes()])
 }
 
-/// As users see an id.
-pub(crate) fn shown(uid: &[u8]) -> String {
-    use std::fmt::Write;
-    uid.iter().fold(String::with_capacity(32), |mut text, byte| {
-        // Writing into a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// An id as users write it.
-pub(super) fn parsed(id: &str) -> Option<Uid> {
-    let fits = id.len() == 32 && id.bytes().all(|sign| matches!(sign, b'0'..=b'9' | b'a'..=b'f'));
-    fits.then(|| u128::from_str_radix(id, 16).ok()).flatten().map(u128::to_be_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::{hex, unhex};
 
     #[test]
     fn ids_come_back_and_tell_parts_apart() {
         let uid = of_entity("ann", "a", "bc");
-        assert_eq!(parsed(&shown(&uid)), Some(uid));
+        assert_eq!(unhex(&hex(&uid)), Some(uid));
         assert_ne!(uid, of_entity("ann", "ab", "c"));
-        assert!(parsed("").is_none() && parsed(&"+1".repeat(16)).is_none());
+        assert!(unhex("").is_none() && unhex(&"+1".repeat(16)).is_none());
     }
 }

@@ -11,8 +11,8 @@ use crate::documents::history;
 use crate::documents::node::{self, join, uid};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
-use rusqlite::{Connection, OptionalExtension};
-use std::collections::{BTreeMap, BTreeSet};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
 use vextir_core::context::Deed;
 use vextir_core::context::graph::{DOCUMENT, MAX_FACTS, Mention, PAGE, mentions, without_recalled};
 use vextir_core::{Actor, EventId, Name, Result, Timestamp};
@@ -25,7 +25,7 @@ const SLICE: i64 = 256;
 const HEAVY: usize = MAX_FACTS / 2;
 
 /// The most documents that are looked at again because what they link to has come.
-const REFERRERS: i64 = 200;
+const REFERRERS: usize = 200;
 
 /// One slice of the operation log.
 #[derive(Debug)]
@@ -55,6 +55,9 @@ struct By {
     cause: Option<EventId>,
 }
 
+/// The documents that were looked at, each with its place among those that say something.
+type Done = BTreeMap<i64, Option<usize>>;
+
 /// A line of the operation log.
 #[derive(Debug)]
 struct Changed {
@@ -68,7 +71,7 @@ struct Changed {
 
 /// Whether documents changed that were not looked at.
 pub(super) fn is_behind(connection: &Connection) -> Result<bool> {
-    let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    let head = queries::last_change(connection)?;
     Ok(queries::stored_number(connection, MARK)? < head)
 }
 
@@ -85,7 +88,7 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Batch>> {
     let changed = changed(&snapshot, after)?;
     let mut weight = 0;
     // In the order of the log, so that a slice can end anywhere.
-    let mut done = BTreeSet::new();
+    let mut done = BTreeMap::new();
     for change in changed {
         if weight >= HEAVY {
             break;
@@ -100,20 +103,16 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Batch>> {
 fn changed(connection: &Connection, after: u64) -> Result<Vec<Changed>> {
     let sql =
         "SELECT seq, node, at, what, agent, driver, cause FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql).or_fault()?;
-    let mut rows = statement.query((signed(after), SLICE)).or_fault()?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().or_fault()? {
+    queries::rows(connection, sql, (signed(after), SLICE), |row| {
         let what = history::deed(get(row, 3)?)?;
-        found.push(Changed {
+        Ok(Changed {
             seq: crate::decode::count(row, 0)?,
             node: get(row, 1)?,
             at: get(row, 2)?,
             moved: matches!(what, Deed::Created | Deed::Moved | Deed::Removed | Deed::Restored),
             by: By { agent: get(row, 4)?, driver: get(row, 5)?, cause: crate::decode::id(row, 6)? },
-        });
-    }
-    Ok(found)
+        })
+    })
 }
 
 /// Looks at a document that changed; if it came or went, also at those that link to it, or to its path.
@@ -121,7 +120,7 @@ fn look(
     connection: &Connection,
     change: &Changed,
     documents: &mut Vec<Found>,
-    done: &mut BTreeSet<i64>,
+    done: &mut Done,
 ) -> Result<usize> {
     let chain = node::chain(connection, change.node)?;
     let (Some(root), Some(last)) = (chain.first(), chain.last()) else { return Ok(0) };
@@ -149,7 +148,9 @@ fn referrers(connection: &Connection, (owner, path, node): (&str, &str, i64)) ->
                  LIMIT ?4",
             )
             .and_then(|mut statement| {
-                statement.query_map((owner, kind, key, REFERRERS), |row| row.get(0))?.collect()
+                // What links to the path, and what links to the document, together.
+                let left = i64::try_from(REFERRERS - found.len()).unwrap_or(0);
+                statement.query_map((owner, kind, key, left), |row| row.get(0))?.collect()
             })
             .or_fault()?;
         found.extend(linking);
@@ -163,28 +164,26 @@ fn found(
     id: i64,
     change: &Changed,
     documents: &mut Vec<Found>,
-    done: &mut BTreeSet<i64>,
+    done: &mut Done,
 ) -> Result<usize> {
-    if let Some(known) = documents.iter_mut().find(|known| known.node == id) {
-        (known.at, known.by) = (change.at, change.by.clone());
+    if let Some(place) = done.get(&id) {
+        if let Some(known) = place.and_then(|place| documents.get_mut(place)) {
+            (known.at, known.by) = (change.at, change.by.clone());
+        }
         return Ok(0);
     }
-    if !done.insert(id) {
-        return Ok(0);
-    }
-    let text: Option<String> = connection
-        .prepare_cached("SELECT content FROM document WHERE node = ?1 AND kind = 0")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
-        .or_fault()?;
+    done.insert(id, None);
+    let text: Option<String> =
+        queries::value(connection, "SELECT content FROM document WHERE node = ?1 AND kind = 0", [id])?;
     let mentions = text.map(|text| mentions(&without_recalled(&text))).unwrap_or_default();
     if mentions.is_empty() && !has_episode(connection, id)? {
         return Ok(1);
     }
     let chain = node::chain(connection, id)?;
     let Some(root) = chain.first() else { return Ok(1) };
-    let above = chain.get(1..chain.len().saturating_sub(1)).unwrap_or_default();
-    let folder = join("/", above.iter().map(|node| node.name.as_str()));
+    let folder = node::folder_of(&chain);
     let weight = 1 + mentions.len();
+    done.insert(id, Some(documents.len()));
     documents.push(Found {
         node: id,
         owner: root.name.clone(),
@@ -208,7 +207,6 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
     if queries::stored_number(file.connection, MARK)? != batch.after {
         return Ok(false);
     }
-    let clock = file.tick();
     for found in &batch.documents {
         // It may have been removed for good meanwhile.
         if node::node(file.connection, found.node)?
@@ -218,11 +216,8 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
         }
         // As the owner sees it: who wrote it stands in the episode.
         let actor = Actor::user(found.owner.clone());
-        let mut pen = Pen {
-            file: Writing { now: Timestamp::from_micros(found.at), ..file.again() },
-            actor: &actor,
-            clock,
-        };
+        let mut pen =
+            Pen { file: Writing { now: Timestamp::from_micros(found.at), ..file.again() }, actor: &actor };
         pen.document_says(found)?;
     }
     Ok(true)
@@ -257,31 +252,49 @@ impl Pen<'_> {
     }
 
     fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
+        let before = self.before(uid)?;
+        if before.as_ref().is_none_or(|before| before.removed) {
+            self.grew(0);
+        }
         let cause = found.by.cause.as_ref().map(crate::key::bare);
-        let (at, clock) = (self.file.now.as_micros(), self.clock);
+        let at = self.file.now.as_micros();
         let owner = self.owner().to_owned();
-        let row = rusqlite::params![
-            uid.as_slice(),
-            owner,
-            found.node,
-            at,
-            found.by.agent,
-            found.by.driver,
-            cause,
-            clock
-        ];
+        let row =
+            rusqlite::params![uid.as_slice(), owner, found.node, at, found.by.agent, found.by.driver, cause];
         self.execute(
-            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, clock)
-             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?8)
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause)
+             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7)
              ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
-             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, clock = excluded.clock,
-             removed = NULL",
+             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, removed = NULL",
             row,
         )?;
-        self.file
-            .connection
-            .prepare_cached("SELECT id FROM episode WHERE uid = ?1")
-            .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)))
-            .or_fault()
+        Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_documents_are_looked_at_again_and_no_more() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        let (page, document) = (1, 2);
+        connection
+            .execute_batch(
+                "INSERT INTO node (id, uid, kind, parent, name, created, updated, clock) VALUES (7, x'07', 2, 0, 'x', 0, 0, 0);
+                 INSERT INTO entity (id, uid, owner, kind, key) VALUES (1, x'01', 'ann', 'page', '/x');
+                 INSERT INTO entity (id, uid, owner, kind, key, node) VALUES (2, x'02', 'ann', 'document', '07', 7);",
+            )
+            .unwrap();
+        for other in 10..310 {
+            let entity = "INSERT INTO entity (id, uid, owner, kind, key, node) VALUES (?1, ?1, 'ann', 'document', ?1, ?1)";
+            connection.execute(entity, [other]).unwrap();
+            let link = "INSERT INTO link (uid, subject, sort, relation, object, latest)
+                        VALUES (?1, ?1, 0, 'links_to', ?2, 0)";
+            connection.execute(link, (other, if other % 2 == 0 { page } else { document })).unwrap();
+        }
+        assert_eq!(referrers(&connection, ("ann", "/x", 7)).unwrap().len(), REFERRERS);
     }
 }

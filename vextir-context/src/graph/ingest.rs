@@ -1,12 +1,13 @@
 //! An episode becomes rows; one that is known already changes nothing, one that says something else now is compared.
 
+use super::forget::EPISODE_SIZE;
 use super::ids;
 use super::pen::{Known, Pen, Row, Times};
-use crate::documents::node::{NodeId, uid};
+use crate::decode::get;
+use crate::documents::node::{NodeId, folder_of, uid};
 use crate::documents::place::demand_node;
-use crate::fault::OrFault;
-use crate::key::bare;
-use rusqlite::OptionalExtension;
+use crate::key::{bare, hex};
+use crate::queries;
 use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::context::graph::{Episode, Ingested, Mention};
 use vextir_core::{Error, Level, Result};
@@ -28,10 +29,12 @@ pub(super) struct Source {
 }
 
 /// An episode's row as it was.
-struct Before {
-    id: i64,
+pub(super) struct Before {
+    pub(super) id: i64,
     digest: Option<Vec<u8>>,
-    removed: bool,
+    pub(super) removed: bool,
+    /// As [`EPISODE_SIZE`] has it.
+    size: u64,
 }
 
 impl Pen<'_> {
@@ -44,10 +47,10 @@ impl Pen<'_> {
         let content =
             ((&episode.kind, &episode.at, &episode.text), (&episode.data, &episode.facts, &episode.mentions));
         let digest = ids::hash([crate::encode::json(&content)?.as_bytes()]);
-        let key = episode.key.clone().unwrap_or_else(|| ids::shown(&digest));
+        let key = episode.key.clone().unwrap_or_else(|| hex(&digest));
         let uid = ids::of_episode(self.owner(), &source.mark, &key);
         let before = self.before(&uid)?;
-        let shown = Some(ids::shown(&uid));
+        let shown = Some(hex(&uid));
         if before
             .as_ref()
             .is_some_and(|before| !before.removed && before.digest.as_deref() == Some(digest.as_slice()))
@@ -78,26 +81,23 @@ impl Pen<'_> {
         let mark = format!("d:{}", uid(self.file.connection, node.id)?);
         let is_own = place.owner == self.actor.user;
         let folder = if is_own {
-            Self::folder(&place)
+            folder_of(&place.chain)
         } else {
             source.rsplit_once('/').map_or("/", |(folder, _)| folder).to_owned()
         };
         Ok(Source { node: Some(node.id), name: String::new(), mark, folder })
     }
 
-    fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
-        let read = |row: &rusqlite::Row<'_>| {
+    pub(super) fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
+        let sql = format!("SELECT id, digest, removed, {EPISODE_SIZE} FROM episode WHERE uid = ?1");
+        queries::one(self.file.connection, &sql, [uid], |row| {
             Ok(Before {
-                id: row.get(0)?,
-                digest: row.get(1)?,
-                removed: row.get::<_, Option<i64>>(2)?.is_some(),
+                id: get(row, 0)?,
+                digest: get(row, 1)?,
+                removed: get::<Option<i64>>(row, 2)?.is_some(),
+                size: crate::decode::count(row, 3)?,
             })
-        };
-        self.file
-            .connection
-            .prepare_cached("SELECT id, digest, removed FROM episode WHERE uid = ?1")
-            .and_then(|mut statement| statement.query_row([uid], read).optional())
-            .or_fault()
+        })
     }
 
     fn episode_row(
@@ -111,7 +111,7 @@ impl Pen<'_> {
         let data = episode.data.as_ref().map(ToString::to_string);
         let size = source.name.len() + key.len() + data.as_ref().map_or(0, String::len);
         let size = size + episode.text.as_ref().map_or(0, String::len);
-        let (actor, now, clock) = (self.actor, self.file.now.as_micros(), self.clock);
+        let (actor, now) = (self.actor, self.file.now.as_micros());
         let what = (source.name.as_str(), key, episode.kind.as_str(), source.node, at);
         let by = (actor.agent.as_deref(), actor.driver.as_deref(), actor.cause.as_ref().map(bare));
         let row = rusqlite::params![
@@ -128,15 +128,17 @@ impl Pen<'_> {
             data,
             by.0,
             by.1,
-            by.2,
-            clock
+            by.2
         ];
         self.grew(size);
+        if let Some(before) = before.filter(|before| !before.removed) {
+            self.shrank(before.size);
+        }
         match before {
             None => {
                 self.execute(
                     "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data,
-                     agent, driver, cause, clock) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+                     agent, driver, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
                     row,
                 )?;
                 Ok(self.file.connection.last_insert_rowid())
@@ -145,7 +147,7 @@ impl Pen<'_> {
                 self.execute(
                     "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
                      known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
-                     agent = ?12, driver = ?13, cause = ?14, clock = ?15, removed = NULL WHERE uid = ?1",
+                     agent = ?12, driver = ?13, cause = ?14, removed = NULL WHERE uid = ?1",
                     row,
                 )?;
                 Ok(before.id)

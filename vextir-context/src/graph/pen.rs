@@ -2,11 +2,12 @@
 
 use super::ids::{self, Uid};
 use super::{PROPERTY, TO_ENTITY, TO_VALUE};
+use crate::decode::get;
 use crate::documents::desk::{ROW, Writing};
 use crate::documents::node::{self, NodeId, join};
-use crate::documents::place::{Place, Spot, demand, find};
+use crate::documents::place::{Spot, demand, find};
 use crate::fault::OrFault;
-use rusqlite::OptionalExtension;
+use crate::queries;
 use std::collections::HashMap;
 use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, Object, PAGE, Told};
 use vextir_core::context::{clean_path, segments};
@@ -15,11 +16,14 @@ use vextir_core::{Actor, Error, Level, Name, Result};
 /// The most relations that a user declares.
 const MAX_DECLARED: u64 = 1_000;
 
+/// What an episode says at present.
+const STANDING: &str = "SELECT link, valid_from, valid_until, known_from FROM statement
+                        WHERE episode = ?1 AND known_until IS NULL";
+
 /// What writes into one user's graph, inside the writer's transaction.
 pub(crate) struct Pen<'a> {
     pub(crate) file: Writing<'a>,
     pub(crate) actor: &'a Actor,
-    pub(crate) clock: i64,
 }
 
 /// An entity's row.
@@ -60,8 +64,18 @@ impl Pen<'_> {
         self.file.desk.bytes += ROW + bytes as u64;
     }
 
-    pub(super) fn shrank(&mut self, bytes: usize) {
-        self.file.desk.bytes = self.file.desk.bytes.saturating_sub(ROW + bytes as u64);
+    /// A row of so many bytes went.
+    pub(super) fn shrank(&mut self, bytes: u64) {
+        self.gave_back(ROW + bytes);
+    }
+
+    /// So many bytes went, those of rows included.
+    pub(super) fn gave_back(&mut self, bytes: u64) {
+        self.file.desk.bytes = self.file.desk.bytes.saturating_sub(bytes);
+    }
+
+    fn exists(&self, sql: &str, params: impl rusqlite::Params) -> Result<bool> {
+        self.file.connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
     }
 
     /// Whether the actor may change what has no document: the owner may, and an agent that may write the whole tree.
@@ -78,18 +92,16 @@ impl Pen<'_> {
             return Err(Error::invalid("a relation has an empty name, or a control character in it"));
         }
         let counted = "SELECT count(*) FROM relation WHERE owner = ?1 AND name <> ?2";
-        let (owner, clock) = (self.owner().to_owned(), self.clock);
-        if crate::queries::number(self.file.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED
-        {
+        let owner = self.owner().to_owned();
+        if queries::number(self.file.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED {
             return Err(Error::invalid(format!("at most {MAX_DECLARED} relations are declared")));
         }
-        let row = (owner, relation.as_str(), i64::from(single), clock);
-        self.execute(
-            "INSERT OR REPLACE INTO relation (owner, name, single, clock) VALUES (?1,?2,?3,?4)",
-            row,
-        )?;
-        self.grew(relation.len());
-        Ok(())
+        let is_known = "SELECT 1 FROM relation WHERE owner = ?1 AND name = ?2";
+        if !self.exists(is_known, (&owner, relation.as_str()))? {
+            self.grew(relation.len());
+        }
+        let row = (owner, relation.as_str(), i64::from(single));
+        self.execute("INSERT OR REPLACE INTO relation (owner, name, single) VALUES (?1,?2,?3)", row).map(drop)
     }
 
     /// The entity that a user names.
@@ -146,15 +158,8 @@ impl Pen<'_> {
     /// The row of an entity; it is made if it is not there.
     pub(super) fn intern(&mut self, kind: &str, key: &str, node: Option<NodeId>) -> Result<Row> {
         let uid = ids::of_entity(self.owner(), kind, key);
-        let found = self
-            .file
-            .connection
-            .prepare_cached("SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3")
-            .and_then(|mut statement| {
-                statement.query_row((self.owner(), kind, key), |row| row.get(0)).optional()
-            })
-            .or_fault()?;
-        if let Some(id) = found {
+        let known = "SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+        if let Some(id) = queries::value(self.file.connection, known, (self.owner(), kind, key))? {
             // A document that comes back after it was removed for good has another number.
             if node.is_some() {
                 self.execute("UPDATE entity SET node = ?2 WHERE id = ?1 AND node IS NOT ?2", (id, node))?;
@@ -204,21 +209,15 @@ impl Pen<'_> {
         };
         let sorts = sort.to_be_bytes();
         let uid = ids::hash([b"link".as_slice(), &subject.uid, &sorts, relation.as_bytes(), end]);
-        let found = self
-            .file
-            .connection
-            .prepare_cached("SELECT id FROM link WHERE uid = ?1")
-            .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)).optional())
-            .or_fault()?;
-        if let Some(id) = found {
+        let known = "SELECT id FROM link WHERE uid = ?1";
+        if let Some(id) = queries::value(self.file.connection, known, [uid.as_slice()])? {
             return Ok(id);
         }
         let (object, value) = (object.as_ref().ok().map(|row| row.id), object.as_ref().err());
-        let row =
-            (uid.as_slice(), self.owner().to_owned(), subject.id, sort, relation, object, value, i64::MIN);
+        let row = (uid.as_slice(), subject.id, sort, relation, object, value, i64::MIN);
         self.execute(
-            "INSERT INTO link (uid, owner, subject, sort, relation, object, value, latest)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+            "INSERT INTO link (uid, subject, sort, relation, object, value, latest)
+             VALUES (?1,?2,?3,?4,?5,?6,?7)",
             row,
         )?;
         self.grew(relation.len() + value.map_or(0, String::len));
@@ -227,15 +226,17 @@ impl Pen<'_> {
 
     /// A statement that holds from a time on, known from another one on.
     pub(super) fn state(&mut self, link: i64, episode: i64, times: Times, known: i64) -> Result<()> {
-        let clock = self.clock;
+        let is_known = "SELECT 1 FROM statement WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
+        if !self.exists(is_known, (link, times.from, episode, known))? {
+            self.grew(0);
+        }
         self.execute(
-            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, clock)
-             VALUES (?1,?2,?3,?4,?5,?6)",
-            (link, times.from, episode, known, times.until, clock),
+            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until)
+             VALUES (?1,?2,?3,?4,?5)",
+            (link, times.from, episode, known, times.until),
         )?;
-        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, times.from))?;
-        self.grew(0);
-        Ok(())
+        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, times.from))
+            .map(drop)
     }
 
     /// A statement that its episode does not say any more, from a moment on.
@@ -251,34 +252,19 @@ impl Pen<'_> {
         }
         let (link, from, episode, known) = key;
         self.execute(
-            "UPDATE statement SET known_until = ?5, clock = ?6
+            "UPDATE statement SET known_until = ?5
              WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4",
-            (link, from, episode, known, at, self.clock),
+            (link, from, episode, known, at),
         )
         .map(drop)
     }
 
     /// What an episode says at present.
     pub(super) fn standing(&self, episode: i64) -> Result<Vec<(i64, Standing)>> {
-        let sql = "SELECT link, valid_from, valid_until, known_from FROM statement
-                   WHERE episode = ?1 AND known_until IS NULL";
-        self.file
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| {
-                    let times = Times { from: row.get(1)?, until: row.get(2)? };
-                    Ok((row.get(0)?, Standing { times, known: row.get(3)? }))
-                };
-                statement.query_map([episode], read)?.collect()
-            })
-            .or_fault()
-    }
-
-    /// The folder of a document, as its owner sees it.
-    pub(super) fn folder(place: &Place) -> String {
-        let above = place.chain.get(1..place.chain.len().saturating_sub(1)).unwrap_or_default();
-        node::join("/", above.iter().map(|node| node.name.as_str()))
+        queries::rows(self.file.connection, STANDING, [episode], |row| {
+            let times = Times { from: get(row, 1)?, until: get(row, 2)? };
+            Ok((get(row, 0)?, Standing { times, known: get(row, 3)? }))
+        })
     }
 }
 
@@ -294,4 +280,19 @@ pub(super) struct Times {
 pub(super) struct Standing {
     pub(super) times: Times,
     pub(super) known: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    /// An episode that was said anew a thousand times has a thousand statements in the past.
+    #[test]
+    fn what_stands_is_found_without_the_past() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        let plan = format!("EXPLAIN QUERY PLAN {}", super::STANDING);
+        let plan: String = connection.query_row(&plan, [1], |row| row.get("detail")).unwrap();
+        assert!(plan.contains("statement_standing"), "{plan}");
+    }
 }

@@ -1,17 +1,31 @@
 //! What a reader of a graph may see: asked for each episode, at its document as that is now.
 
-use super::ids;
+use crate::decode::get;
 use crate::documents::node::{self, NodeId, is_live};
 use crate::documents::place::seen_as;
 use crate::documents::rights::{Rights, level_at};
 use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::key::hex;
+use crate::queries;
+use rusqlite::{Connection, Params};
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
-use vextir_core::{Level, Result, Timestamp};
+use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
 
 /// How much is remembered of what was looked up.
 const REMEMBERED: usize = 100_000;
+
+/// How much is looked at between two looks at the clock.
+const STRIDE: u32 = 64;
+
+/// For how long a reader waits.
+#[derive(Debug)]
+struct Patience {
+    begun: Instant,
+    allowed: Duration,
+    asked: u32,
+}
 
 /// One reader's view of one graph, with what was found out about it.
 #[derive(Debug)]
@@ -27,14 +41,14 @@ pub(crate) struct Sight {
     episodes: HashMap<i64, bool>,
     keys: HashMap<i64, Option<EntityKey>>,
     singles: HashSet<String>,
+    /// `None` where something else sees to it.
+    patience: Option<Patience>,
 }
 
 impl Sight {
     pub(crate) fn new(connection: &Connection, view: View, now: Timestamp) -> Result<Self> {
-        let singles: HashSet<String> = connection
-            .prepare_cached("SELECT name FROM relation WHERE owner = ?1 AND single = 1")
-            .and_then(|mut statement| statement.query_map([view.owner.as_str()], |row| row.get(0))?.collect())
-            .or_fault()?;
+        let sql = "SELECT name FROM relation WHERE owner = ?1 AND single = 1";
+        let singles = queries::rows(connection, sql, [view.owner.as_str()], |row| get(row, 0))?;
         Ok(Self {
             valid: view.valid_at.unwrap_or(now).as_micros(),
             known: view.known_at.map_or(super::EVER, Timestamp::as_micros),
@@ -43,8 +57,30 @@ impl Sight {
             nodes: HashMap::new(),
             episodes: HashMap::new(),
             keys: HashMap::new(),
-            singles,
+            singles: singles.into_iter().collect(),
+            patience: None,
         })
+    }
+
+    /// Stops what takes longer than so long.
+    pub(super) fn within(self, allowed: Duration) -> Self {
+        Self { patience: Some(Patience { begun: Instant::now(), allowed, asked: 0 }), ..self }
+    }
+
+    /// Asked for everything that is looked at.
+    pub(super) fn go_on(&mut self) -> Result<()> {
+        let Some(Patience { begun, allowed, asked }) = &mut self.patience else { return Ok(()) };
+        *asked += 1;
+        if asked.is_multiple_of(STRIDE) && begun.elapsed() > *allowed {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "the graph was not gone through within {allowed:?}; ask for fewer steps, for some relations only, or \
+                     from an entity with fewer links"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Whether a later fact of such a link retires an earlier one.
@@ -54,16 +90,14 @@ impl Sight {
 
     /// Whether an episode may be seen.
     pub(super) fn sees(&mut self, connection: &Connection, episode: i64) -> Result<bool> {
+        self.go_on()?;
         if let Some(seen) = self.episodes.get(&episode) {
             return Ok(*seen);
         }
-        let found: Option<(bool, Option<NodeId>)> = connection
-            .prepare_cached("SELECT removed IS NULL, node FROM episode WHERE id = ?1 AND owner = ?2")
-            .and_then(|mut statement| {
-                let params = (episode, self.view.owner.as_str());
-                statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT removed IS NULL, node FROM episode WHERE id = ?1 AND owner = ?2";
+        let params = (episode, self.view.owner.as_str());
+        let found: Option<(bool, Option<NodeId>)> =
+            queries::one(connection, sql, params, |row| Ok((get(row, 0)?, get(row, 1)?)))?;
         let seen = match found {
             Some((true, Some(node))) => self.reads(connection, node)?,
             Some((true, None)) => self.sees_tree(connection)?,
@@ -111,16 +145,14 @@ impl Sight {
     /// What the reader knows an entity by, if there is nothing to hide about it. That something that the reader sees
     /// names it is for the caller to know.
     pub(crate) fn key(&mut self, connection: &Connection, entity: i64) -> Result<Option<EntityKey>> {
+        self.go_on()?;
         if let Some(key) = self.keys.get(&entity) {
             return Ok(key.clone());
         }
-        let found: Option<(String, String, Option<NodeId>)> = connection
-            .prepare_cached("SELECT kind, key, node FROM entity WHERE id = ?1 AND owner = ?2")
-            .and_then(|mut statement| {
-                let params = (entity, self.view.owner.as_str());
-                statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT kind, key, node FROM entity WHERE id = ?1 AND owner = ?2";
+        let params = (entity, self.view.owner.as_str());
+        let found: Option<(String, String, Option<NodeId>)> =
+            queries::one(connection, sql, params, |row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?)))?;
         let key = match found {
             Some((kind, key, None)) if kind == PAGE && !self.reads_place(connection, &key)? => None,
             Some((kind, key, None)) => Some(EntityKey::new(kind, key)),
@@ -132,6 +164,11 @@ impl Sight {
         }
         self.keys.insert(entity, key.clone());
         Ok(key)
+    }
+
+    /// Whether there is nothing to hide about what a link leads to.
+    pub(super) fn may_name(&mut self, connection: &Connection, object: Option<i64>) -> Result<bool> {
+        object.map_or(Ok(true), |object| Ok(self.key(connection, object)?.is_some()))
     }
 
     /// Whether the reader may read where a page would stand. A page is a path of the owner's, which others do not know,
@@ -170,12 +207,8 @@ impl Sight {
     fn row(&self, connection: &Connection, key: &EntityKey) -> Result<Option<i64>> {
         let owner = self.view.owner.as_str();
         let by_key = |kind: &str, key: &str| {
-            connection
-                .prepare_cached("SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3")
-                .and_then(|mut statement| {
-                    statement.query_row((owner, kind, key), |row| row.get(0)).optional()
-                })
-                .or_fault()
+            let sql = "SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3";
+            queries::value(connection, sql, (owner, kind, key))
         };
         if key.kind != DOCUMENT {
             return by_key(&key.kind, &key.key);
@@ -194,12 +227,36 @@ impl Sight {
                 "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1
                  AND known_from <= ?2 AND (known_until IS NULL OR known_until > ?2)"
             );
-            let mut statement = connection.prepare_cached(&sql).or_fault()?;
-            let mut rows = statement.query((entity, self.known)).or_fault()?;
-            while let Some(row) = rows.next().or_fault()? {
-                if self.sees(connection, crate::decode::get(row, 0)?)? {
-                    return Ok(true);
-                }
+            if self.sees_any(connection, &sql, (entity, self.known))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether anything that the reader sees says a link, or said it.
+    pub(super) fn is_said(&mut self, connection: &Connection, link: i64) -> Result<bool> {
+        self.sees_any(connection, "SELECT episode FROM statement WHERE link = ?1", [link])
+    }
+
+    /// Whether anything that the reader sees names an entity, or named it.
+    pub(super) fn was_named(&mut self, connection: &Connection, entity: i64) -> Result<bool> {
+        let by = |end: &str| {
+            format!(
+                "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1"
+            )
+        };
+        Ok(self.sees_any(connection, &by("subject"), [entity])?
+            || self.sees_any(connection, &by("object"), [entity])?)
+    }
+
+    /// Whether the reader sees one of the episodes that a query answers.
+    fn sees_any(&mut self, connection: &Connection, sql: &str, params: impl Params) -> Result<bool> {
+        let mut statement = connection.prepare_cached(sql).or_fault()?;
+        let mut rows = statement.query(params).or_fault()?;
+        while let Some(row) = rows.next().or_fault()? {
+            if self.sees(connection, get(row, 0)?)? {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -211,7 +268,7 @@ impl Sight {
             .prepare_cached("SELECT uid FROM entity WHERE id = ?1")
             .and_then(|mut statement| statement.query_row([entity], |row| row.get(0)))
             .or_fault()?;
-        Ok(ids::shown(&uid))
+        Ok(hex(&uid))
     }
 
     /// Where an episode came from that the reader sees: a name, or the path of its document.
@@ -234,7 +291,7 @@ impl Sight {
                 .prepare_cached("SELECT uid FROM episode WHERE id = ?1")
                 .and_then(|mut statement| statement.query_row([episode], |row| row.get(0)))
                 .or_fault()?;
-            found.push(ids::shown(&uid));
+            found.push(hex(&uid));
         }
         Ok(found)
     }

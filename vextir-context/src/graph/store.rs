@@ -34,13 +34,14 @@ impl Hub {
         let mut is_fresh = false;
         loop {
             let (view, now, read) = (view.clone(), self.now(), read.clone());
+            let allowed = self.queries().deadline();
             let answer = self
                 .read_with(move |connection| {
                     if !is_fresh && index::is_behind(connection)? {
                         return Ok(None);
                     }
                     let snapshot = connection.unchecked_transaction().or_fault()?;
-                    let sight = Sight::new(&snapshot, view, now)?;
+                    let sight = Sight::new(&snapshot, view, now)?.within(allowed);
                     let answer = read(&snapshot, sight)?;
                     snapshot.finish().or_fault()?;
                     Ok(Some(answer))

@@ -2,10 +2,10 @@
 
 use super::holds::{Stated, group, the_one};
 use super::walk::end;
-use super::{PROPERTY, Sight, TO_ENTITY, ids};
+use super::{PROPERTY, Sight, TO_ENTITY};
 use crate::decode::get;
 use crate::fault::{OrFault, damaged};
-use crate::key::Key;
+use crate::key::{Key, hex, unhex};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Map, Value};
 use vextir_core::context::graph::{Entity, EntityKey, Link, Object, Seen, Timeline};
@@ -126,7 +126,7 @@ pub(crate) fn link(connection: &Connection, sight: &mut Sight, stated: Stated) -
         _ => Object::Value(value(connection, stated.link)?),
     };
     let from = Timestamp::from_micros(stated.from);
-    let mut link = Link::new(ids::shown(&uid), subject, Name::from(relation), object, from);
+    let mut link = Link::new(hex(&uid), subject, Name::from(relation), object, from);
     link.valid_until = end(stated.until);
     link.known_from = Timestamp::from_micros(stated.known_from);
     link.known_until = end(stated.known_until);
@@ -156,7 +156,7 @@ pub(crate) fn links_of(
 
 /// An episode by its id.
 pub(super) fn episode(connection: &Connection, sight: &mut Sight, id: &str) -> Result<Option<Seen>> {
-    let Some(uid) = ids::parsed(id) else { return Ok(None) };
+    let Some(uid) = unhex(id) else { return Ok(None) };
     let row: Option<i64> = connection
         .prepare_cached("SELECT id FROM episode WHERE uid = ?1 AND owner = ?2 AND known <= ?3")
         .and_then(|mut statement| {
@@ -188,7 +188,7 @@ fn seen(connection: &Connection, sight: &mut Sight, episode: i64) -> Result<Seen
     let time = |at| crate::decode::time(row, at);
     let kind = crate::decode::name(row, 1)?;
     let owner = crate::decode::name(row, 12)?;
-    let mut seen = Seen::new(ids::shown(&uid), kind, source, get(row, 3)?, time(4)?, owner);
+    let mut seen = Seen::new(hex(&uid), kind, source, get(row, 3)?, time(4)?, owner);
     seen.known_from = time(5)?;
     seen.text = get(row, 6)?;
     let data: Option<String> = get(row, 7)?;

@@ -1,9 +1,10 @@
 //! From an entity on along the links that hold.
 
 use super::holds::{Holding, one_of_many, the_one};
-use super::{EVER, Sight, TO_ENTITY, ids};
+use super::{EVER, Sight, TO_ENTITY};
 use crate::decode::{get, name};
 use crate::fault::OrFault;
+use crate::key::hex;
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use vextir_core::context::graph::{EntityKey, Link, Neighbourhood, Object, Paths, Walk};
@@ -54,6 +55,7 @@ impl<'c> Tour<'c> {
             let mut statement = self.connection.prepare_cached(&sql).or_fault()?;
             let mut rows = statement.query([entity]).or_fault()?;
             while let Some(row) = rows.next().or_fault()? {
+                self.sight.go_on()?;
                 let id: i64 = get(row, 0)?;
                 if let Some(met) = self.met.get(&id) {
                     found.extend(met.clone().filter(|_| again).map(|met| (id, met)));
@@ -77,7 +79,7 @@ impl<'c> Tour<'c> {
                 self.left -= 1;
                 let uid: Vec<u8> = get(row, 1)?;
                 let object = Object::Entity(object);
-                let link = self.link((ids::shown(&uid), subject, relation, object), holding)?;
+                let link = self.link((hex(&uid), subject, relation, object), holding)?;
                 let met = Met { subject: ends.0, object: ends.1, link };
                 self.met.insert(id, Some(met.clone()));
                 found.push((id, met));

@@ -8,7 +8,7 @@ use crate::keeper::Keeper;
 use crate::readers;
 use crate::search::{Engine, Link, SearchOptions};
 use crate::sql::QueryLimits;
-use crate::writer::{self, Retention, Settings, incarnation};
+use crate::writer::{self, Durability, Retention, Settings, incarnation};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -148,7 +148,7 @@ impl HubBuilder {
     }
 
     /// What bounds each [`Context::query`](vextir_core::Context::query). At most two queries run at once, and others
-    /// wait.
+    /// wait. The deadline holds for each question to the graph too.
     pub fn query_limits(self, queries: QueryLimits) -> Self {
         Self { queries, ..self }
     }
@@ -165,11 +165,11 @@ impl HubBuilder {
     }
 
     fn tuning(&self) -> Tuning {
-        let synchronous = match self.synchronous {
-            Synchronous::Full => "FULL",
-            Synchronous::Normal => "NORMAL",
+        let durability = match self.synchronous {
+            Synchronous::Full => Durability::Full,
+            Synchronous::Normal => Durability::Normal,
         };
-        Tuning { synchronous, max_bytes: self.max_bytes }
+        Tuning { durability, max_bytes: self.max_bytes }
     }
 
     /// Opens the hub.
@@ -195,6 +195,7 @@ impl HubBuilder {
             retention: Retention::new(self.age, self.bytes, room, self.dead_letters),
             clock: self.clock.clone(),
             opening: cursors.opening(),
+            durability: tuning.durability,
         };
         let (shared, feed, status, chores, changes) = channels();
         let attached = shared.attached.clone();

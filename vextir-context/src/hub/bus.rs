@@ -39,7 +39,7 @@ impl Hub {
     }
 
     /// Asks the writer and waits for its answer.
-    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
+    pub(super) async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
         let (answer, answered) = question();
         self.send(job(answer)).await?;
         answered.await

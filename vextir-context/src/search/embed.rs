@@ -332,7 +332,7 @@ pub(super) fn dismiss(link: &mut Link) {
 
 /// The vector of a document: the middle of those of its pieces, as it is stored. `None` where there is none yet.
 pub(crate) fn embedding(hub: &Connection, node: NodeId) -> Result<Option<Vec<u8>>> {
-    let tree = entry::one::<i64>(hub, "SELECT tree FROM search_node WHERE node = ?1", [node])?;
+    let tree = queries::value::<i64>(hub, "SELECT tree FROM search_node WHERE node = ?1", [node])?;
     let Some(tree) = tree else { return Ok(None) };
     let (Some(first), Some(last)) = (ids::row(tree, node, 0), ids::row(tree, node, ids::PARTS - 1)) else {
         return Ok(None);

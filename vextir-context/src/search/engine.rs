@@ -56,11 +56,12 @@ impl Engine {
             let desk = embed::Desk { link, embedder, signatures, runtime };
             threads.push(spawn("vextir-hub-embed", move || desk.run())?);
         }
+        let signatures = self.signatures.clone();
         threads.push(spawn("vextir-hub-index", move || {
             if !is_embedded {
                 embed::dismiss(&mut link);
             }
-            index::run(link, is_embedded);
+            index::run(link, &signatures, is_embedded);
         })?);
         self.lock().indexing = threads;
         Ok(())

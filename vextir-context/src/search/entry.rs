@@ -6,7 +6,7 @@ use super::refused;
 use crate::decode::get;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::OrFault;
-use rusqlite::types::FromSql;
+use crate::queries;
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::mem;
 use vextir_core::Result;
@@ -151,14 +151,7 @@ impl Stored {
 }
 
 fn known_version(hub: &Connection, node: NodeId) -> Result<Option<i64>> {
-    one(hub, "SELECT version FROM search_node WHERE node = ?1", [node])
-}
-
-pub(super) fn one<T: FromSql>(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<T>> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row(params, |row| row.get(0)).optional())
-        .or_fault()
+    queries::value(hub, "SELECT version FROM search_node WHERE node = ?1", [node])
 }
 
 pub(super) fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
@@ -202,7 +195,8 @@ fn store_step(connection: &Connection, step: &Step) -> Result<i64> {
             }
         }
         Step::Close { node, version, bytes, is_embedded } => {
-            let before = one::<i64>(connection, "SELECT bytes FROM search_node WHERE node = ?1", [node])?;
+            let before =
+                queries::value::<i64>(connection, "SELECT bytes FROM search_node WHERE node = ?1", [node])?;
             let sql = "UPDATE search_node SET version = ?2, bytes = ?3 WHERE node = ?1";
             execute(connection, sql, (node, version, bytes))?;
             if *is_embedded {
@@ -216,7 +210,7 @@ fn store_step(connection: &Connection, step: &Step) -> Result<i64> {
         // Only a beginning makes the cursor: one that was reset meanwhile stays so.
         Step::Cursor(sequence) => {
             let sql = "UPDATE meta SET value = ?1 WHERE name = 'search_cursor'";
-            execute(connection, sql, [crate::queries::signed(*sequence)])?;
+            execute(connection, sql, [queries::signed(*sequence)])?;
         }
         Step::Sweep(node) => set(connection, "search_sweep", *node)?,
     }
@@ -230,7 +224,7 @@ pub(super) fn set(connection: &Connection, name: &str, value: Option<i64>) -> Re
 
 /// The title of a document, empty where it has none.
 pub(super) fn title(hub: &Connection, node: NodeId) -> Result<String> {
-    Ok(one(hub, "SELECT title FROM search_node WHERE node = ?1", [node])?.unwrap_or_default())
+    Ok(queries::value(hub, "SELECT title FROM search_node WHERE node = ?1", [node])?.unwrap_or_default())
 }
 
 /// The number of a tree in the index.
@@ -244,7 +238,7 @@ fn tree(connection: &Connection, root: NodeId) -> Result<i64> {
 
 /// The number of a tree, if anything of it is indexed.
 pub(super) fn known_tree(connection: &Connection, root: NodeId) -> Result<Option<i64>> {
-    one(connection, "SELECT number FROM search_tree WHERE root = ?1", [root])
+    queries::value(connection, "SELECT number FROM search_tree WHERE root = ?1", [root])
 }
 
 fn remove_words(connection: &Connection, node: NodeId) -> Result<()> {
@@ -271,7 +265,8 @@ pub(crate) fn forget(connection: &Connection, node: NodeId) -> Result<i64> {
     }
     remove_words(connection, node)?;
     remove_pieces(connection, node)?;
-    let bytes = one::<i64>(connection, "SELECT bytes + vectors FROM search_node WHERE node = ?1", [node])?;
+    let bytes =
+        queries::value::<i64>(connection, "SELECT bytes + vectors FROM search_node WHERE node = ?1", [node])?;
     execute(connection, "DELETE FROM search_queue WHERE node = ?1", [node])?;
     refused::readmit(connection, node)?;
     execute(connection, "DELETE FROM search_node WHERE node = ?1", [node])?;
@@ -280,7 +275,9 @@ pub(crate) fn forget(connection: &Connection, node: NodeId) -> Result<i64> {
 
 /// The number of the tree that a node is in; a folder has no row of its own that says it.
 fn tree_of(connection: &Connection, node: NodeId) -> Result<Option<i64>> {
-    if let Some(known) = one::<i64>(connection, "SELECT tree FROM search_node WHERE node = ?1", [node])? {
+    if let Some(known) =
+        queries::value::<i64>(connection, "SELECT tree FROM search_node WHERE node = ?1", [node])?
+    {
         return Ok(Some(known));
     }
     // What was removed for good has no row any more.
@@ -293,7 +290,9 @@ fn tree_of(connection: &Connection, node: NodeId) -> Result<Option<i64>> {
 
 /// Removes the vectors of a document.
 pub(super) fn remove_pieces(connection: &Connection, node: NodeId) -> Result<()> {
-    let Some(tree) = one::<i64>(connection, "SELECT tree FROM search_node WHERE node = ?1", [node])? else {
+    let Some(tree) =
+        queries::value::<i64>(connection, "SELECT tree FROM search_node WHERE node = ?1", [node])?
+    else {
         return Ok(());
     };
     if let (Some(first), Some(last)) = (ids::row(tree, node, 0), ids::row(tree, node, ids::PARTS - 1)) {
@@ -309,7 +308,7 @@ pub(super) fn changed(hub: &Connection, after: u64, limit: usize) -> Result<(Vec
         .prepare_cached("SELECT seq, node, what FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?2")
         .or_fault()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((crate::queries::signed(after), limit)).or_fault()?;
+    let mut rows = statement.query((queries::signed(after), limit)).or_fault()?;
     let (mut nodes, mut end) = (Vec::new(), after);
     while let Some(row) = rows.next().or_fault()? {
         end = crate::decode::count(row, 0)?;

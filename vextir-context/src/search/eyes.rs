@@ -1,11 +1,10 @@
 //! What an actor may read, asked at the moment of the search. Folders are remembered for its duration.
 
 use crate::decode::get;
-use crate::documents::SHARED;
-use crate::documents::node::{self, Node, NodeId, join};
-use crate::documents::rights::Rights;
-use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::documents::node::{self, Node, NodeId};
+use crate::documents::place::Way;
+use crate::queries;
+use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use vextir_core::{Actor, Level, Result};
@@ -15,17 +14,17 @@ const DEEPEST: usize = 1_024;
 
 /// A place on the way down.
 #[derive(Debug)]
-pub(super) struct Place {
-    rights: Rights,
-    is_own: bool,
-    /// As the user sees it; `None` where the user sees nothing.
-    pub(super) path: Option<String>,
-}
+pub(super) struct Place(Way);
 
 impl Place {
     /// Whether the actor may read what is here.
     pub(super) fn is_readable(&self) -> bool {
-        self.path.is_some() && self.rights.level() >= Level::Read
+        self.path().is_some() && self.0.rights.level() >= Level::Read
+    }
+
+    /// As the user sees it; `None` where the user sees nothing.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.0.path.as_deref()
     }
 }
 
@@ -49,10 +48,10 @@ impl<'c> Eyes<'c> {
         let mut others = BTreeSet::new();
         let mut roots: HashMap<NodeId, NodeId> = HashMap::new();
         let sql = "SELECT node.id, node.parent FROM mount CROSS JOIN node ON node.id = mount.node WHERE mount.user = ?1";
-        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
-        let mut rows = statement.query([self.actor.user.as_str()]).or_fault()?;
-        while let Some(row) = rows.next().or_fault()? {
-            let (id, parent): (NodeId, NodeId) = (get(row, 0)?, get(row, 1)?);
+        let mounts = queries::rows(self.hub, sql, [self.actor.user.as_str()], |row| {
+            Ok::<(NodeId, NodeId), _>((get(row, 0)?, get(row, 1)?))
+        })?;
+        for (id, parent) in mounts {
             let root = match roots.get(&parent) {
                 Some(root) => *root,
                 None => node::chain(self.hub, id)?.first().map_or(id, |root| root.id),
@@ -71,13 +70,8 @@ impl<'c> Eyes<'c> {
         let sql = "SELECT node.id FROM entitlement CROSS JOIN node ON node.id = entitlement.node
                    WHERE who IN (SELECT ?1 UNION ALL SELECT ?2 UNION ALL SELECT who FROM member WHERE user = ?3)
                    AND node.kind = 2";
-        let mut statement = self.hub.prepare_cached(sql).or_fault()?;
-        let mut rows = statement.query((user, agent, self.actor.user.as_str())).or_fault()?;
-        let mut found = HashSet::new();
-        while let Some(row) = rows.next().or_fault()? {
-            found.insert(get(row, 0)?);
-        }
-        Ok(found)
+        let params = (user, agent, self.actor.user.as_str());
+        Ok(queries::rows(self.hub, sql, params, |row| get(row, 0))?.into_iter().collect())
     }
 
     /// A folder; `None` where it is removed, or in something that is.
@@ -122,40 +116,19 @@ impl<'c> Eyes<'c> {
         if !place.is_readable() {
             return Ok(None);
         }
-        Ok(place.path.map(|path| (node, path)))
+        Ok(place.0.path.map(|path| (node, path)))
     }
 
-    /// Goes down into a node; the path begins where the user may read all the way from.
+    /// Goes down into a node.
     fn enter(&self, above: Option<&Place>, node: &Node) -> Result<Option<Place>> {
         if node.removed.is_some() {
             return Ok(None);
         }
-        let (mut rights, is_own) = match above {
-            Some(above) => (above.rights.clone(), above.is_own),
-            None => (Rights::of(&self.actor, &node.name), node.name == self.actor.user),
+        let mut way = match above {
+            Some(Place(above)) => above.clone(),
+            None => Way::above(&self.actor, &node.name),
         };
-        if !rights.is_everywhere() {
-            rights.enter(self.hub, node)?;
-        }
-        let path = match above.and_then(|above| above.path.as_deref()) {
-            _ if rights.of_user() < Level::Read => None,
-            Some(above) => Some(join(above, [node.name.as_str()])),
-            None if is_own => Some("/".to_owned()),
-            None => self.mount(node.id)?,
-        };
-        Ok(Some(Place { rights, is_own, path }))
-    }
-
-    /// Where the user finds a shared node, if it was shared itself.
-    fn mount(&self, id: NodeId) -> Result<Option<String>> {
-        let found: Option<(String, String)> = self
-            .hub
-            .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
-            .and_then(|mut statement| {
-                let user = self.actor.user.as_str();
-                statement.query_row((user, id), |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .or_fault()?;
-        Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
+        way.enter(self.hub, node)?;
+        Ok(Some(Place(way)))
     }
 }

@@ -29,6 +29,11 @@ pub(super) fn tree(row: i64) -> i64 {
     row >> (NODE_BITS + PART_BITS)
 }
 
+/// [`node`], of a column, in SQL.
+pub(super) fn node_in_sql(column: &str) -> String {
+    format!("({column} >> {PART_BITS}) & {}", (1_i64 << NODE_BITS) - 1)
+}
+
 /// Which document's row it is.
 pub(super) fn node(row: i64) -> NodeId {
     row >> PART_BITS & ((1 << NODE_BITS) - 1)

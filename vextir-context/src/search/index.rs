@@ -6,6 +6,7 @@
 
 use super::entry::{self, Step};
 use super::link::{Link, Patience, Progress};
+use super::signatures::Signatures;
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
@@ -38,12 +39,12 @@ struct State {
 }
 
 /// Runs until the hub closes.
-pub(super) fn run(mut link: Link, is_embedded: bool) {
+pub(super) fn run(mut link: Link, signatures: &Signatures, is_embedded: bool) {
     let mut patience = Patience::new();
     let mut rebuilds = link.signals.rebuilds.subscribe();
     while !link.is_closing() {
         rebuilds.mark_unchanged();
-        match step(&mut link, is_embedded) {
+        match step(&mut link, signatures, is_embedded) {
             Ok(true) => patience.renew(),
             Ok(false) => {
                 patience.renew();
@@ -82,7 +83,7 @@ fn rest(link: &Link, rebuilds: &mut watch::Receiver<u64>) {
 }
 
 /// One stretch; false when all is done.
-fn step(link: &mut Link, is_embedded: bool) -> Result<bool> {
+fn step(link: &mut Link, signatures: &Signatures, is_embedded: bool) -> Result<bool> {
     let Some(state) = link.read(read_state)? else {
         link.store(begin)?;
         return Ok(true);
@@ -91,6 +92,8 @@ fn step(link: &mut Link, is_embedded: bool) -> Result<bool> {
     if state.cursor < state.head {
         let (nodes, end) = link.read(move |hub| entry::changed(hub, state.cursor, BATCH))?;
         take_in(link, nodes, is_embedded, Step::Cursor(end))?;
+        let signatures = signatures.clone();
+        link.read(move |hub| signatures.follow(hub))?;
         return Ok(true);
     }
     let Some(last) = state.sweep else { return Ok(false) };
@@ -143,7 +146,7 @@ fn steps_of(hub: &Connection, nodes: &[NodeId], is_embedded: bool) -> Result<(Ve
 /// Where the index stands; `None` when it has to be begun, also because the log does not reach back to its cursor.
 fn read_state(hub: &Connection) -> Result<Option<State>> {
     let Some(cursor) = queries::meta::<i64>(hub, "search_cursor")? else { return Ok(None) };
-    let head = queries::number(hub, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    let head = queries::last_change(hub)?;
     let cursor = u64::try_from(cursor).unwrap_or(0);
     if cursor < queries::stored_number(hub, "changes_trimmed")? || cursor > head {
         return Ok(None);
@@ -153,7 +156,7 @@ fn read_state(hub: &Connection) -> Result<Option<State>> {
 
 /// Looks at all documents from the first one on; the log is followed from now on.
 fn begin(connection: &Connection) -> Result<i64> {
-    let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    let head = queries::last_change(connection)?;
     entry::set(connection, "search_cursor", Some(signed(head)))?;
     // A hub without documents has nothing to look at.
     entry::set(connection, "search_sweep", (head > 0).then_some(0))?;
@@ -175,13 +178,6 @@ pub(super) fn reset(connection: &Connection) -> Result<i64> {
 }
 
 fn nodes_after(hub: &Connection, last: NodeId) -> Result<Vec<NodeId>> {
-    let mut statement = hub
-        .prepare_cached("SELECT id FROM node WHERE id > ?1 AND removed IS NULL ORDER BY id LIMIT ?2")
-        .or_fault()?;
-    let mut rows = statement.query((last, i64::try_from(BATCH).unwrap_or(i64::MAX))).or_fault()?;
-    let mut nodes = Vec::new();
-    while let Some(row) = rows.next().or_fault()? {
-        nodes.push(get(row, 0)?);
-    }
-    Ok(nodes)
+    let sql = "SELECT id FROM node WHERE id > ?1 AND removed IS NULL ORDER BY id LIMIT ?2";
+    queries::rows(hub, sql, (last, i64::try_from(BATCH).unwrap_or(i64::MAX)), |row| get(row, 0))
 }

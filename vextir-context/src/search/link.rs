@@ -1,7 +1,7 @@
 //! How the threads of the index reach the hub: they read beside the writer, and give it small steps to store.
 
-use super::drive::drive;
 use super::entry;
+use crate::drive::drive;
 use crate::writer::{Job, Reading, closed, question};
 use rusqlite::Connection;
 use std::future::Future;
@@ -68,7 +68,7 @@ impl Signals {
     /// Why the index does not go on, if it does not.
     pub(super) fn failure(&self) -> Option<Error> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.iter().flatten().next().map(|error| Error::new(error.kind(), error.message().to_owned()))
+        failures.iter().flatten().next().map(Error::duplicate)
     }
 }
 

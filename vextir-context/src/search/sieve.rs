@@ -86,7 +86,7 @@ impl<'c, 's> Sieve<'c, 's> {
         let Some(place) = self.eyes.folder(folder)?.filter(|place| place.is_readable()) else {
             return Ok(false);
         };
-        let path = place.path.as_deref().unwrap_or_default();
+        let path = place.path().unwrap_or_default();
         // The path may be that of a single document in the folder.
         Ok(self.search.under.as_deref().is_none_or(|under| is_within(path, under) || is_within(under, path)))
     }

@@ -5,6 +5,7 @@ use super::ids;
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
+use crate::queries::{self, signed};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,6 +13,9 @@ use vextir_core::Result;
 
 /// How many times more rows are taken by the bits that differ than are needed in the end.
 const WIDER: usize = 10;
+
+/// How a move is stored.
+const MOVED: i64 = 2;
 
 /// All signatures of a hub; empty until somebody searches by meaning.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub(super) struct Table {
     bits: Vec<u64>,
     folders: Vec<NodeId>,
     known: HashMap<NodeId, u32>,
+    /// No row is of a later document than this.
+    latest: NodeId,
 }
 
 /// A vector that comes in.
@@ -58,6 +64,28 @@ pub(super) fn to_bytes(bits: &[u64]) -> Vec<u8> {
     bits.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+/// Up to which change the log was trimmed.
+fn trimmed(hub: &Connection) -> Result<i64> {
+    Ok(signed(queries::stored_number(hub, "changes_trimmed")?))
+}
+
+/// The documents that were moved since a change, with their folders, and the last change that was looked at.
+fn moves(hub: &Connection, end: &mut i64, moved: &mut HashMap<NodeId, NodeId>) -> Result<()> {
+    let mut statement =
+        hub.prepare_cached("SELECT seq, node, what FROM change WHERE seq > ?1 ORDER BY seq").or_fault()?;
+    let mut rows = statement.query([*end]).or_fault()?;
+    while let Some(row) = rows.next().or_fault()? {
+        if get::<i64>(row, 2)? == MOVED {
+            let id: NodeId = get(row, 1)?;
+            if let Some(node) = crate::documents::node::node(hub, id)?.filter(|node| node.is_document()) {
+                moved.insert(id, node.parent);
+            }
+        }
+        *end = get(row, 0)?;
+    }
+    Ok(())
+}
+
 impl Signatures {
     /// For vectors with so many dimensions; at most so many bytes.
     pub(super) fn new(dimensions: usize, most: usize) -> Self {
@@ -73,37 +101,35 @@ impl Signatures {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads them from the file, if that was not done yet.
+    /// Reads them from the file, if that was not done yet, or the log does not tell any more what was moved since.
     pub(super) fn load(&self, hub: &Connection, epoch: i64) -> Result<()> {
-        if self.lock().is_loaded {
+        let trimmed = trimmed(hub)?;
+        let is_current = |table: &Table| table.is_loaded && table.seen >= trimmed;
+        if is_current(&self.lock()) {
             return Ok(());
         }
         let mut table = self.change();
         // The lock is held while it is read: what is stored meanwhile is added after it.
-        if table.is_loaded { Ok(()) } else { table.load(hub, epoch) }
+        if is_current(&table) { Ok(()) } else { table.load(hub, epoch) }
     }
 
-    /// Puts documents where they were moved to since.
+    /// Puts documents where they were moved to since. The index does it as it goes along the log, and leaves little to
+    /// searches. What was done when this is stopped stays done.
     pub(super) fn follow(&self, hub: &Connection) -> Result<()> {
-        let seen = self.lock().seen;
-        let mut statement = hub
-            .prepare_cached("SELECT seq, node, what FROM change WHERE seq > ?1 ORDER BY seq")
-            .or_fault()?;
-        let mut rows = statement.query([seen]).or_fault()?;
-        let (mut end, mut moved) = (seen, HashMap::new());
-        while let Some(row) = rows.next().or_fault()? {
-            end = get(row, 0)?;
-            if get::<i64>(row, 2)? == 2 {
-                let id: NodeId = get(row, 1)?;
-                if let Some(node) = crate::documents::node::node(hub, id)?.filter(|node| node.is_document()) {
-                    moved.insert(id, node.parent);
-                }
-            }
+        let (seen, is_loaded) = {
+            let table = self.lock();
+            (table.seen, table.is_loaded)
+        };
+        // What is not told any more is read anew by the next search.
+        if !is_loaded || seen < trimmed(hub)? {
+            return Ok(());
         }
+        let (mut end, mut moved) = (seen, HashMap::new());
+        let scanned = moves(hub, &mut end, &mut moved);
         if end > seen {
             self.change().relocate(end, &moved);
         }
-        Ok(())
+        scanned
     }
 
     /// Replaces the rows of documents, as of a change.
@@ -139,15 +165,14 @@ impl Table {
         // A load that was stopped has left some.
         *self = Self { stride: self.stride, most: self.most, ..Self::default() };
         let snapshot = hub.unchecked_transaction().or_fault()?;
-        self.seen = {
-            let head = "SELECT coalesce(max(seq), 0) FROM change";
-            snapshot.query_row(head, [], |row| row.get(0)).or_fault()?
-        };
+        self.seen = signed(queries::last_change(&snapshot)?);
         {
-            let sql = "SELECT piece.id, node.parent, piece.bits FROM search_piece AS piece
-                       CROSS JOIN node ON node.id = (piece.id >> 8) & 2147483647
-                       WHERE piece.epoch = ?1 ORDER BY piece.id";
-            let mut statement = snapshot.prepare_cached(sql).or_fault()?;
+            let sql = format!(
+                "SELECT piece.id, node.parent, piece.bits FROM search_piece AS piece
+                 CROSS JOIN node ON node.id = {} WHERE piece.epoch = ?1 ORDER BY piece.id",
+                ids::node_in_sql("piece.id")
+            );
+            let mut statement = snapshot.prepare_cached(&sql).or_fault()?;
             let mut rows = statement.query([epoch]).or_fault()?;
             let mut bits = Vec::new();
             while let Some(row) = rows.next().or_fault()? {
@@ -179,6 +204,7 @@ impl Table {
         if place == next {
             self.folders.push(folder);
         }
+        self.latest = self.latest.max(ids::node(row));
         self.rows.push(row);
         self.places.push(place);
         self.bits.extend_from_slice(bits);
@@ -191,6 +217,10 @@ impl Table {
     }
 
     fn remove(&mut self, nodes: &HashSet<NodeId>) {
+        // New documents have no rows; going through all of them would hold up searches.
+        if nodes.iter().all(|node| *node > self.latest) {
+            return;
+        }
         let mut kept = 0;
         for index in 0..self.rows.len() {
             if nodes.contains(&ids::node(self.rows[index])) {
@@ -210,7 +240,11 @@ impl Table {
     }
 
     fn relocate(&mut self, end: i64, moved: &HashMap<NodeId, NodeId>) {
-        self.seen = self.seen.max(end);
+        // Somebody else went on from a later moment, and has put them where they are since.
+        if end <= self.seen {
+            return;
+        }
+        self.seen = end;
         if moved.is_empty() {
             return;
         }
@@ -346,6 +380,7 @@ mod tests {
         table.remove(&HashSet::from([11, 12]));
         assert_eq!(table.nearest(&to, (9, 9), all), [row(13), row(10)]);
         table.relocate(7, &HashMap::from([(13, 6)]));
+        table.relocate(5, &HashMap::from([(13, 5)]));
         assert_eq!(table.nearest(&to, (9, 9), |_, place| place != 0), [row(13)]);
     }
 
@@ -363,5 +398,104 @@ mod tests {
         (vector[0], vector[69], vector[3]) = (0.5, 2.0, 0.0);
         assert_eq!(signs(&vector), [1, 1 << 5]);
         assert_eq!(to_bytes(&[1, 2])[8], 2);
+    }
+
+    /// A hub's tables, with documents 10 to 19 in folder 2, and folder 3 beside it.
+    fn hub() -> Connection {
+        let hub = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&hub, 0).unwrap();
+        let node = "INSERT INTO node (id, uid, kind, parent, name, created, updated, clock)
+                    VALUES (?1, ?1, ?2, ?3, ?1, 0, 0, 0)";
+        for (id, kind, parent) in [(1, 0, 0), (2, 1, 1), (3, 1, 1)] {
+            hub.execute(node, (id, kind, parent)).unwrap();
+        }
+        for id in 10..20 {
+            hub.execute(node, (id, 2, 2)).unwrap();
+            let piece = "INSERT INTO search_piece (id, epoch, start, length, bits) VALUES (?1, 7, 0, 1, x'0000000000000000')";
+            hub.execute(piece, [ids::row(1, id, 0).unwrap()]).unwrap();
+        }
+        hub
+    }
+
+    /// Moves a document to folder 3, between others' writes.
+    fn move_away(hub: &Connection, node: NodeId, others: usize) {
+        hub.execute("UPDATE node SET parent = 3 WHERE id = ?1", [node]).unwrap();
+        let change = "INSERT INTO change (node, what, version, at, clock) VALUES (?1, ?2, 0, 0, 0)";
+        hub.execute(change, (node, 2)).unwrap();
+        for _ in 0..others {
+            hub.execute(change, (11, 1)).unwrap();
+        }
+    }
+
+    /// How many documents are thought to be in folder 3.
+    fn away(signatures: &Signatures) -> usize {
+        let table = signatures.lock();
+        table.places.iter().filter(|place| table.folders[**place as usize] == 3).count()
+    }
+
+    #[test]
+    fn a_move_that_is_trimmed_from_the_log_is_not_missed() {
+        let hub = hub();
+        let signatures = Signatures::new(64, 1 << 20);
+        signatures.load(&hub, 7).unwrap();
+        move_away(&hub, 10, 3);
+        hub.execute("DELETE FROM change WHERE seq <= 3", []).unwrap();
+        hub.execute("INSERT INTO meta (name, value) VALUES ('changes_trimmed', 3)", []).unwrap();
+        // A search that is under way when it happens looks at what it has, and the next one reads anew.
+        signatures.follow(&hub).unwrap();
+        signatures.load(&hub, 7).unwrap();
+        assert_eq!(away(&signatures), 1);
+        move_away(&hub, 12, 0);
+        signatures.follow(&hub).unwrap();
+        assert_eq!(away(&signatures), 2);
+    }
+
+    #[test]
+    fn what_was_followed_is_kept_when_a_search_is_stopped() {
+        let mut hub = hub();
+        let signatures = Signatures::new(64, 1 << 20);
+        signatures.load(&hub, 7).unwrap();
+        for node in 10..20 {
+            move_away(&hub, node, 1_000);
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            assert!(tries < 100, "{} of 10 after {tries} searches", away(&signatures));
+            // Each search gets only so far.
+            let mut left = 3;
+            let is_over = move || {
+                left -= 1;
+                left < 0
+            };
+            hub.progress_handler(1_000, Some(is_over)).unwrap();
+            let done = signatures.follow(&hub);
+            hub.progress_handler(0, None::<fn() -> bool>).unwrap();
+            if done.is_ok() {
+                break;
+            }
+        }
+        assert!(tries > 1, "it was stopped");
+        assert_eq!(away(&signatures), 10);
+    }
+
+    /// The index goes through the log anyway; a search need not.
+    #[tokio::test]
+    async fn the_index_follows_moves_so_that_a_search_need_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::Hub::open(folder.path().join("x.db")).unwrap();
+        let ann = hub.context("ann");
+        ann.write("/a/plan", "a plan of the house").await.unwrap();
+        ann.search("plan").fresh().await.unwrap();
+        for number in 0..10 {
+            hub.context("eve").write(&format!("/{number}"), "x").await.unwrap();
+            let (from, to) = if number % 2 == 0 { ("/a/plan", "/b/plan") } else { ("/b/plan", "/a/plan") };
+            ann.move_to(from, to).await.unwrap();
+        }
+        ann.search("plan").text_only().fresh().await.unwrap();
+        let head = i64::try_from(*hub.changes_seen().borrow()).unwrap();
+        assert_eq!(hub.engine().signatures.lock().seen, head);
+        let hits = ann.search("plan").meaning_only().under("/a").await.unwrap();
+        assert_eq!(hits[0].path, "/a/plan");
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::fault::OrFault;
 use crate::file;
-use crate::readers::spawn;
+use crate::readers::pool;
 use crate::writer::Reading;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -23,10 +23,7 @@ const STEPS: i32 = 10_000;
 
 /// Starts the threads. They end when the sender is dropped.
 pub(super) fn start(path: &Path, allowed: Duration) -> Result<(mpsc::Sender<Reading>, Vec<JoinHandle<()>>)> {
-    let (sender, receiver) = mpsc::channel::<Reading>(QUEUE);
-    let queue = Arc::new(Mutex::new(receiver));
-    let mut threads = Vec::with_capacity(THREADS);
-    for _ in 0..THREADS {
+    pool("vextir-hub-search", (THREADS, QUEUE), || {
         let mut connection = file::open_reader(path)?;
         // Vectors lie far apart.
         connection.execute_batch("PRAGMA cache_size = -8000").or_fault()?;
@@ -34,17 +31,11 @@ pub(super) fn start(path: &Path, allowed: Duration) -> Result<(mpsc::Sender<Read
         let beginning = began.clone();
         let is_over = move || since(base).saturating_sub(beginning.load(Ordering::Relaxed)) > micros(allowed);
         connection.progress_handler(STEPS, Some(is_over)).or_fault()?;
-        let queue = queue.clone();
-        threads.push(spawn("vextir-hub-search", move || {
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-                let Some(search) = next else { return };
-                began.store(since(base), Ordering::Relaxed);
-                search(&connection);
-            }
-        })?);
-    }
-    Ok((sender, threads))
+        Ok(move |search: Reading| {
+            began.store(since(base), Ordering::Relaxed);
+            search(&connection);
+        })
+    })
 }
 
 fn since(base: Instant) -> u64 {

@@ -7,7 +7,6 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Value as Stored, ValueRef};
 use rusqlite::{Batch, Error as Sqlite, ErrorCode, Statement};
 use serde_json::{Map, Number, Value};
-use std::fmt::Write;
 use std::sync::Arc;
 use vextir_core::{Error, ErrorKind, Result};
 
@@ -130,14 +129,7 @@ fn json(value: ValueRef<'_>, column: &str) -> Result<Value> {
             Ok(text) => text.into(),
             Err(_) => return Err(Error::invalid(format!("{} is no UTF-8 text; use hex()", short(column)))),
         },
-        ValueRef::Blob(bytes) => {
-            let mut text = String::with_capacity(2 * bytes.len());
-            for byte in bytes {
-                // Writing into a string does not fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.into()
-        }
+        ValueRef::Blob(bytes) => crate::key::hex(bytes).into(),
     })
 }
 

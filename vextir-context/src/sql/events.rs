@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::collections::VecDeque;
 use vextir_core::bus::Logged;
-use vextir_core::{Actor, Category, Error, Event, EventId, Name, Result};
+use vextir_core::{Actor, Error, Event, EventId, Name, Result};
 
 pub(super) const EVENTS: &[&str] = &[
     "id",
@@ -99,11 +99,7 @@ pub(super) fn of_event(event: &Event, column: &str) -> Result<Value> {
     Ok(match column {
         "id" => Value::Text(event.id.to_string()),
         "type" => text(&event.event_type),
-        "category" => text(match event.category {
-            Category::Input => "input",
-            Category::Internal => "internal",
-            Category::Output => "output",
-        }),
+        "category" => text(event.category.as_str()),
         "timestamp" => moment(event.timestamp),
         "user_id" => text(&event.user_id),
         "source" => text(&event.source),

@@ -2,10 +2,12 @@
 
 use super::rows::moment;
 use crate::decode::get;
-use crate::fault::OrFault;
 use crate::graph::{Sight, Stated, link, links_of, properties};
+use crate::queries;
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use serde_json::{Map, Value as Json};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use vextir_core::context::graph::{EntityKey, Link, Object, View};
 use vextir_core::{Actor, Result, Timestamp};
@@ -34,7 +36,8 @@ const PAGE: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) enum Found {
     Link(Box<Link>, String),
-    Entity(i64, EntityKey),
+    /// Its properties are looked up by the first column that wants them.
+    Entity(i64, EntityKey, OnceCell<Map<String, Json>>),
 }
 
 /// Goes through a user's graph, entity by entity.
@@ -77,41 +80,38 @@ impl Graph {
             } else if let Some(key) = self.sight.key(hub, entity)?
                 && self.sight.is_named(hub, entity)?
             {
-                return Ok(Some(Found::Entity(entity, key)));
+                return Ok(Some(Found::Entity(entity, key, OnceCell::new())));
             }
         }
     }
 
     fn fill(&mut self, hub: &Connection) -> Result<bool> {
         let sql = "SELECT id FROM entity WHERE owner = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        let mut statement = hub.prepare_cached(sql).or_fault()?;
-        let owner = self.sight.view.owner.to_string();
-        let mut rows = statement.query((owner, self.after, PAGE as i64)).or_fault()?;
-        while let Some(row) = rows.next().or_fault()? {
-            self.after = get(row, 0)?;
-            self.page.push_back(self.after);
-        }
+        let params = (self.sight.view.owner.as_str(), self.after, PAGE as i64);
+        self.page = queries::rows(hub, sql, params, |row| get(row, 0))?.into();
+        self.after = self.page.back().copied().unwrap_or(self.after);
         Ok(!self.page.is_empty())
     }
 
     /// A column of what was found.
     pub(super) fn column(&mut self, hub: &Connection, found: &Found, column: &str) -> Result<Value> {
         let text = |text: &str| Value::Text(text.to_owned());
-        let (entity, key) = match found {
+        let (entity, key, known) = match found {
             Found::Link(link, source) => return Ok(of_link(link, source, column)),
-            Found::Entity(entity, key) => (*entity, key),
+            Found::Entity(entity, key, known) => (*entity, key, known),
         };
+        if matches!(column, "name" | "properties") && known.get().is_none() {
+            let _ = known.set(properties(hub, &mut self.sight, entity)?);
+        }
+        let property = |name: &str| known.get().and_then(|properties| properties.get(name));
         Ok(match column {
             "id" => Value::Text(self.sight.id(hub, entity)?),
             "kind" => text(&key.kind),
             "key" => text(&key.key),
-            "name" => {
-                let properties = properties(hub, &mut self.sight, entity)?;
-                text(properties.get("name").and_then(serde_json::Value::as_str).unwrap_or(&key.key))
-            }
+            "name" => text(property("name").and_then(Json::as_str).unwrap_or(&key.key)),
             "properties" => {
-                let properties = properties(hub, &mut self.sight, entity)?;
-                Value::Text(serde_json::Value::Object(properties).to_string())
+                let properties = known.get().cloned().unwrap_or_default();
+                Value::Text(Json::Object(properties).to_string())
             }
             _ => Value::Null,
         })

@@ -5,8 +5,8 @@ use crate::decode::{count, get, time};
 use crate::documents::history::{deed, level_for};
 use crate::documents::node::uid;
 use crate::fault::OrFault;
+use rusqlite::Connection;
 use rusqlite::types::{FromSql, Value};
-use rusqlite::{Connection, OptionalExtension, Params};
 use vextir_core::context::Deed;
 use vextir_core::{Error, EventId, Level, Name, Result, Timestamp};
 
@@ -100,10 +100,8 @@ fn one<T: FromSql>(hub: &Connection, sql: &str, node: i64) -> Result<Option<T>> 
     one_of(hub, sql, [node])
 }
 
-fn one_of<T: FromSql>(hub: &Connection, sql: &str, params: impl Params) -> Result<Option<T>> {
-    hub.prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row(params, |row| row.get(0)).optional())
-        .or_fault()
+fn one_of<T: FromSql>(hub: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<T>> {
+    crate::queries::value(hub, sql, params)
 }
 
 fn words(text: &str) -> Value {

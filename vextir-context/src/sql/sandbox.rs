@@ -16,8 +16,7 @@ pub(super) const LONGEST: usize = 2 << 20;
 const STEPS: i32 = 1_000;
 
 /// What SQLite itself keeps to.
-const LIMITS: [(Limit, i32); 12] = [
-    (Limit::SQLITE_LIMIT_LENGTH, 2 << 20),
+const LIMITS: [(Limit, i32); 11] = [
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10),
     (Limit::SQLITE_LIMIT_COLUMN, 64),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
@@ -50,6 +49,7 @@ pub(super) fn open(run: &Arc<Run>) -> Result<Connection> {
     ] {
         connection.set_db_config(config, on)?;
     }
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(LONGEST).unwrap_or(i32::MAX))?;
     for (limit, most) in LIMITS {
         connection.set_limit(limit, most)?;
     }

@@ -4,7 +4,7 @@ use super::run::Run;
 use super::{QueryLimits, answer};
 use crate::fault::OrFault;
 use crate::file;
-use crate::readers::spawn;
+use crate::readers::pool;
 use crate::writer::{Answer, closed};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir_core::{Actor, Result, Timestamp};
 
@@ -52,6 +53,11 @@ impl Threads {
         Self { limits, closing: Arc::default(), state: Mutex::default() }
     }
 
+    /// How long a query may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.limits.deadline
+    }
+
     /// Where queries go; starts the threads if there are none yet.
     pub(super) fn asks(&self, path: Option<&Path>) -> Result<mpsc::Sender<Ask>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,14 +67,11 @@ impl Threads {
         if let Some(asks) = &state.asks {
             return Ok(asks.clone());
         }
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let queue = Arc::new(Mutex::new(receiver));
-        let mut threads = Vec::with_capacity(THREADS);
-        for _ in 0..THREADS {
+        let (sender, threads) = pool("vextir-hub-query", (THREADS, QUEUE), || {
             let own = path.map(file::open_reader).transpose()?.map(|hub| Arc::new(Mutex::new(hub)));
-            let (queue, limits, closing) = (queue.clone(), self.limits, self.closing.clone());
-            threads.push(spawn("vextir-hub-query", move || serve(own.as_ref(), &queue, &limits, &closing))?);
-        }
+            let (limits, closing) = (self.limits, self.closing.clone());
+            Ok(move |ask| serve(own.as_ref(), ask, &limits, &closing))
+        })?;
         state.threads = threads;
         Ok(state.asks.insert(sender).clone())
     }
@@ -88,27 +91,18 @@ impl Threads {
     }
 }
 
-fn serve(
-    own: Option<&Arc<Mutex<Connection>>>,
-    queue: &Mutex<mpsc::Receiver<Ask>>,
-    limits: &QueryLimits,
-    closing: &Arc<AtomicBool>,
-) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(ask) = next else { return };
-        let Ask { actor, now, sql, parameters, copy, dropped, answer } = ask;
-        let copied = copy.map(|copy| Arc::new(Mutex::new(copy)));
-        let hub = copied.as_ref().or(own);
-        answer.send(match hub {
-            Some(_) if closing.load(Ordering::Relaxed) => Err(closed()),
-            Some(hub) => {
-                let run = Run::new((actor, now), hub.clone(), limits.deadline, [dropped, closing.clone()]);
-                in_snapshot(hub, || answer::answer(&Arc::new(run), limits, &sql, &parameters))
-            }
-            None => Err(closed()),
-        });
-    }
+fn serve(own: Option<&Arc<Mutex<Connection>>>, ask: Ask, limits: &QueryLimits, closing: &Arc<AtomicBool>) {
+    let Ask { actor, now, sql, parameters, copy, dropped, answer } = ask;
+    let copied = copy.map(|copy| Arc::new(Mutex::new(copy)));
+    let hub = copied.as_ref().or(own);
+    answer.send(match hub {
+        Some(_) if closing.load(Ordering::Relaxed) => Err(closed()),
+        Some(hub) => {
+            let run = Run::new((actor, now), hub.clone(), limits.deadline, [dropped, closing.clone()]);
+            in_snapshot(hub, || answer::answer(&Arc::new(run), limits, &sql, &parameters))
+        }
+        None => Err(closed()),
+    });
 }
 
 /// Everything that a query reads is of one moment.

@@ -2,11 +2,13 @@
 //! What may not be read is not gone into, so nothing hidden is fetched beyond the entry that says so.
 
 use super::plan::{Entries, Paths, Wanted};
+use crate::decode::{get, name};
 use crate::documents::SHARED;
 use crate::documents::node::{self, Node, NodeId, is_live, join};
+use crate::documents::place::Way;
 use crate::documents::rights::Rights;
-use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::queries;
+use rusqlite::Connection;
 use std::collections::VecDeque;
 use vextir_core::{Actor, Level, Name, Result};
 
@@ -61,15 +63,14 @@ impl Walk {
         walk.roots.extend(node::root(hub, &actor.user)?.map(|root| root.id));
         let shared = format!("/{SHARED}");
         if walk.paths.has(&shared) || walk.paths.reach_below(&shared) {
-            let mut statement = hub
-                .prepare_cached("SELECT owner, name, node FROM mount WHERE user = ?1 ORDER BY owner, name")
-                .or_fault()?;
-            let mut rows = statement.query([actor.user.as_str()]).or_fault()?;
-            while let Some(row) = rows.next().or_fault()? {
-                let (owner, name) = (crate::decode::name(row, 0)?, crate::decode::name(row, 1)?);
-                let path = join(&shared, [owner.as_str(), name.as_str()]);
+            let sql = "SELECT owner, name, node FROM mount WHERE user = ?1 ORDER BY owner, name";
+            let mounts = queries::rows(hub, sql, [actor.user.as_str()], |row| {
+                let path = join(&shared, [name(row, 0)?.as_str(), name(row, 1)?.as_str()]);
+                Ok((path, get(row, 2)?))
+            })?;
+            for (path, node) in mounts {
                 if walk.paths.has(&path) || walk.paths.reach_below(&path) {
-                    walk.roots.push_back(crate::decode::get(row, 2)?);
+                    walk.roots.push_back(node);
                 }
             }
         }
@@ -169,52 +170,21 @@ fn locate(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<(Item, R
         return Ok(None);
     };
     let owner = root.name.clone();
-    let is_own = owner == actor.user;
-    let mut rights = Rights::of(actor, &owner);
-    // From where on the user may read all the way down, and whether the actor may read what is just above.
-    let (mut start, mut above) = (None, None);
+    let mut way = Way::above(actor, &owner);
+    // Whether the actor may read what is just above.
+    let mut above = None;
     for (index, node) in chain.iter().enumerate() {
-        above = (rights.level() >= Level::Read && index > 0).then_some(node.parent);
-        if !rights.is_everywhere() {
-            rights.enter(hub, node)?;
-        }
-        if rights.of_user() < Level::Read {
-            start = None;
-        } else if start.is_none() {
-            start = if is_own {
-                Some((index, "/".to_owned()))
-            } else {
-                mount(hub, actor, node.id)?.map(|path| (index, path))
-            };
-        }
+        above = (way.rights.level() >= Level::Read && index > 0).then_some(node.parent);
+        way.enter(hub, node)?;
     }
-    let Some((start, path)) = start else { return Ok(None) };
-    let is_root = start + 1 == chain.len();
-    let path = join(&path, chain[start + 1..].iter().map(|node| node.name.as_str()));
-    let parent = above.filter(|_| !is_root);
-    Ok(Some((Item { node: last.clone(), parent, owner, path, level: rights.level() }, rights, is_root)))
-}
-
-/// Where the user finds a shared node, if it was shared itself.
-fn mount(hub: &Connection, actor: &Actor, id: NodeId) -> Result<Option<String>> {
-    let found: Option<(String, String)> = hub
-        .prepare_cached("SELECT owner, name FROM mount WHERE user = ?1 AND node = ?2")
-        .and_then(|mut statement| {
-            statement.query_row((actor.user.as_str(), id), |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })
-        .or_fault()?;
-    Ok(found.map(|(owner, name)| join(&format!("/{SHARED}"), [owner.as_str(), name.as_str()])))
+    let Way { rights, path, begins, .. } = way;
+    let Some(path) = path else { return Ok(None) };
+    let parent = above.filter(|_| !begins);
+    Ok(Some((Item { node: last.clone(), parent, owner, path, level: rights.level() }, rights, begins)))
 }
 
 /// The node with a public id.
 fn by_uid(hub: &Connection, id: &str) -> Result<Option<NodeId>> {
-    if id.len() != 32 || id.bytes().any(|sign| !matches!(sign, b'0'..=b'9' | b'a'..=b'f')) {
-        return Ok(None);
-    }
-    let Ok(uid) = u128::from_str_radix(id, 16) else { return Ok(None) };
-    hub.prepare_cached("SELECT id FROM node WHERE uid = ?1")
-        .and_then(|mut statement| {
-            statement.query_row([uid.to_be_bytes().as_slice()], |row| row.get(0)).optional()
-        })
-        .or_fault()
+    let Some(uid) = crate::key::unhex(id) else { return Ok(None) };
+    queries::value(hub, "SELECT id FROM node WHERE uid = ?1", [uid.as_slice()])
 }

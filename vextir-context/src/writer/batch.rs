@@ -1,8 +1,8 @@
 //! Group commit: many commands, one transaction, one sync.
 
-use super::Writer;
 use super::answer::answer_all;
 use super::job::Commit;
+use super::{Durability, Writer};
 use crate::fault::OrFault;
 use std::time::Instant;
 use vextir_core::bus::{Applied, transact};
@@ -57,7 +57,7 @@ impl Writer<'_> {
     }
 
     fn try_all(&mut self, commits: &[Commit]) -> Result<Outcomes> {
-        self.run("BEGIN IMMEDIATE")?;
+        self.begin(self.durability)?;
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
             let writes = self.rows.writes;
@@ -120,7 +120,7 @@ impl Writer<'_> {
     }
 
     fn run_each(&mut self, commits: &[Commit], outcomes: &mut Outcomes) -> Result<()> {
-        self.run("BEGIN IMMEDIATE")?;
+        self.begin(self.durability)?;
         for commit in commits {
             let counts = self.rows.counts;
             self.run("SAVEPOINT command")?;
@@ -141,7 +141,7 @@ impl Writer<'_> {
     }
 
     /// A statement about transactions.
-    fn run(&self, statement: &str) -> Result<()> {
+    pub(super) fn run(&self, statement: &str) -> Result<()> {
         let mut statement = self.connection.prepare_cached(statement).or_fault()?;
         statement.execute([]).or_fault().map(drop)
     }
@@ -158,9 +158,18 @@ impl Writer<'_> {
 
     /// Runs something small of the writer's own in a transaction.
     pub(super) fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.in_transaction_of(self.durability, work)
+    }
+
+    /// As [`Self::in_transaction`], as durable as is said.
+    pub(super) fn in_transaction_of<T>(
+        &mut self,
+        durability: Durability,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let counts = self.rows.counts;
         let run = |writer: &mut Self| {
-            writer.run("BEGIN IMMEDIATE")?;
+            writer.begin(durability)?;
             let done = work(writer)?;
             if writer.connection.is_autocommit() {
                 return Err(Error::new(ErrorKind::Unavailable, "the transaction was rolled back"));

@@ -1,8 +1,7 @@
 //! How a batch comes together.
 
 use super::{Job, Writer};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -15,26 +14,6 @@ const RELAY: Duration = Duration::from_micros(50);
 
 /// How long nothing may come before a batch counts as complete.
 const STILL: Duration = Duration::from_micros(8);
-
-/// Wakes the thread that was made with it.
-pub(super) struct Unpark(std::thread::Thread);
-
-impl Unpark {
-    /// Wakes the calling thread.
-    pub(super) fn this_thread() -> Waker {
-        Arc::new(Self(std::thread::current())).into()
-    }
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
 
 impl Writer<'_> {
     /// Waits for jobs; tidies up while there are none. False when the hub was dropped.

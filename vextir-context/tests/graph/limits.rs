@@ -1,7 +1,9 @@
 //! Too much, too large, malformed: refused with a reason, and nothing is kept.
 
-use crate::{day, fact, hub, refused};
+use crate::{day, fact, hub, near, refused, say};
 use serde_json::json;
+use std::time::Duration;
+use vextir_context::{HubBuilder, QueryLimits};
 use vextir_core::context::graph::{
     Episode, Fact, GraphChange, MAX_FACTS, MAX_KEY_BYTES, MAX_TEXT_BYTES, MAX_VALUE_BYTES,
 };
@@ -65,6 +67,28 @@ async fn the_largest_that_is_allowed_is_kept() {
     assert_eq!(graph.ingest(note).await.unwrap().unwrap().facts, MAX_FACTS);
     let kept = graph.entity(("a", "k".repeat(MAX_KEY_BYTES))).await.unwrap().unwrap();
     assert_eq!(kept.properties["p"], json!(value));
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_stopped_and_says_what_to_narrow() {
+    let limits = QueryLimits::default().with_deadline(Duration::from_micros(1));
+    let hub = HubBuilder::in_memory().query_limits(limits).open().unwrap();
+    let graph = hub.context("ann").graph();
+    for part in 0..3 {
+        let facts = (0..100).map(|number| fact("bob", "knows", &format!("x{part}-{number}")));
+        say(&graph, "mail", part, facts).await;
+    }
+    say(&graph, "mail", 9, [fact("tea", "is", "hot")]).await;
+    let bob = ("thing", "bob");
+    for outcome in [
+        graph.neighbours(bob).await.map(drop),
+        graph.paths(bob, ("thing", "tea"), 3).await.map(drop),
+        graph.timeline(bob, 1_000).await.map(drop),
+    ] {
+        refused(outcome, ErrorKind::Timeout, "fewer steps");
+    }
+    // What is small is looked at without asking for the time.
+    assert_eq!(near(&graph, "tea").await, ["tea is hot"]);
 }
 
 #[tokio::test]

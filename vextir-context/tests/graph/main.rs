@@ -7,6 +7,7 @@ mod handler;
 mod ingest;
 mod limits;
 mod rights;
+mod room;
 mod time;
 mod walking;
 

@@ -185,3 +185,53 @@ async fn a_page_tells_nobody_else_what_is_around_a_share() {
     let own = ann.graph().neighbours(EntityKey::document("/Merger/Proj/x")).await.unwrap();
     assert!(format!("{own:?}").contains("Secret"), "{own:?}");
 }
+
+/// Nor does a fact about something hidden, however it is told.
+#[tokio::test]
+async fn a_link_to_what_is_hidden_retires_nothing() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/open", "x").await.unwrap();
+    ann.write("/hidden", "x").await.unwrap();
+    let graph = ann.graph();
+    graph.declare_single("is_at", true).await.unwrap();
+    let at = |path: &str| Fact::new(("thing", "plan"), "is_at", EntityKey::document(path));
+    say(&graph, "/open", 1, [at("/open")]).await;
+    ann.grant("/open", "bob", Level::Read).await.unwrap();
+    let bob = hub.context("bob");
+    let theirs = async || {
+        let graph = bob.graph().of("ann");
+        let near = graph.neighbours(("thing", "plan")).await.unwrap();
+        let timeline = graph.timeline(("thing", "plan"), 9).await.unwrap();
+        format!("{near:?} {timeline:?}")
+    };
+    let before = theirs().await;
+    assert!(before.contains("/Shared/ann/open"), "{before}");
+    // It comes from what bob may read, and leads to what he may not.
+    say(&graph, "/open", 5, [at("/hidden")]).await;
+    assert_eq!(theirs().await, before);
+    assert_eq!(near(&graph, "plan").await, ["plan is_at /hidden"]);
+}
+
+/// What an agent is told of what it made its user forget is what it could see.
+#[tokio::test]
+async fn forgetting_tells_nothing_of_what_is_hidden() {
+    let hub = hub();
+    let ann = hub.context("ann");
+    ann.write("/Work/a", "x").await.unwrap();
+    ann.write("/Private/b", "x").await.unwrap();
+    ann.grant("/Work", Principal::Agent("helper".into()), Level::Write).await.unwrap();
+    let agent = hub.context("ann").as_agent("helper").graph();
+    let told = async |also: bool| {
+        say(&ann.graph(), "/Work/a", 1, [fact("bob", "likes", "tea"), fact("tea", "is", "hot")]).await;
+        if also {
+            say(&ann.graph(), "/Private/b", 1, [fact("bob", "likes", "tea")]).await;
+            say(&ann.graph(), "mail", 1, [fact("tea", "is", "hot"), fact("bob", "is", "ill")]).await;
+        }
+        agent.forget("/Work/a").await.unwrap().unwrap()
+    };
+    let (alone, beside) = (told(false).await, told(true).await);
+    assert_eq!((alone.links.len(), alone.entities.len(), alone.kept), (2, 3, 0));
+    assert_eq!(alone, beside);
+    assert_eq!(near(&ann.graph(), "bob").await, ["bob is ill", "bob likes tea"], "it stays all the same");
+}

@@ -6,8 +6,8 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use vextir_context::{Hub, HubBuilder, SearchOptions};
-use vextir_core::ErrorKind;
-use vextir_core::context::Context;
+use vextir_core::context::{Context, Embedder};
+use vextir_core::{ErrorKind, Result, async_trait};
 
 fn tables(file: &Path) -> Connection {
     Connection::open(file).unwrap()
@@ -147,12 +147,37 @@ async fn a_full_file_keeps_its_documents_and_gets_its_index_later() {
     }
 }
 
+/// Never has an answer.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait]
+impl Embedder for Hanging {
+    fn name(&self) -> &str {
+        "hanging"
+    }
+
+    fn dimensions(&self) -> usize {
+        8
+    }
+
+    async fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        std::future::pending().await
+    }
+}
+
 #[tokio::test]
 async fn a_hub_closes_at_once_while_it_indexes() {
-    let (_folder, hub) = stored();
+    let folder = tempfile::tempdir().unwrap();
+    let search = SearchOptions::default().embedder(Hanging);
+    let hub = Hub::builder(folder.path().join("hub.db")).search(search).open().unwrap();
     let ann = hub.context("ann");
     for number in 0..50 {
         ann.write(&format!("/n/{number}"), "word ".repeat(4_000)).await.unwrap();
+    }
+    // The first ones are with the embedder: waiting until all is indexed would be for ever.
+    while hub.search_state().await.unwrap().waiting == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::time::timeout(Duration::from_secs(20), hub.close()).await.unwrap().unwrap();
     let hub = HubBuilder::in_memory().open().unwrap();

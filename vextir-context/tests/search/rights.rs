@@ -1,6 +1,8 @@
 //! What a user may not see is not found: no hit, no count, no hint, through no arm.
 
 use crate::{paths, stored};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::context::{Context, Found, Searching};
@@ -151,27 +153,35 @@ async fn an_agent_finds_what_both_may_read() {
 async fn nothing_is_heard_while_others_write_and_the_index_follows() {
     let (_folder, hub) = stored();
     secrets(&hub).await;
-    let writing = {
-        let ann = hub.context("ann");
-        tokio::spawn(async move {
-            for number in 0..150 {
-                let path = format!("/Secrets/canary {number}");
-                ann.write(&path, format!("{CANARY} {number}")).await.unwrap();
-            }
-        })
-    };
     let bob = hub.context("bob");
     crate::hits(&bob, "report").await;
+    let rounds = Arc::new(AtomicUsize::new(0));
+    let writing = {
+        let (ann, rounds) = (hub.context("ann"), rounds.clone());
+        tokio::spawn(async move {
+            let mut written = 0;
+            // Until somebody listened meanwhile.
+            while written < 150 || (written < 900 && rounds.load(Ordering::Relaxed) == 0) {
+                let path = format!("/Secrets/canary {written}");
+                ann.write(&path, format!("{CANARY} {written}")).await.unwrap();
+                written += 1;
+            }
+            written
+        })
+    };
     while !writing.is_finished() {
         for way in ways(&bob, CANARY) {
             let found = way.found().await.unwrap();
             let told = format!("{found:?}").to_lowercase();
             assert!(found.behind == 0 && !told.contains("canary"), "{found:?}");
         }
+        rounds.fetch_add(1, Ordering::Relaxed);
     }
-    writing.await.unwrap();
+    let written = writing.await.unwrap();
+    assert!(rounds.load(Ordering::Relaxed) > 0, "nobody listened");
     let ann = hub.context("ann");
-    assert_eq!(ann.search(CANARY).text_only().limit(1_000).fresh().await.unwrap().len(), 151);
+    let found = ann.search(CANARY).text_only().limit(1_000).fresh().await.unwrap();
+    assert_eq!(found.len(), written + 1);
     assert_silence(&bob, "afterwards").await;
 }
 

@@ -13,12 +13,21 @@ impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Wakes the calling thread where it is parked.
+pub(crate) fn this_thread() -> Waker {
+    Arc::new(Unpark(thread::current())).into()
 }
 
 /// Runs a future to its end on this thread; `None` if that does not come until `deadline`.
-pub(super) fn drive<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+pub(crate) fn drive<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waker = this_thread();
     let mut context = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
