@@ -1,22 +1,30 @@
 //! The command line.
 
+use crate::question::LONGEST;
 use std::path::PathBuf;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Looks at a folder, says what is in it, and files it away if you want.
 
-Usage: workspace [DIR] [--apply | --undo | --undo-all] [--out FILE] [--state FILE] [--batch N]
+Usage: workspace [DIR] [--apply | --undo | --undo-all | --ask QUESTION]
+                 [--out FILE] [--state FILE] [--batch N]
 
   DIR            the folder; without one, a sample that comes with this program
 
   --apply        file away: each file goes to <Class>/<its old folder>/<name>
   --undo         put back what the last --apply filed away
   --undo-all     put back everything that was ever filed away
+  --ask QUESTION say which files answer it: --ask \"which invoices came in June?\"
   --out FILE     write the summary as Markdown too
   --state FILE   remember things there, instead of below the user's state folder
   --batch N      plan N moves at a time: 1 to 10000, and 10000 if not said
   -h, --help     print this text
+
+A question is looked up by words and by meaning, in the beginning of each file, its name and its
+title. Plain words narrow it down: a sort of paper (invoices, letters, notes ..), of file (photos,
+songs ..), and a time (in June, 2024, last month, this week, 12 June 2025). A file's time is
+the date in its name, else the first in its text, else that of its last change.
 
 Without --apply or --undo it only looks. It may be stopped at any time, even killed: started
 again it finishes what it began, and run twice it does nothing twice.
@@ -33,12 +41,13 @@ removed, and made again by --undo.";
 pub(crate) const MOST_BATCH: usize = 10_000;
 
 /// What to do beside looking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Task {
     Look,
     Apply,
     Undo,
     UndoAll,
+    Ask(String),
 }
 
 /// The command line, read.
@@ -62,6 +71,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
             Long("apply") => args.choose(Task::Apply)?,
             Long("undo") => args.choose(Task::Undo)?,
             Long("undo-all") => args.choose(Task::UndoAll)?,
+            Long("ask") => args.choose(Task::Ask(question(parser.value()?.string()?)?))?,
             Long("out") => args.out = Some(parser.value()?.into()),
             Long("state") => args.state = Some(parser.value()?.into()),
             Long("batch") => args.batch = batch(parser.value()?.parse()?)?,
@@ -72,7 +82,18 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
             other => return Err(other.unexpected()),
         }
     }
+    if let (Task::Ask(_), Some(_)) = (&args.task, &args.out) {
+        return Err("--out writes a summary, and --ask makes none".into());
+    }
     Ok(Some(args))
+}
+
+fn question(text: String) -> Result<String, lexopt::Error> {
+    match text.len() {
+        _ if text.trim().is_empty() => Err("--ask needs a question".into()),
+        0..=LONGEST => Ok(text),
+        bytes => Err(format!("the question has {bytes} bytes, and {LONGEST} is the most").into()),
+    }
 }
 
 fn batch(number: usize) -> Result<usize, lexopt::Error> {
@@ -85,7 +106,7 @@ fn batch(number: usize) -> Result<usize, lexopt::Error> {
 impl Args {
     fn choose(&mut self, task: Task) -> Result<(), lexopt::Error> {
         if self.task != Task::Look && self.task != task {
-            return Err("--apply, --undo and --undo-all exclude each other".into());
+            return Err("--apply, --undo, --undo-all and --ask exclude each other".into());
         }
         self.task = task;
         Ok(())
@@ -108,6 +129,7 @@ mod tests {
             Args { dir: path("dir"), task: Task::Apply, out: path("a.md"), state: path("s.db"), batch: 7 };
         assert_eq!(args, expected);
         assert_eq!(read(&["--", "--apply"]).unwrap().unwrap().dir, path("--apply"));
+        assert_eq!(read(&["--ask=-- \"*\"?"]).unwrap().unwrap().task, Task::Ask("-- \"*\"?".into()));
         assert_eq!(read(&["dir", "-h"]), Ok(None));
     }
 
@@ -116,6 +138,11 @@ mod tests {
         for (args, said) in [
             (&["a", "b"][..], "what is b?"),
             (&["--apply", "--undo"], "exclude each other"),
+            (&["--ask", "a", "--undo"], "exclude each other"),
+            (&["--ask", "a", "--out", "b"], "--ask makes none"),
+            (&["--ask"], "missing argument"),
+            (&["--ask", " \n"], "needs a question"),
+            (&["--ask", &"é".repeat(501)], "1002 bytes, and 1000"),
             (&["--aply"], "--aply"),
             (&["--out"], "missing argument"),
             (&["--batch=0"], "from 1 to 10000"),

@@ -25,7 +25,7 @@ impl Home {
     pub(crate) fn find(args: &Args) -> Result<Self, String> {
         let (dir, is_copy) = match &args.dir {
             Some(dir) => (dir.clone(), false),
-            None if args.task == Task::Look => (SAMPLE.into(), false),
+            None if matches!(args.task, Task::Look | Task::Ask(_)) => (SAMPLE.into(), false),
             // What is filed away must not be the repository's own copy.
             None => (sample_copy()?, true),
         };

@@ -72,6 +72,11 @@ pub(crate) fn clock(time: Timestamp) -> String {
         .map_or_else(|_| time.to_string(), |time| time.to_zoned(here).strftime("%Y-%m-%d %H:%M").to_string())
 }
 
+/// Without control characters, which a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect()
+}
+
 /// A path that fits, its middle left out if need be: the name matters most, then where it begins.
 pub(crate) fn shorten(path: &str, width: usize) -> String {
     let length = path.chars().count();

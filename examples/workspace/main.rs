@@ -1,34 +1,42 @@
 //! Sums up a folder and files it away: `cargo run --release --example workspace -- DIR`, and `--help`.
 //!
-//! A program on Vextir's own means: the `files` driver finds what is in the folder, the *librarian* looks into
+//! A program on Vextir's own means: the `files` driver finds what is in the folder, the *archivist* looks into
 //! each file, the *planner* decides where it belongs, the *mover* moves it, the *reporter* sums up. Everything
-//! that happens is an event in one SQLite file, the program's only memory:
+//! that happens is an event in one SQLite file, the program's only memory, and what is to be found again is a
+//! document in it:
 //!
 //! ```text
-//! Files ──▶ file.created, .. ──▶ librarian ──▶ workspace.described
-//! --apply ─▶ workspace.apply ──▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, ..
-//! --undo ──▶ workspace.undo ───▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, ..
-//! each day ▶ workspace.report ─▶ reporter ───▶ workspace.summary
+//! Files ──▶ file.created, .. ──▶ archivist ──▶ workspace.described, and documents
+//! --apply ─▶ workspace.apply ──▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, .., and documents
+//! --undo ──▶ workspace.undo ───▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, .., and documents
+//! each day ▶ workspace.report ─▶ reporter ───▶ workspace.summary, and a document
+//! --ask ───▶ a search over the documents
 //! ```
 //!
 //! So it may be killed at any moment: what was begun is in the log, and the next start finishes it. What is
 //! known about the folder is a fold over the same log ([`catalog`]), and so is the journal that `--undo` reads.
+//! How documents, search and settlement work together stands in [`archive`].
 
+mod answer;
+mod archive;
+mod archivist;
 mod args;
 mod catalog;
 mod class;
+mod dates;
 mod duplicates;
 mod events;
+mod facts;
 mod home;
 mod human;
 mod layout;
 mod ledger;
-mod librarian;
 mod markdown;
 mod mover;
 mod plan;
 mod planner;
 mod progress;
+mod question;
 mod reporter;
 mod run;
 mod summary;

@@ -3,6 +3,7 @@
 //! Its handler may be killed and repeated at any point. What it finds tells it how far it came: the source is
 //! there, so nothing has happened yet; the source is gone and the target has the content, so it has happened.
 
+use crate::archive::follow;
 use crate::events::{Folder, Move, Moved, Skipped};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
@@ -24,7 +25,7 @@ pub(crate) struct Mover {
 impl Mover {
     /// Moves one file, unless somebody changed it or took its new place.
     #[on]
-    async fn carry_out(&self, step: Move) -> Result<(Option<Moved>, Option<Skipped>), Error> {
+    async fn carry_out(&self, step: Move, cx: &Ctx) -> Result<(Option<Moved>, Option<Skipped>), Error> {
         let root = self.root.clone();
         let work = move || {
             let outcome = perform(&root, &step);
@@ -34,7 +35,11 @@ impl Mover {
             Error::new(vextir::ErrorKind::Unavailable, "the move was broken off").with_source(error)
         })?;
         Ok(match outcome {
-            Ok(()) => (Some(Moved { step }), None),
+            Ok(()) => {
+                // Committed with the event: the document is where the log says that the file is.
+                follow(&cx.context(), &self.root, (&step.from, &step.to), None).await?;
+                (Some(Moved { step }), None)
+            }
             Err(reason) => (None, Some(Skipped { from: step.from, to: step.to, reason })),
         })
     }

@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum Phase {
     Looking,
     Moving,
+    /// What was looked into is made findable.
+    Indexing,
 }
 
 /// Shows how far a phase is, until it is dropped.
@@ -74,6 +76,7 @@ impl Follower {
         let (all, done, message) = match self.phase {
             Phase::Looking => looking(begin, now, known),
             Phase::Moving => moving(begin, now),
+            Phase::Indexing => (0, 0, "Indexing".to_owned()),
         };
         self.bar.set_length(all.max(1));
         self.bar.set_position(done.min(all));

@@ -1,5 +1,6 @@
-//! The reporter: sums up the folder, as an event.
+//! The reporter: sums up the folder, as an event and as a document.
 
+use crate::archive::keep_summary;
 use crate::events::{Report, Summarized};
 use crate::ledger::Ledger;
 use crate::planner::probe;
@@ -14,13 +15,14 @@ pub(crate) struct Reporter {
 }
 
 /// Sums up what is in the folder.
-#[driver("reporter", version = "1", timeout = "2m", effect = "reads")]
+#[driver("reporter", version = "1", timeout = "2m", effect = "writes_context")]
 impl Reporter {
     /// The summary of a day.
     #[on]
-    async fn report(&self, ask: Report) -> Result<Summarized, Error> {
-        let catalog = self.ledger.read().await?;
+    async fn report(&self, ask: Report, cx: &Ctx) -> Result<Summarized, Error> {
         let exists = |path: &str| probe(&self.root, path).is_some();
-        Ok(Summarized { summary: summarize(&catalog, ask.date, &exists) })
+        let summary = summarize(&*self.ledger.read().await?, ask.date, &exists);
+        keep_summary(&cx.context(), &summary).await?;
+        Ok(Summarized { summary })
     }
 }

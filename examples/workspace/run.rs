@@ -1,22 +1,27 @@
 //! One run: finish what an earlier one began, look, do what was asked for, sum up.
 
+use crate::answer::Answer;
+use crate::archive;
+use crate::archivist::Archivist;
 use crate::args::{Args, MOST_BATCH, Task};
 use crate::catalog::Catalog;
 use crate::events::{Applied, Apply, Report, Skipped, Undo};
 use crate::home::Home;
 use crate::ledger::Ledger;
-use crate::librarian::Librarian;
 use crate::mover::Mover;
 use crate::plan::{Plan, plan};
 use crate::planner::{Planner, probe};
 use crate::progress::{Phase, Show};
+use crate::question::Question;
 use crate::reporter::Reporter;
 use crate::terminal::Printer;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use vextir::drivers::files::{FileScanned, Files, escape};
 use vextir::prelude::*;
-use vextir::{Backend, Clock, EmitOptions, Error, ErrorKind, Letters, Limits, Processor, SystemClock};
+use vextir::{
+    Backend, Clock, EmitOptions, Error, ErrorKind, LOCAL_USER, Letters, Limits, Processor, SystemClock,
+};
 
 /// Runs the program. An error is a sentence for its user.
 pub(crate) async fn run(args: &Args) -> Result<(), String> {
@@ -26,16 +31,26 @@ pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let end = session.app.shutdown().await;
     let said = result.map_err(|error| error.to_string())?;
     end.map_err(|error| error.to_string())?;
-    said.print();
-    match &home.out {
-        Some(out) => said.write(out),
-        None => Ok(()),
+    match said {
+        Said::Answer(answer) => answer.print(),
+        Said::Summary(page) => {
+            page.print();
+            home.out.as_deref().map_or(Ok(()), |out| page.write(out))?;
+        }
     }
+    Ok(())
+}
+
+/// What a run has to say.
+enum Said {
+    Summary(Box<Printer>),
+    Answer(Answer),
 }
 
 /// The processor at work on one folder.
 struct Session<'a> {
     home: &'a Home,
+    hub: Hub,
     /// How many moves a plan has at most.
     batch: usize,
     app: Processor,
@@ -70,19 +85,20 @@ impl<'a> Session<'a> {
             return Err(Error::invalid(format!("{message}: say another --state")));
         }
         let app = Processor::builder(hub.clone())
-            .driver(Librarian { root: root.clone() })
+            .driver(Archivist { root: root.clone() })
             .driver(Planner { root: root.clone(), ledger: ledger.clone(), batch })
             .driver(Mover { root: root.clone() })
             .driver(Reporter { root, ledger: ledger.clone() })
             .start()
             .await?;
-        Ok(Self { home, batch, app, ledger })
+        Ok(Self { home, hub: hub.clone(), batch, app, ledger })
     }
 
-    async fn work(&self, args: &Args) -> vextir::Result<Printer> {
+    async fn work(&self, args: &Args) -> vextir::Result<Said> {
         let finished = self.finish().await?;
         self.look().await?;
-        let deed = match args.task {
+        let deed = match &args.task {
+            Task::Ask(question) => return self.ask(question).await.map(Said::Answer),
             Task::Look => None,
             Task::Apply => Some(self.apply().await?),
             Task::Undo | Task::UndoAll => Some(self.undo(args.task == Task::UndoAll).await?),
@@ -92,16 +108,26 @@ impl<'a> Session<'a> {
         let catalog = self.ledger.read().await?;
         let summary = catalog.summary.clone().map(|(_, summary)| summary);
         let missing = || Error::new(ErrorKind::NoAnswer, "there is no summary");
-        Ok(Printer {
+        Ok(Said::Summary(Box::new(Printer {
             summary: summary.ok_or_else(missing)?,
             plan: self.plan(&catalog),
-            task: args.task,
+            task: args.task.clone(),
             deed,
             finished,
             problems,
             copy: self.home.is_copy.then(|| self.home.dir.clone()),
             now: SystemClock.now(),
-        })
+        })))
+    }
+
+    /// Answers from the archive, which knows by now what is in the folder.
+    async fn ask(&self, question: &str) -> vextir::Result<Answer> {
+        let question = Question::of(question, jiff::Zoned::now().date());
+        let _show = Show::begin(&self.ledger, Phase::Indexing);
+        let hits = archive::find(&self.hub.context(LOCAL_USER), &question).await?;
+        let files = self.ledger.read().await?.files.len();
+        let problems = self.problems().await?;
+        Ok(Answer { root: escape(&self.home.dir), question, hits, files, problems })
     }
 
     /// Finishes what an earlier run left undone; says how many files that moved.

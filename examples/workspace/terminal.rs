@@ -56,7 +56,7 @@ impl Printer {
                 counted(self.finished, "move", "moves")
             ));
         }
-        match (&self.deed, self.task) {
+        match (&self.deed, &self.task) {
             (Some(deed), Task::Apply) => page.filed(deed),
             (Some(deed), _) => page.put_back(deed),
             (None, _) => page.open(&self.plan),
@@ -66,7 +66,7 @@ impl Printer {
     }
 }
 
-fn width() -> usize {
+pub(crate) fn width() -> usize {
     let (_, columns) = console::Term::stdout().size_checked().unwrap_or((24, 100));
     usize::from(columns).clamp(60, 110)
 }

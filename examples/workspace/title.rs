@@ -23,6 +23,19 @@ pub(crate) fn title(path: &str, class: Class, head: &[u8]) -> Option<String> {
     found.and_then(|title| tidy(&title))
 }
 
+/// The beginning of what a file says, as its reader sees it, at most so many bytes; empty for what is no text.
+pub(crate) fn text(path: &str, class: Class, head: &[u8], most: usize) -> String {
+    let is_written = matches!(class, Class::Documents | Class::Data | Class::Code);
+    let text = if is_written && !head.starts_with(b"%PDF-") { decode(head) } else { None };
+    let mut text = text.unwrap_or_default();
+    if let Some("html" | "htm" | "xhtml") = extension(path).as_deref() {
+        // What a tag ends is no longer one word.
+        text = entities(&without_tags(&text.replace('<', " <"))).trim().to_owned();
+    }
+    text.truncate(text.floor_char_boundary(most));
+    text
+}
+
 /// Text in UTF-8 or, with a byte order mark, UTF-16; nothing that is no text.
 fn decode(head: &[u8]) -> Option<String> {
     let wide = |read: fn([u8; 2]) -> u16| {

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
+mod asking;
+mod desk;
 mod folder;
 mod program;
 mod usage;
@@ -33,8 +35,8 @@ impl Case {
     }
 
     /// What the program says of the folder, as its last summary and as Markdown; not where it is, and since when
-    /// it has been so.
-    fn report(&self) -> (serde_json::Value, String) {
+    /// it has been so. And all that it keeps about the files.
+    fn report(&self) -> Report {
         let out = self.dir.path().join("summary.md");
         self.program.read(&["--out", out.to_str().unwrap()]);
         let mut summary = self.program.summaries().pop().unwrap();
@@ -42,9 +44,12 @@ impl Case {
         summary["root"].take();
         let page = std::fs::read_to_string(out).unwrap();
         let is_the_same = |line: &&str| !line.contains("folder`") && !line.starts_with("Since the last");
-        (summary, page.lines().filter(is_the_same).collect::<Vec<_>>().join("\n"))
+        let page = page.lines().filter(is_the_same).collect::<Vec<_>>().join("\n");
+        (summary, page, self.program.documents())
     }
 }
+
+type Report = (serde_json::Value, String, Vec<(String, serde_json::Value, String)>);
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))

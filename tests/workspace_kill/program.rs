@@ -24,6 +24,7 @@ impl Program {
 
     pub(crate) fn spawn(&self, task: &str) -> Child {
         let mut command = Command::new(executable());
+        // One argument, also when it is a question: `--ask=..`.
         command.arg(&self.folder).args([task, "--batch", BATCH, "--state"]).arg(&self.state);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
@@ -54,6 +55,34 @@ impl Program {
             summaries
         };
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(read)
+    }
+
+    /// The documents about files that are in its hub, in order: where, what is known of the file, and how it begins.
+    pub(crate) fn documents(&self) -> Vec<(String, serde_json::Value, String)> {
+        let read = async {
+            let hub = Hub::open(&self.state).unwrap();
+            let archive = hub.context("local");
+            let mut documents = Vec::new();
+            for item in archive.list("/Files").await.unwrap() {
+                let document = archive.read(&item.path).await.unwrap().unwrap();
+                documents.push((item.path, document.metadata, document.content.to_text().into_owned()));
+            }
+            hub.close().await.unwrap();
+            documents
+        };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(read)
+    }
+
+    /// The files that answer a question, in order.
+    pub(crate) fn ask(&self, question: &str) -> Vec<String> {
+        let said = self.read(&["--ask", question]);
+        assert!(!said.contains("failed:"), "{said}");
+        let is_path = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+        let found = said.lines().skip_while(|line| !line.starts_with("Found: "));
+        let paths: Vec<String> = found.filter(is_path).map(|line| line.trim().to_owned()).collect();
+        assert_ne!(paths.is_empty(), said.contains("Found: "), "{said}");
+        assert_eq!(paths.is_empty(), said.contains("Nothing was found."), "{said}");
+        paths
     }
 
     /// Runs it with these arguments alone; gives its status and what it complained about.

@@ -1,34 +1,9 @@
 //! The example when nobody kills it.
 
+use crate::desk::Desk;
 use crate::folder::list;
 use crate::program::Program;
 use std::fs;
-use std::path::PathBuf;
-
-struct Desk {
-    dir: tempfile::TempDir,
-    program: Program,
-}
-
-impl Desk {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("folder")).unwrap();
-        let program = Program::new(&dir.path().join("folder"), &dir.path().join("state.db"));
-        let desk = Self { dir, program };
-        files.iter().for_each(|(path, content)| desk.write(path, content));
-        desk
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.dir.path().join("folder").join(path)
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
-        fs::write(self.path(path), content).unwrap();
-    }
-}
 
 #[test]
 fn looking_changes_nothing_and_says_what_is_there() {

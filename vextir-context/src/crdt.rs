@@ -254,6 +254,11 @@ impl Body {
         self.doc.transact().encode_diff_v1(&StateVector::default())
     }
 
+    /// Whether a replica has edited the document.
+    pub(crate) fn has_edits_of(&self, client: u64) -> bool {
+        self.doc.transact().state_vector().get(&yrs::ClientID::new(client)) > 0
+    }
+
     /// Which operations this replica has, for [`since`](Self::since) on another one.
     pub(crate) fn vector(&self) -> Vec<u8> {
         self.doc.transact().state_vector().encode_v1()

@@ -13,7 +13,8 @@
 
 mod apply;
 pub(crate) mod arrive;
-mod bases;
+pub(crate) mod bases;
+pub(crate) mod desk;
 mod extent;
 mod groups;
 mod guides;
@@ -21,7 +22,7 @@ pub(crate) mod history;
 pub(crate) mod keeping;
 mod lanes;
 mod list;
-mod merge;
+pub(crate) mod merge;
 mod mounts;
 pub(crate) mod node;
 mod past;
@@ -38,7 +39,7 @@ mod threeway;
 pub(crate) mod trim;
 mod versions;
 
-pub(crate) use apply::{BYTES, Desk, Enrollment, apply, enroll, run_errand, settled, take_links};
+pub(crate) use apply::{Enrollment, apply, enroll, run_errand, settled};
 pub(crate) use lanes::Lanes;
 pub(crate) use merge::Merged;
 pub(crate) use place::SHARED;

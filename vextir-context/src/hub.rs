@@ -14,7 +14,7 @@ use crate::writer::{Indexing, Job, Reading, Shared, closed, question};
 use rusqlite::Connection;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -60,7 +60,7 @@ struct Inner {
     search: crate::search::Engine,
     /// Whose edits those of this hub are, to other replicas: another one with each opening, so that a file that was
     /// copied or restored does not go on as somebody else too.
-    client: u64,
+    client: AtomicU64,
     clock: Arc<dyn Clock>,
     incarnation: u64,
     defaults: Limits,
@@ -213,7 +213,12 @@ impl Hub {
     }
 
     pub(crate) fn client(&self) -> u64 {
-        self.0.client
+        self.0.client.load(Ordering::Acquire)
+    }
+
+    /// From here on the edits of this hub are another one's: older ones come back that it had purged.
+    pub(crate) fn renew_client(&self) {
+        self.0.client.store(fresh_client(), Ordering::Release);
     }
 
     pub(crate) fn cursors(&self) -> &Cursors {
@@ -299,4 +304,9 @@ fn channels() -> (Shared, Arc<Feed>, watch::Receiver<BusStatus>, watch::Receiver
     let (changes, changes_seen) = watch::channel(0);
     let shared = Shared { feed: feed.clone(), status, chores, changes, attached: Arc::default() };
     (shared, feed, status_seen, chores_seen, changes_seen)
+}
+
+/// An identity for edits that nobody else has.
+fn fresh_client() -> u64 {
+    fastrand::u64(1..1 << 53)
 }

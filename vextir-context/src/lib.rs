@@ -197,13 +197,15 @@
 //! * Every change keeps its author and its time in the history, and is seen by watches like any other.
 //! * A file that was copied or restored goes on as another replica, and gets back what it lost. One that comes after
 //!   changes were trimmed gets whole documents; what it wrote itself is merged into them.
+//! * What house-keeping removed for good does not come back from a replica that still has it, unless somebody restored or
+//!   moved it there after it was removed. It is not removed for good before all replicas know that it was removed that
+//!   were met in the last half year.
 //! * A clock that is wrong by a day decides wrongly between changes that did not know of each other, and nothing else.
 //! * A message that is malformed, of another exchange, or about what its sender may not know stores nothing, and is an error
 //!   or a refusal for that peer alone.
 //!
 //! Not promised: groups and their members stay in each hub, and what is granted to a group means the group of that name
-//! everywhere; what house-keeping removed for good comes back, as removed, from a replica that still has it; numbers of
-//! versions and the names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
+//! everywhere; numbers of versions and the names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
 //! until somebody with the right changes that place; whoever has read something keeps it when the right goes, in the file
 //! if not in sight. Messages are not encrypted, and peers are who the application says.
 //!

@@ -8,7 +8,8 @@ mod statements;
 mod unclaimed;
 mod work;
 
-use crate::documents::{self, Desk, Enrollment};
+use crate::documents::desk::{self, Desk, Writing};
+use crate::documents::{self, Enrollment};
 use crate::fault::OrFault;
 use crate::graph;
 use crate::key::Key;
@@ -123,8 +124,7 @@ impl<'c> SqlRows<'c> {
 
     /// Takes into the graph what documents say; false if somebody else did.
     pub(crate) fn take_links(&mut self, batch: &graph::Batch) -> Result<bool> {
-        let (connection, now) = (self.connection, self.now);
-        if !documents::take_links(connection, &mut self.desk, &mut self.writes, now, batch)? {
+        if !graph::take_links(self.writing(), batch)? {
             return Ok(false);
         }
         self.set_meta(graph::MARK, batch.until)?;
@@ -140,7 +140,7 @@ impl<'c> SqlRows<'c> {
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.flush_ledger()?;
         match self.desk.new_bytes() {
-            Some(bytes) => self.set_meta(documents::BYTES, bytes),
+            Some(bytes) => self.set_meta(desk::BYTES, bytes),
             None => Ok(()),
         }
     }
@@ -166,18 +166,18 @@ impl<'c> SqlRows<'c> {
     }
 
     /// What documents are written with.
-    pub(crate) fn parts(&mut self) -> (&'c Connection, &mut Desk, &mut u64, Timestamp) {
-        (self.connection, &mut self.desk, &mut self.writes, self.now)
+    pub(crate) fn writing(&mut self) -> Writing<'_> {
+        Writing { connection: self.connection, desk: &mut self.desk, writes: &mut self.writes, now: self.now }
     }
 
     /// Puts a user into a group, or takes it out.
     pub(crate) fn enroll(&mut self, enrollment: &Enrollment) -> Result<()> {
-        documents::enroll(self.connection, &mut self.desk, &mut self.writes, self.now, enrollment)
+        documents::enroll(self.writing(), enrollment)
     }
 
     /// Does a slice of what documents put off.
     pub(crate) fn run_errand(&mut self) -> Result<()> {
-        documents::run_errand(self.connection, &mut self.desk, &mut self.writes, self.now)
+        documents::run_errand(self.writing())
     }
 
     /// What the processor has to do.
@@ -385,6 +385,6 @@ impl Rows for SqlRows<'_> {
     }
 
     fn apply_changes(&mut self, actor: &Actor, changes: &[Change]) -> Result<Vec<Version>> {
-        documents::apply(self.connection, &mut self.desk, &mut self.writes, self.now, (actor, changes))
+        documents::apply(self.writing(), actor, changes)
     }
 }

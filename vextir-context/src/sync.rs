@@ -7,6 +7,7 @@ mod incoming;
 mod line;
 mod name;
 mod outgoing;
+mod purged;
 mod registry;
 mod rule;
 mod scope;
@@ -18,7 +19,8 @@ mod wire;
 
 pub(crate) use fact::note;
 pub(crate) use identity::begin;
-pub(crate) use registry::acknowledged;
+pub(crate) use purged::bury;
+pub(crate) use registry::{acknowledged, forget};
 pub use session::SyncSession;
 
 use crate::decode::get;
@@ -73,7 +75,8 @@ pub struct SyncReport {
     pub refused_there: u64,
     /// Scopes (the own tree, and each shared folder) that differed after everything was sent.
     pub differing: u64,
-    /// The peer had changes of this file that the file has not: it was restored from a backup, and got them back.
+    /// The peer had changes in the name of this opening of the file that it never made: it was copied while it was
+    /// open, and got them back.
     pub restored: bool,
 }
 
@@ -90,7 +93,7 @@ impl Hub {
     /// # Errors
     /// The storage failed.
     pub async fn acknowledged(&self) -> Result<Option<Sequence>> {
-        self.read_with(acknowledged).await
+        self.read_with(|connection| acknowledged(connection, None)).await
     }
 
     /// Forgets the replicas that were not met since a time, so that the history is kept for them no longer. One that
@@ -99,7 +102,7 @@ impl Hub {
     /// # Errors
     /// The storage failed.
     pub async fn forget_replicas(&self, before: Timestamp) -> Result<u64> {
-        let forgotten = self.write_with(move |rows| registry::forget(rows.parts().0, before)).await?;
+        let forgotten = self.write_with(move |rows| forget(rows.writing(), before)).await?;
         Ok(forgotten as u64)
     }
 }
@@ -109,11 +112,11 @@ pub(crate) fn fresh_uid(kind: Kind, name: &str) -> [u8; 16] {
     if kind == Kind::Root { Uid::of_root(name).0 } else { Uid::random().0 }
 }
 
-/// What operations wait for, by scope.
-fn early(connection: &Connection) -> Result<Vec<(Uid, Vec<Uid>)>> {
-    let mut statement =
-        connection.prepare_cached("SELECT DISTINCT scope, missing FROM early LIMIT 10000").or_fault()?;
-    let mut rows = statement.query([]).or_fault()?;
+/// What operations of a user's replicas wait for, by scope.
+fn early(connection: &Connection, user: &str) -> Result<Vec<(Uid, Vec<Uid>)>> {
+    let sql = "SELECT DISTINCT scope, missing FROM early WHERE user = ?1 LIMIT 10000";
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query([user]).or_fault()?;
     let mut found: BTreeMap<Uid, Vec<Uid>> = BTreeMap::new();
     while let Some(row) = rows.next().or_fault()? {
         let (scope, missing) = (Uid::of(&get::<Vec<u8>>(row, 0)?)?, Uid::of(&get::<Vec<u8>>(row, 1)?)?);

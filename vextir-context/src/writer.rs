@@ -215,9 +215,10 @@ impl<'c> Writer<'c> {
         let counts = &self.rows.counts;
         let status = BusStatus::new(counts.head, counts.open(), self.limits.backlog)
             .with_waiting(counts.parked - counts.made, counts.made);
-        self.shared.status.send_if_modified(|old| std::mem::replace(old, status) != status);
+        // First: who waits for the work that made them must see the changes.
         let head = self.rows.desk.head;
         self.shared.changes.send_if_modified(|old| std::mem::replace(old, head) != head);
+        self.shared.status.send_if_modified(|old| std::mem::replace(old, status) != status);
         let chores = self.rows.chores();
         self.shared.chores.send_if_modified(|old| std::mem::replace(old, chores) != chores);
     }

@@ -1,7 +1,8 @@
 //! What comes out of an export takes its place in a tree, in the writer's transaction: each folder and document whole,
 //! and once, however often it comes.
 
-use super::apply::{Apply, Desk};
+use super::apply::Apply;
+use super::desk::Writing;
 use super::merge::{From, Prepared, described};
 use super::node::{self, Extent, Kind, Node, NodeId, is_live};
 use super::rights::who;
@@ -10,8 +11,9 @@ use crate::crdt::Body;
 use crate::decode::get;
 use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Principal, Result, Timestamp};
 
@@ -71,16 +73,16 @@ pub(crate) struct Placed {
 
 /// Gives an arrival its place below a folder of the user, 0 for the root itself.
 pub(crate) fn arrive(
-    parts: (&Connection, &mut Desk, &mut u64, Timestamp),
+    file: Writing<'_>,
     user: &Name,
     (parent, arrival): (NodeId, &Arrival),
 ) -> Result<Placed> {
     let mut actor = Actor::user(user.clone());
     actor.driver = Some("import".into());
-    let mut apply = Apply::of(actor, parts);
+    let mut apply = Apply::new(file, actor);
     let there = |node| Ok(Placed { node, is_new: false });
     if arrival.path == "/" {
-        if let Some(root) = node::root(apply.connection, user)? {
+        if let Some(root) = node::root(apply.file.connection, user)? {
             return there(root.id);
         }
         let uid = crate::sync::fresh_uid(Kind::Root, user);
@@ -88,7 +90,7 @@ pub(crate) fn arrive(
     }
     let uid = match apply.identity(user, arrival.uid)? {
         Identity::There(id) => {
-            let row = node::node(apply.connection, id)?;
+            let row = node::node(apply.file.connection, id)?;
             if row.is_some_and(|row| row.is_document() != arrival.is_folder) {
                 return there(id);
             }
@@ -97,7 +99,7 @@ pub(crate) fn arrive(
         }
         Identity::Free(uid) => uid,
     };
-    let chain = if parent == 0 { Vec::new() } else { node::chain(apply.connection, parent)? };
+    let chain = if parent == 0 { Vec::new() } else { node::chain(apply.file.connection, parent)? };
     if chain.last().is_none_or(node::Node::is_document) {
         return Err(Error::invalid(format!("{}: its folder did not come before it", arrival.path)));
     }
@@ -141,6 +143,7 @@ impl Apply<'_> {
         for number in 0..TRIES {
             let uid = if number == 0 { uid } else { derived(uid, user, number) };
             let found: Option<NodeId> = self
+                .file
                 .connection
                 .prepare_cached("SELECT id FROM node WHERE uid = ?1")
                 .and_then(|mut statement| {
@@ -149,7 +152,7 @@ impl Apply<'_> {
                 .or_fault()?
                 .transpose()?;
             let Some(id) = found else { return Ok(Identity::Free(uid)) };
-            let chain = node::chain(self.connection, id)?;
+            let chain = node::chain(self.file.connection, id)?;
             let is_own = chain.first().is_some_and(|root| root.name == *user);
             if is_own && is_live(&chain) {
                 return Ok(Identity::There(id));
@@ -162,7 +165,7 @@ impl Apply<'_> {
     fn place(&self, parent: NodeId, name: &str, arrival: &Arrival) -> Result<Spot> {
         let mut free = name.to_owned();
         for number in 2..TRIES {
-            let Some(there) = node::child(self.connection, parent, &free)? else {
+            let Some(there) = node::child(self.file.connection, parent, &free)? else {
                 return Ok(Spot::Free(free));
             };
             if free == name && self.is_same(&there, arrival)? {
@@ -184,7 +187,7 @@ impl Apply<'_> {
         let (false, Some(Arrived(body))) = (arrival.is_folder, &arrival.body) else { return Ok(true) };
         let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE node = ?1 AND kind = ?2 AND content = ?3 AND metadata IS ?4)";
         let same = (there.id, i64::from(body.is_json), &body.content, &body.metadata);
-        Ok(queries::number(self.connection, sql, same)? != 0)
+        Ok(queries::number(self.file.connection, sql, same)? != 0)
     }
 
     /// Makes it, with all that belongs to it.
@@ -195,7 +198,7 @@ impl Apply<'_> {
         kind: Kind,
         arrival: &Arrival,
     ) -> Result<Placed> {
-        let before = if kind == Kind::Document { former(self.connection, parent, name)? } else { None };
+        let before = if kind == Kind::Document { former(self.file.connection, parent, name)? } else { None };
         let before = before.map_or(0, |(version, _)| version);
         let id = self.insert_as(uid, parent, name, (kind, Extent::default()))?;
         match &arrival.body {
@@ -206,20 +209,20 @@ impl Apply<'_> {
             None if kind == Kind::Root => {}
             None => self.note(user, id, (Deed::Created, 0), None, None)?,
         }
-        let now = self.now;
+        let now = self.file.now;
         let times = (arrival.created.min(now), arrival.updated.min(now));
-        self.execute(
+        self.file.execute(
             "UPDATE node SET created = ?2, updated = ?3, arrived = ?4 WHERE id = ?1",
             (id, times.0.as_micros(), times.1.as_micros(), if before > 0 { signed(before + 1) } else { 0 }),
         )?;
         if arrival.restricted && kind == Kind::Folder {
-            self.execute("UPDATE node SET restricted = 1 WHERE id = ?1", [id])?;
+            self.file.execute("UPDATE node SET restricted = 1 WHERE id = ?1", [id])?;
             self.note(user, id, (Deed::Restricted, 0), Some(&json!({"on": true})), None)?;
         }
         if arrival.is_folder && arrival.keep != Keep::new() {
             self.set_keep(user, id, arrival.keep)?;
         }
-        let node = node::node(self.connection, id)?.ok_or_else(|| damaged("a folder"))?;
+        let node = node::node(self.file.connection, id)?.ok_or_else(|| damaged("a folder"))?;
         for (principal, level) in &arrival.granted {
             if *level > Level::None && !matches!(principal, Principal::User(own) if own == user) {
                 let who = who(principal);
@@ -235,8 +238,9 @@ impl Apply<'_> {
 
 /// An identity that follows from another one: the same each time, and another one for each user.
 fn derived(uid: [u8; 16], user: &str, number: u32) -> [u8; 16] {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let bytes = uid.iter().chain(user.as_bytes()).copied().chain(number.to_be_bytes());
-    let begin = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    bytes.fold(begin, |hash: u128, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)).to_be_bytes()
+    let hash =
+        Sha256::new().chain_update(uid).chain_update(number.to_be_bytes()).chain_update(user).finalize();
+    let mut uid = [0; 16];
+    uid.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    uid
 }

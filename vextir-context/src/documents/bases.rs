@@ -60,10 +60,10 @@ pub(super) enum Base {
 
 /// A document as it is.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     pub(super) node: NodeId,
-    pub(super) version: Version,
-    pub(super) state: Vec<u8>,
+    pub(crate) version: Version,
+    pub(crate) state: Vec<u8>,
 }
 
 /// The bases of a command's changes.
@@ -234,7 +234,7 @@ fn seen(
     }
 }
 
-fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
+pub(crate) fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
     connection
         .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
         .and_then(|mut statement| {

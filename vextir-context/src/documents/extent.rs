@@ -51,20 +51,20 @@ impl Apply<'_> {
     fn visible_extent(&self, place: &Place) -> Result<Extent> {
         let mut rights = Rights::of(&self.actor, &place.owner);
         for node in &place.chain {
-            rights.enter(self.connection, node)?;
+            rights.enter(self.file.connection, node)?;
         }
         let (mut most, mut looked_at) = (Extent::default(), 0);
         let mut open: Vec<_> =
             place.chain.last().map(|node| (node.id, rights, Extent::default())).into_iter().collect();
         while let Some((id, rights, extent)) = open.pop() {
             most = most.max(extent.and(Extent { depth: 1, bytes: 0 }));
-            for folder in node::folders(self.connection, id, FOLDERS)? {
+            for folder in node::folders(self.file.connection, id, FOLDERS)? {
                 looked_at += 1;
                 if looked_at >= FOLDERS {
                     return Ok(Extent { depth: MAX_DEPTH, bytes: MAX_PATH_BYTES });
                 }
                 let mut rights = rights.clone();
-                rights.enter(self.connection, &folder)?;
+                rights.enter(self.file.connection, &folder)?;
                 if rights.level() >= Level::Read {
                     let below = extent.and(Extent::of([folder.name.as_str()]));
                     open.push((folder.id, rights, below));
@@ -82,7 +82,7 @@ impl Apply<'_> {
             if grown != folder.extent {
                 let as_number = |length| i64::try_from(length).unwrap_or(i64::MAX);
                 let row = (folder.id, as_number(grown.depth), as_number(grown.bytes));
-                self.execute("UPDATE node SET tall = ?2, long = ?3 WHERE id = ?1", row)?;
+                self.file.execute("UPDATE node SET tall = ?2, long = ?3 WHERE id = ?1", row)?;
             }
             extent = Extent::of([folder.name.as_str()]).and(extent);
         }

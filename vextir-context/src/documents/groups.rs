@@ -30,13 +30,13 @@ impl Apply<'_> {
         let who = who(group);
         let (round, user) = (if on { Round::Joined } else { Round::Left }, user.to_owned());
         let changed = if on {
-            let row = (&user, &who, signed(self.head()));
-            self.execute("INSERT OR IGNORE INTO member (user, who, since) VALUES (?1,?2,?3)", row)?
+            let row = (&user, &who, signed(self.file.desk.head));
+            self.file.execute("INSERT OR IGNORE INTO member (user, who, since) VALUES (?1,?2,?3)", row)?
         } else {
             let kept = kept(&user, &who);
-            self.execute("DELETE FROM entitlement WHERE who = ?1", [&kept])?;
-            self.execute("DELETE FROM member WHERE user = ?1 AND who = ?2", (&user, &kept))?;
-            self.execute("DELETE FROM member WHERE user = ?1 AND who = ?2", (&user, &who))?
+            self.file.execute("DELETE FROM entitlement WHERE who = ?1", [&kept])?;
+            self.file.execute("DELETE FROM member WHERE user = ?1 AND who = ?2", (&user, &kept))?;
+            self.file.execute("DELETE FROM member WHERE user = ?1 AND who = ?2", (&user, &who))?
         };
         if changed == 0 {
             return Ok(());
@@ -51,22 +51,22 @@ impl Apply<'_> {
         let mut restricted = node.clone();
         restricted.restricted = true;
         let chain: Vec<_> = above.iter().cloned().chain([restricted]).collect();
-        if level_at(self.connection, &user, &chain)? == Level::Admin {
+        if level_at(self.file.connection, &user, &chain)? == Level::Admin {
             return Ok(());
         }
         let own = who(&Principal::User(self.actor.user.clone()));
         let since = above.iter().rposition(|above| above.restricted).unwrap_or(0);
         let mut groups = Vec::new();
         for above in &above[since..] {
-            if granted(self.connection, above.id, &own)? == Level::Admin {
+            if granted(self.file.connection, above.id, &own)? == Level::Admin {
                 return self.entitle(node.id, &own, Level::Admin);
             }
             groups.extend(self.groups_that_give(above.id, Level::Admin)?);
         }
         for group in groups {
             let kept = kept(&self.actor.user, &group);
-            let row = (self.actor.user.to_string(), &kept, signed(self.head()));
-            self.execute("INSERT OR IGNORE INTO member (user, who, since) VALUES (?1,?2,?3)", row)?;
+            let row = (self.actor.user.to_string(), &kept, signed(self.file.desk.head));
+            self.file.execute("INSERT OR IGNORE INTO member (user, who, since) VALUES (?1,?2,?3)", row)?;
             self.entitle(node.id, &kept, Level::Admin)?;
         }
         Ok(())
@@ -74,7 +74,8 @@ impl Apply<'_> {
 
     /// The groups of the actor that have a level at a node itself.
     fn groups_that_give(&self, node: NodeId, level: Level) -> Result<Vec<String>> {
-        self.connection
+        self.file
+            .connection
             .prepare_cached(
                 "SELECT entitlement.who FROM entitlement JOIN member ON member.who = entitlement.who
                  WHERE node = ?1 AND member.user = ?2 AND level >= ?3",
@@ -88,11 +89,12 @@ impl Apply<'_> {
 
     /// A grant to a user replaces also what it kept by a group.
     pub(super) fn forget_kept(&mut self, node: NodeId, user: &str) -> Result<()> {
-        self.execute(
-            "DELETE FROM entitlement WHERE node = ?1 AND who >= 'k:' AND who < 'k;'
+        self.file
+            .execute(
+                "DELETE FROM entitlement WHERE node = ?1 AND who >= 'k:' AND who < 'k;'
              AND who IN (SELECT who FROM member WHERE user = ?2)",
-            (node, user),
-        )
-        .map(drop)
+                (node, user),
+            )
+            .map(drop)
     }
 }

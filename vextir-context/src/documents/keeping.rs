@@ -6,6 +6,7 @@ use super::place::{SHARED, demand_node};
 use crate::decode::get;
 use crate::fault::{OrFault, damaged};
 use crate::queries;
+use crate::sync;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 use std::collections::HashMap;
@@ -26,18 +27,24 @@ pub(crate) const GONE: i64 = -2;
 pub(crate) struct Terms {
     pub(crate) versions: i64,
     pub(crate) removed: i64,
+    /// Changes up to here every replica has that was met: what comes later stays for them.
+    pub(crate) acknowledged: Sequence,
 }
 
 impl Terms {
     /// What a hub says where no folder says anything.
     pub(crate) fn of(keep: Keep) -> Self {
         let micros = |set: Option<Duration>| set.map_or(i64::MAX, micros);
-        Self { versions: micros(keep.versions).max(LEAST), removed: micros(keep.removed) }
+        Self {
+            versions: micros(keep.versions).max(LEAST),
+            removed: micros(keep.removed),
+            acknowledged: Sequence::MAX,
+        }
     }
 
     fn within(self, (versions, removed): Row) -> Self {
         let versions = versions.map_or(self.versions, |versions| versions.max(LEAST));
-        Self { versions, removed: removed.unwrap_or(self.removed) }
+        Self { versions, removed: removed.unwrap_or(self.removed), ..self }
     }
 }
 
@@ -74,8 +81,10 @@ impl Places {
             if let Some(known) = self.known.get(&next) {
                 break *known;
             }
-            if next == 0 {
-                break self.default;
+            if let (0, Some(root)) = (next, way.last()) {
+                // One user's replicas hold up nobody else's tree.
+                let acknowledged = sync::acknowledged(connection, Some(*root))?.unwrap_or(Sequence::MAX);
+                break Terms { acknowledged, ..self.default };
             }
             if way.len() > node::DEEPEST {
                 return Err(damaged("a folder"));
@@ -111,7 +120,7 @@ pub(crate) fn keep_at(connection: &Connection, id: NodeId) -> Result<Keep> {
 impl Apply<'_> {
     /// Says how long a folder keeps the past.
     pub(super) fn keep(&mut self, path: &str, keep: Keep) -> Result<()> {
-        let (place, node) = demand_node(self.connection, &self.actor, path, Level::Admin)?;
+        let (place, node) = demand_node(self.file.connection, &self.actor, path, Level::Admin)?;
         if node.is_document() {
             return Err(Error::invalid(format!(
                 "{path} is no folder; how long the past is kept, folders say"
@@ -122,7 +131,7 @@ impl Apply<'_> {
 
     pub(super) fn set_keep(&mut self, owner: &str, id: NodeId, keep: Keep) -> Result<()> {
         let (versions, removed) = (keep.versions.map(micros), keep.removed.map(micros));
-        self.execute(
+        self.file.execute(
             "INSERT OR REPLACE INTO keeping (node, versions, removed) VALUES (?1,?2,?3)",
             (id, versions, removed),
         )?;
@@ -200,10 +209,11 @@ mod tests {
     fn what_is_nearest_holds_and_versions_stay_for_an_hour() {
         let day = Duration::from_secs(24 * 60 * 60);
         let default = Terms::of(Keep::new().removed(90 * day));
-        assert_eq!(default, Terms { versions: i64::MAX, removed: micros(90 * day) });
+        assert_eq!((default.versions, default.removed), (i64::MAX, micros(90 * day)));
         let inner = default.within((Some(5), None));
-        assert_eq!(inner, Terms { versions: LEAST, removed: micros(90 * day) });
-        assert_eq!(inner.within((Some(i64::MAX), Some(0))), Terms { versions: i64::MAX, removed: 0 });
+        assert_eq!((inner.versions, inner.removed), (LEAST, micros(90 * day)));
+        let within = inner.within((Some(i64::MAX), Some(0)));
+        assert_eq!((within.versions, within.removed), (i64::MAX, 0));
         assert_eq!(duration(micros(Duration::MAX)), Duration::MAX);
         assert_eq!(duration(micros(day)), day);
     }

@@ -274,7 +274,7 @@ fn put(
 }
 
 /// Metadata as they are stored.
-pub(super) fn described(metadata: &Value) -> Result<Option<String>> {
+pub(crate) fn described(metadata: &Value) -> Result<Option<String>> {
     Ok(Some(json(metadata)?).filter(|text| text != "{}"))
 }
 
@@ -283,7 +283,7 @@ pub(super) fn replay(updates: &[Vec<u8>]) -> Result<State> {
     Ok(state_of(&Body::of_updates(updates)?))
 }
 
-fn state_of(body: &Body) -> State {
+pub(crate) fn state_of(body: &Body) -> State {
     let content = match body.content() {
         crdt::Content::Text(text) => Content::Text(text),
         crdt::Content::Json(value) => Content::Json(value),

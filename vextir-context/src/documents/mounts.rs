@@ -77,13 +77,14 @@ impl Apply<'_> {
         }
         let Errand { round, who, user, node } = errand;
         let row = (round as i64, who, user, node);
-        self.note_errands(true);
-        self.execute("INSERT INTO errand (round, who, user, node) VALUES (?1,?2,?3,?4)", row).map(drop)
+        self.file.desk.errands = true;
+        self.file.execute("INSERT INTO errand (round, who, user, node) VALUES (?1,?2,?3,?4)", row).map(drop)
     }
 
     /// Does the next slice of what waits.
     pub(super) fn run_errand(&mut self) -> Result<()> {
         let next = self
+            .file
             .connection
             .prepare_cached("SELECT number, round, who, user, node FROM errand ORDER BY number LIMIT 1")
             .and_then(|mut statement| statement.query_row([], |row| Ok(Errand::read(row))).optional())
@@ -91,12 +92,12 @@ impl Apply<'_> {
             .transpose()?;
         let Some((number, mut errand)) = next else { return Ok(()) };
         if self.go_on(&mut errand)? {
-            self.execute("DELETE FROM errand WHERE number = ?1", [number])?;
-            self.note_errands(has_errands(self.connection)?);
+            self.file.execute("DELETE FROM errand WHERE number = ?1", [number])?;
+            self.file.desk.errands = has_errands(self.file.connection)?;
             return Ok(());
         }
         let row = (number, errand.user, errand.node);
-        self.execute("UPDATE errand SET user = ?2, node = ?3 WHERE number = ?1", row).map(drop)
+        self.file.execute("UPDATE errand SET user = ?2, node = ?3 WHERE number = ?1", row).map(drop)
     }
 
     /// True when the round is over.
@@ -108,10 +109,11 @@ impl Apply<'_> {
     }
 
     fn go_on_with_members(&mut self, errand: &mut Errand) -> Result<bool> {
-        let chain = node::chain(self.connection, errand.node)?;
+        let chain = node::chain(self.file.connection, errand.node)?;
         let (Some(root), Some(node)) = (chain.first(), chain.last()) else { return Ok(true) };
         // None when the right was taken back meanwhile.
         let members: Vec<String> = self
+            .file
             .connection
             .prepare_cached(
                 "SELECT user FROM member WHERE who = ?1 AND user > ?2
@@ -133,6 +135,7 @@ impl Apply<'_> {
     fn go_on_with_nodes(&mut self, errand: &mut Errand) -> Result<bool> {
         let joined = errand.round == Round::Joined;
         let shared: Vec<NodeId> = self
+            .file
             .connection
             .prepare_cached(
                 "SELECT node FROM entitlement WHERE who = ?1 AND node > ?2 ORDER BY node LIMIT ?3",
@@ -142,7 +145,7 @@ impl Apply<'_> {
             })
             .or_fault()?;
         for id in &shared {
-            let chain = node::chain(self.connection, *id)?;
+            let chain = node::chain(self.file.connection, *id)?;
             let (Some(root), Some(node)) = (chain.first(), chain.last()) else { continue };
             // Also what is removed: it may be restored.
             if joined {
@@ -165,7 +168,11 @@ impl Apply<'_> {
             return Ok(());
         }
         let has = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
+            self.file
+                .connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.exists(params))
+                .or_fault()
         };
         if has("SELECT 1 FROM mount WHERE user = ?1 AND node = ?2", &[&user, &node.id])? {
             return Ok(());
@@ -176,7 +183,7 @@ impl Apply<'_> {
         let taken = "SELECT 1 FROM mount WHERE user = ?1 AND owner = ?2 AND name = ?3";
         let number = first_free(|number| has(taken, &[&user, &owner, &named(number)]))?;
         let row = (user, owner, named(number), node.id);
-        self.execute("INSERT INTO mount (user, owner, name, node) VALUES (?1,?2,?3,?4)", row).map(drop)
+        self.file.execute("INSERT INTO mount (user, owner, name, node) VALUES (?1,?2,?3,?4)", row).map(drop)
     }
 }
 

@@ -1,14 +1,13 @@
 //! What was removed long enough ago goes for good: first it can be restored no more, then it is erased from its
 //! leaves up, a few rows at a time.
 
-use super::apply::{Desk, ROW};
+use super::desk::{Desk, ROW, Writing};
 use super::keeping::{CONDEMNED, GONE, Places, Terms, maybe, since};
 use super::node::{self, NodeId};
 use super::trim::{SLICE, erase, mark};
 use crate::decode::get;
 use crate::fault::OrFault;
 use crate::queries;
-use crate::sync::acknowledged;
 use rusqlite::Connection;
 use std::time::Instant;
 use vextir_core::{Result, Timestamp};
@@ -23,6 +22,8 @@ pub(crate) type After = (i64, NodeId);
 #[derive(Debug, Default)]
 pub(crate) struct Overdue {
     pub(crate) found: Vec<(i64, NodeId)>,
+    /// Those that stay for replicas that do not know yet that they were removed.
+    pub(crate) held_back: u64,
     /// Where to go on; `None` at the end.
     pub(crate) next: Option<After>,
 }
@@ -35,7 +36,6 @@ pub(crate) fn look(
     (time, id): After,
 ) -> Result<Overdue> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let most = acknowledged(&snapshot)?.unwrap_or(u64::MAX);
     let mut places = Places::new(default);
     let mut overdue = Overdue::default();
     {
@@ -48,8 +48,11 @@ pub(crate) fn look(
             overdue.next = Some((removed, id));
             if removed != CONDEMNED {
                 let terms = places.terms(&snapshot, id)?;
-                let is_over = terms.removed < i64::MAX && removed <= since(now, terms.removed);
-                if !is_over || last_change(&snapshot, id)? > most {
+                if terms.removed == i64::MAX || removed > since(now, terms.removed) {
+                    continue;
+                }
+                if last_change(&snapshot, id)? > terms.acknowledged {
+                    overdue.held_back += 1;
                     continue;
                 }
             }
@@ -80,7 +83,7 @@ pub(crate) fn condemn(connection: &Connection, (removed, node): (i64, NodeId)) -
 /// Some nodes of a condemned tree that have nothing below them; empty when all are erased.
 pub(crate) fn leaves(connection: &Connection, top: NodeId) -> Result<Vec<NodeId>> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    // Somebody may have taken the condemnation back.
+    // It may be erased already.
     let condemned = "SELECT id FROM node WHERE id = ?1 AND removed = -1";
     if maybe(&snapshot, condemned, top)?.is_none() {
         return Ok(Vec::new());
@@ -116,25 +119,39 @@ fn below(connection: &Connection, folder: NodeId) -> Result<Vec<(NodeId, bool)>>
         .or_fault()
 }
 
-/// Erases nodes without anything below them for a while, in the writer's transaction; how many it came to.
-pub(crate) fn slice(connection: &Connection, desk: &mut Desk, nodes: &[NodeId]) -> Result<usize> {
+/// Erases nodes without anything below them for a while, in the writer's transaction.
+pub(crate) fn slice(mut file: Writing<'_>, nodes: &[NodeId]) -> Result<Erased> {
     let began = Instant::now();
-    for (done, node) in nodes.iter().enumerate() {
-        if !is_condemned(connection, *node)? || !below(connection, *node)?.is_empty() {
+    let mut erased = Erased::default();
+    for node in nodes {
+        if !is_condemned(file.connection, *node)? || !below(file.connection, *node)?.is_empty() {
+            erased.passed += 1;
             continue;
         }
-        mark(connection, *node, last_change(connection, *node)?, until(connection, *node)?)?;
-        while erase(connection, desk, *node, (u64::MAX, [0, 0]))? > 0 {
+        mark(file.connection, *node, last_change(file.connection, *node)?, until(file.connection, *node)?)?;
+        while erase(file.connection, file.desk, *node, (u64::MAX, [0, 0]))? > 0 {
             if began.elapsed() > SLICE {
-                return Ok(done);
+                return Ok(erased);
             }
         }
-        forget(connection, desk, *node)?;
+        crate::sync::bury(&mut file, *node)?;
+        forget(file.connection, file.desk, *node)?;
+        erased.passed += 1;
+        erased.nodes += 1;
         if began.elapsed() > SLICE {
-            return Ok(done + 1);
+            break;
         }
     }
-    Ok(nodes.len())
+    Ok(erased)
+}
+
+/// How far a slice came.
+#[derive(Debug, Default)]
+pub(crate) struct Erased {
+    /// Nodes that it is done with.
+    pub(crate) passed: usize,
+    /// Of these, those that it erased: others were changed meanwhile.
+    pub(crate) nodes: u64,
 }
 
 /// When the last was removed of what is being purged in a node's tree.

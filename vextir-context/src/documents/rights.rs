@@ -37,7 +37,7 @@ pub(crate) fn number(level: Level) -> i64 {
     }
 }
 
-fn level(number: i64) -> Result<Level> {
+pub(crate) fn level(number: i64) -> Result<Level> {
     match number {
         0 => Ok(Level::None),
         1 => Ok(Level::Read),
@@ -145,7 +145,7 @@ pub(crate) fn all_granted(connection: &Connection, node: NodeId) -> Result<Vec<(
     Ok(found)
 }
 
-pub(super) fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {
+pub(crate) fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<Level> {
     let found: Option<i64> = connection
         .prepare_cached("SELECT level FROM entitlement WHERE node = ?1 AND who = ?2")
         .and_then(|mut statement| statement.query_row((node, who), |row| row.get(0)).optional())

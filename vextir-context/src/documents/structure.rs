@@ -31,9 +31,9 @@ impl Apply<'_> {
         if is_within(to, from) {
             return Err(Error::invalid(format!("{from} cannot be moved into itself, to {to}")));
         }
-        let (source, node) = demand_node(self.connection, &self.actor, from, Level::Write)?;
+        let (source, node) = demand_node(self.file.connection, &self.actor, from, Level::Write)?;
         self.demand_folder(&source, from)?;
-        let target = demand(self.connection, &self.actor, to, Level::Write)?;
+        let target = demand(self.file.connection, &self.actor, to, Level::Write)?;
         if target.node().is_some() {
             return Err(Error::new(
                 ErrorKind::Conflict,
@@ -63,12 +63,12 @@ impl Apply<'_> {
         let parent = parent.ok_or_else(|| {
             Error::invalid(format!("{to}: a document stands where a folder is needed; choose another path"))
         })?;
-        let chain = node::chain(self.connection, parent)?;
+        let chain = node::chain(self.file.connection, parent)?;
         self.grow(&chain, Extent::of([name.as_str()]).and(node.extent))?;
         self.leaves(&node)?;
         let version = self.arrives(&node, parent, name)?;
-        let (clock, now) = (self.tick(), self.now.as_micros());
-        self.execute(
+        let (clock, now) = (self.file.tick(), self.file.now.as_micros());
+        self.file.execute(
             "UPDATE node SET parent = ?2, name = ?3, clock = ?4, updated = ?5 WHERE id = ?1",
             (node.id, parent, name, clock, now),
         )?;
@@ -82,7 +82,7 @@ impl Apply<'_> {
         if above.is_empty() {
             return Err(Error::invalid(format!("{path} is a root; it stays where it is")));
         }
-        if level_at(self.connection, &self.actor, above)? < Level::Write {
+        if level_at(self.file.connection, &self.actor, above)? < Level::Write {
             return Err(Error::new(
                 ErrorKind::Denied,
                 format!(
@@ -94,17 +94,17 @@ impl Apply<'_> {
     }
 
     fn remove(&mut self, path: &str) -> Result<()> {
-        let (place, node) = demand_node(self.connection, &self.actor, path, Level::Write)?;
+        let (place, node) = demand_node(self.file.connection, &self.actor, path, Level::Write)?;
         self.demand_folder(&place, path)?;
         self.leaves(&node)?;
         // The clock never repeats: it says what was removed last.
-        let clock = self.tick();
-        self.execute("UPDATE node SET removed = ?2, clock = ?2 WHERE id = ?1", (node.id, clock))?;
+        let clock = self.file.tick();
+        self.file.execute("UPDATE node SET removed = ?2, clock = ?2 WHERE id = ?1", (node.id, clock))?;
         self.note(&place.owner, node.id, (Deed::Removed, 0), None, None)
     }
 
     fn restore(&mut self, path: &str) -> Result<()> {
-        let place = match find(self.connection, &self.actor, path)? {
+        let place = match find(self.file.connection, &self.actor, path)? {
             Spot::Place(place) if place.level >= Level::Read => place,
             _ => return Err(nothing_at(path)),
         };
@@ -116,7 +116,8 @@ impl Apply<'_> {
         }
         let folder = place.chain.last().map_or(0, |last| last.id);
         let [name] = place.missing.as_slice() else { return Err(nothing_at(path)) };
-        let Some((removed, level)) = restorable(self.connection, &self.actor, &place.chain, folder, name, 0)?
+        let Some((removed, level)) =
+            restorable(self.file.connection, &self.actor, &place.chain, folder, name, 0)?
         else {
             return Err(nothing_at(path));
         };
@@ -124,13 +125,13 @@ impl Apply<'_> {
             return Err(Error::new(ErrorKind::Denied, format!("{path}: to restore takes the level Write")));
         }
         let version = self.arrives(&removed, removed.parent, &removed.name)?;
-        let clock = self.tick();
-        self.execute("UPDATE node SET removed = NULL, clock = ?2 WHERE id = ?1", (removed.id, clock))?;
+        let clock = self.file.tick();
+        self.file.execute("UPDATE node SET removed = NULL, clock = ?2 WHERE id = ?1", (removed.id, clock))?;
         self.note_arrival(&place.owner, removed.id, (Deed::Restored, version), None)
     }
 
     fn grant(&mut self, path: &str, principal: &Principal, level: Level) -> Result<()> {
-        let (place, node) = demand_node(self.connection, &self.actor, path, Level::Admin)?;
+        let (place, node) = demand_node(self.file.connection, &self.actor, path, Level::Admin)?;
         check_principal(principal)?;
         if matches!(principal, Principal::User(user) if *user == place.owner) {
             return Err(Error::invalid(format!(
@@ -144,7 +145,7 @@ impl Apply<'_> {
         }
         if level == Level::None {
             let gone =
-                self.execute("DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node.id, &who))?;
+                self.file.execute("DELETE FROM entitlement WHERE node = ?1 AND who = ?2", (node.id, &who))?;
             if gone > 0 {
                 detail["trail"] = trail(&place.chain);
             }
@@ -156,15 +157,15 @@ impl Apply<'_> {
     }
 
     fn restrict(&mut self, path: &str, on: bool) -> Result<()> {
-        let (place, node) = demand_node(self.connection, &self.actor, path, Level::Admin)?;
+        let (place, node) = demand_node(self.file.connection, &self.actor, path, Level::Admin)?;
         if node.kind != Kind::Folder {
             return Err(Error::invalid(format!(
                 "{path} is no folder below a root; only those are restricted"
             )));
         }
-        let clock = self.tick();
+        let clock = self.file.tick();
         let row = (node.id, i64::from(on), clock);
-        self.execute("UPDATE node SET restricted = ?2, clock = ?3 WHERE id = ?1", row)?;
+        self.file.execute("UPDATE node SET restricted = ?2, clock = ?3 WHERE id = ?1", row)?;
         let mut detail = json!({"on": on});
         if on {
             self.keep_admin(&place)?;
@@ -174,13 +175,14 @@ impl Apply<'_> {
     }
 
     pub(super) fn entitle(&mut self, node: NodeId, who: &str, level: Level) -> Result<()> {
-        let row = (node, who, number(level), self.tick(), signed(self.head()));
-        self.execute(
-            "INSERT INTO entitlement (node, who, level, clock, since) VALUES (?1,?2,?3,?4,?5)
+        let row = (node, who, number(level), self.file.tick(), signed(self.file.desk.head));
+        self.file
+            .execute(
+                "INSERT INTO entitlement (node, who, level, clock, since) VALUES (?1,?2,?3,?4,?5)
              ON CONFLICT (node, who) DO UPDATE SET level = excluded.level, clock = excluded.clock",
-            row,
-        )
-        .map(drop)
+                row,
+            )
+            .map(drop)
     }
 }
 

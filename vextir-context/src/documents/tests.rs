@@ -2,8 +2,9 @@
 //! must not grow with what has nothing to do with them.
 
 use super::bases::Bases;
+use super::desk::{Desk, Writing};
 use super::merge::merge;
-use super::{Desk, Enrollment, apply, enroll, list, run_errand};
+use super::{Enrollment, apply, enroll, list, run_errand};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,11 @@ impl Store {
         Self { connection, desk, steps }
     }
 
+    fn writing<T>(&mut self, work: impl FnOnce(Writing<'_>) -> T) -> T {
+        let (connection, desk, writes) = (&self.connection, &mut self.desk, &mut 0);
+        work(Writing { connection, desk, writes, now: Timestamp::UNSET })
+    }
+
     fn counted<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> (T, u64) {
         let before = self.steps.load(Ordering::Relaxed);
         let done = work(self);
@@ -44,8 +50,7 @@ impl Store {
         let bases = Bases::read(&self.connection, &ann, &changes).unwrap();
         self.desk.merged = Some(Arc::new(merge(1, &changes, &bases).unwrap()));
         let work = |store: &mut Self| {
-            let (mut writes, now) = (0, Timestamp::UNSET);
-            apply(&store.connection, &mut store.desk, &mut writes, now, (&ann, &changes)).unwrap();
+            store.writing(|file| apply(file, &ann, &changes)).unwrap();
         };
         self.connection.execute_batch("BEGIN").unwrap();
         let (_, steps) = self.counted(work);
@@ -64,8 +69,7 @@ impl Store {
 
     fn join(&mut self, group: &str, user: String) {
         let enrollment = Enrollment { group: group.into(), user: user.into(), on: true };
-        let mut writes = 0;
-        enroll(&self.connection, &mut self.desk, &mut writes, Timestamp::UNSET, &enrollment).unwrap();
+        self.writing(|file| enroll(file, &enrollment)).unwrap();
     }
 }
 
@@ -98,6 +102,17 @@ fn a_move_costs_the_same_however_many_documents_lie_below() {
 }
 
 #[test]
+fn a_move_costs_the_same_however_many_folders_were_moved_before() {
+    let mut store = Store::new();
+    store.write((0..500).map(|number| format!("/f{number}/x")));
+    let moved =
+        |store: &mut Store, number| store.one(&format!("/f{number}"), Intent::Move(format!("/g{number}")));
+    let (_, early) = (moved(&mut store, 0), moved(&mut store, 1));
+    let late = (2..500).map(|number| moved(&mut store, number)).max().unwrap();
+    assert!(late < early * 2, "{early} steps, and {late} after many moves");
+}
+
+#[test]
 fn a_grant_to_a_large_group_is_made_in_slices() {
     let mut store = Store::new();
     store.write(["/a/x".to_owned(), "/b/x".to_owned(), "/c/x".to_owned()]);
@@ -112,10 +127,7 @@ fn a_grant_to_a_large_group_is_made_in_slices() {
     assert!(large < small * 2, "{small} steps and {large}");
     let mut slices = 0;
     while store.desk.errands {
-        let (_, slice) = store.counted(|store| {
-            let mut writes = 0;
-            run_errand(&store.connection, &mut store.desk, &mut writes, Timestamp::UNSET).unwrap();
-        });
+        let (_, slice) = store.counted(|store| store.writing(run_errand).unwrap());
         assert!(slice < small * 2, "{small} steps, and {slice} for a slice");
         slices += 1;
     }

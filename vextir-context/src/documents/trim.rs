@@ -1,14 +1,13 @@
 //! Old changes go: what is older than a place keeps is folded into one base, from which the versions that stay are
 //! rebuilt. Read and folded beside the writer; the writer stores the base, and removes rows a few at a time.
 
-use super::apply::{Desk, ROW};
+use super::desk::{Desk, ROW};
 use super::keeping::{Places, Terms, since};
 use super::node::{self, NodeId};
 use crate::crdt::Body;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
-use crate::sync::acknowledged;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 use vextir_core::context::Version;
@@ -53,7 +52,9 @@ struct Base {
 /// A stretch of the nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Trims {
-    pub(crate) found: Vec<Trim>,
+    pub(crate) found: Option<Trim>,
+    /// Nodes of which more is kept, for replicas that do not have it yet.
+    pub(crate) held_back: u64,
     /// Where to go on; `None` at the end.
     pub(crate) next: Option<NodeId>,
 }
@@ -62,10 +63,10 @@ pub(crate) struct Trims {
 pub(crate) fn look(connection: &Connection, default: Terms, now: Timestamp, after: NodeId) -> Result<Trims> {
     let began = Instant::now();
     let snapshot = connection.unchecked_transaction().or_fault()?;
-    let most = acknowledged(&snapshot)?.unwrap_or(u64::MAX);
-    let (mut places, mut trims) = (Places::new(default), Trims { found: Vec::new(), next: Some(after) });
+    let head = queries::number(&snapshot, "SELECT coalesce(max(seq), 0) FROM change", [])?;
+    let (mut places, mut trims) = (Places::new(default), Trims { next: Some(after), ..Trims::default() });
     while let Some(after) = trims.next
-        && trims.found.is_empty()
+        && trims.found.is_none()
         && began.elapsed() < SLICE
     {
         let ids = ids(&snapshot, after)?;
@@ -75,9 +76,10 @@ pub(crate) fn look(connection: &Connection, default: Terms, now: Timestamp, afte
             if terms.versions == i64::MAX {
                 continue;
             }
-            if let Some(trim) = of_node(&snapshot, id, terms, now, most)? {
+            trims.held_back += u64::from(is_held_back(&snapshot, id, terms, (now, head))?);
+            if let Some(trim) = of_node(&snapshot, id, terms, (now, head))? {
                 trims.next = Some(if trim.has_more { id - 1 } else { id });
-                trims.found.push(trim);
+                trims.found = Some(trim);
                 break;
             }
         }
@@ -94,22 +96,32 @@ fn ids(connection: &Connection, after: NodeId) -> Result<Vec<NodeId>> {
         .or_fault()
 }
 
+/// Whether old changes stay for a replica that does not have them.
+fn is_held_back(
+    connection: &Connection,
+    node: NodeId,
+    terms: Terms,
+    (now, head): (Timestamp, Sequence),
+) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM change WHERE node = ?1 AND seq > ?2 AND at <= ?3)";
+    let old = (node, signed(terms.acknowledged), since(now, terms.versions));
+    Ok(terms.acknowledged < head && queries::number(connection, sql, old)? != 0)
+}
+
 /// What may go of one node, if it is worth a commit.
 fn of_node(
     connection: &Connection,
     node: NodeId,
     terms: Terms,
-    now: Timestamp,
-    most: Sequence,
+    (now, head): (Timestamp, Sequence),
 ) -> Result<Option<Trim>> {
     let sql = "SELECT seq, version, what, at, length(body) FROM change
                WHERE node = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
     let limit = since(now, terms.versions);
-    let head = queries::number(connection, "SELECT coalesce(max(seq), 0) FROM change", [])?;
     let (mut old, mut base, mut removal) = (Vec::new(), None, 0);
     let (mut contents, mut weight, mut full) = (0, 0, false);
     let mut statement = connection.prepare_cached(sql).or_fault()?;
-    let mut rows = statement.query((node, signed(most), ROWS)).or_fault()?;
+    let mut rows = statement.query((node, signed(terms.acknowledged), ROWS)).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
         let (seq, at) = (count(row, 0)?, get::<i64>(row, 3)?);
         if at > limit || seq == head {

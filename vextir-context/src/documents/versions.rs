@@ -34,8 +34,8 @@ impl Apply<'_> {
         if !node.is_document() {
             return Ok(());
         }
-        let version = self.version(node.id)?;
-        self.execute(
+        let version = self.file.version(node.id)?;
+        self.file.execute(
             "INSERT INTO former (parent, name, version, node) VALUES (?1,?2,?3,?4) ON CONFLICT (parent, name)
              DO UPDATE SET version = max(version, excluded.version), node = excluded.node",
             (node.parent, node.name.as_str(), signed(version), node.id),
@@ -49,7 +49,7 @@ impl Apply<'_> {
         if !node.is_document() {
             return Ok(0);
         }
-        let (current, before) = (self.version(node.id)?, former(self.connection, parent, name)?);
+        let (current, before) = (self.file.version(node.id)?, former(self.file.connection, parent, name)?);
         let stays = node.parent == parent && node.name == *name;
         let (next, arrived) = match before {
             Some((_, who)) if who == node.id && stays => return Ok(0),
@@ -57,11 +57,11 @@ impl Apply<'_> {
             Some((version, _)) => (current.max(version + 1), version + 1),
             None => (current, 0),
         };
-        self.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node.id, signed(arrived)))?;
+        self.file.execute("UPDATE node SET arrived = ?2 WHERE id = ?1", (node.id, signed(arrived)))?;
         if next == current {
             return Ok(0);
         }
-        self.execute("UPDATE document SET version = ?2 WHERE node = ?1", (node.id, signed(next)))?;
+        self.file.execute("UPDATE document SET version = ?2 WHERE node = ?1", (node.id, signed(next)))?;
         self.renumbered.insert(node.id, current);
         Ok(next)
     }

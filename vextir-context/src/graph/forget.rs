@@ -1,7 +1,8 @@
 //! Forgetting a source: its episodes become empty marks, and what only they said goes.
 
-use super::pen::{Pen, ROW};
+use super::pen::Pen;
 use super::{Sight, ids};
+use crate::documents::desk::ROW;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use rusqlite::{Connection, OptionalExtension};
@@ -25,6 +26,7 @@ impl Pen<'_> {
         let sql = "SELECT id, uid FROM episode WHERE owner = ?1 AND source = ?2 AND node IS ?3
                    AND removed IS NULL ORDER BY id LIMIT ?4";
         let mut episodes: Vec<(i64, Vec<u8>)> = self
+            .file
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
@@ -61,11 +63,13 @@ impl Pen<'_> {
 
     fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
         let said: Vec<i64> = self
+            .file
             .connection
             .prepare_cached("SELECT link FROM statement WHERE episode = ?1")
             .and_then(|mut statement| statement.query_map([id], |row| row.get(0))?.collect())
             .or_fault()?;
         let size: i64 = self
+            .file
             .connection
             .prepare_cached(
                 "SELECT length(source) + length(key) + coalesce(octet_length(text), 0)
@@ -79,7 +83,7 @@ impl Pen<'_> {
         }
         self.execute("DELETE FROM statement WHERE episode = ?1", [id])?;
         self.shrank(usize::try_from(size).unwrap_or(0));
-        let (now, clock) = (self.now, self.clock);
+        let (now, clock) = (self.file.now.as_micros(), self.clock);
         self.execute(
             "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
              data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, clock = ?3, removed = ?2 WHERE id = ?1",
@@ -90,8 +94,7 @@ impl Pen<'_> {
 
     /// Removes a link that nothing says any more; its id. `None` if something does.
     fn drop_link(&mut self, link: i64, ends: &mut BTreeSet<i64>) -> Result<Option<String>> {
-        let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = self
-            .connection
+        let found: Option<(Vec<u8>, i64, Option<i64>, i64)> = self.file.connection
             .prepare_cached(
                 "SELECT uid, subject, object, octet_length(relation) + coalesce(octet_length(value), 0) FROM link
                  WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM statement WHERE link = ?1)",
@@ -112,6 +115,7 @@ impl Pen<'_> {
     /// Removes an entity of which nothing is said any more.
     fn drop_entity(&mut self, entity: i64) -> Result<Option<EntityKey>> {
         let found: Option<(String, String, Option<i64>)> = self
+            .file
             .connection
             .prepare_cached(
                 "SELECT kind, key, node FROM entity WHERE id = ?1
@@ -126,9 +130,12 @@ impl Pen<'_> {
         self.execute("DELETE FROM entity WHERE id = ?1", [entity])?;
         self.shrank(kind.len() + key.len());
         let Some(document) = document else { return Ok(Some(EntityKey::new(kind, key))) };
-        let mut sight =
-            Sight::new(self.connection, View::own(self.actor.clone()), Timestamp::from_micros(self.now))?;
-        Ok(sight.path(self.connection, document)?.map(EntityKey::document))
+        let mut sight = Sight::new(
+            self.file.connection,
+            View::own(self.actor.clone()),
+            Timestamp::from_micros(self.file.now.as_micros()),
+        )?;
+        Ok(sight.path(self.file.connection, document)?.map(EntityKey::document))
     }
 }
 

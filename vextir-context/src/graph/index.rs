@@ -6,6 +6,7 @@
 
 use super::pen::{Pen, Times};
 use crate::decode::get;
+use crate::documents::desk::Writing;
 use crate::documents::history;
 use crate::documents::node::{self, join, uid};
 use crate::fault::OrFault;
@@ -203,26 +204,25 @@ fn has_episode(connection: &Connection, id: i64) -> Result<bool> {
 }
 
 /// Stores a slice, if nobody else did.
-pub(crate) fn take_links(
-    connection: &Connection,
-    batch: &Batch,
-    clock: i64,
-    writes: &mut u64,
-    bytes: &mut u64,
-) -> Result<bool> {
-    if queries::stored_number(connection, MARK)? != batch.after {
+pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
+    if queries::stored_number(file.connection, MARK)? != batch.after {
         return Ok(false);
     }
+    let clock = file.tick();
     for found in &batch.documents {
         // It may have been removed for good meanwhile.
-        if node::node(connection, found.node)?
+        if node::node(file.connection, found.node)?
             .is_none_or(|row| row.removed.is_some_and(|at| at < Timestamp::UNSET))
         {
             continue;
         }
         // As the owner sees it: who wrote it stands in the episode.
         let actor = Actor::user(found.owner.clone());
-        let mut pen = Pen { connection, actor: &actor, now: found.at, clock, writes, bytes };
+        let mut pen = Pen {
+            file: Writing { now: Timestamp::from_micros(found.at), ..file.again() },
+            actor: &actor,
+            clock,
+        };
         pen.document_says(found)?;
     }
     Ok(true)
@@ -242,7 +242,7 @@ impl Pen<'_> {
                 standing.insert(link, one);
             }
         }
-        let at = self.now;
+        let at = self.file.now.as_micros();
         for (link, one) in standing.iter().filter(|(link, _)| !wanted.contains(link)) {
             self.withdraw(*link, episode, *one, at)?;
             if one.times.from < at && one.known < at {
@@ -258,7 +258,7 @@ impl Pen<'_> {
 
     fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
         let cause = found.by.cause.as_ref().map(crate::key::bare);
-        let (at, clock) = (self.now, self.clock);
+        let (at, clock) = (self.file.now.as_micros(), self.clock);
         let owner = self.owner().to_owned();
         let row = rusqlite::params![
             uid.as_slice(),
@@ -278,7 +278,8 @@ impl Pen<'_> {
              removed = NULL",
             row,
         )?;
-        self.connection
+        self.file
+            .connection
             .prepare_cached("SELECT id FROM episode WHERE uid = ?1")
             .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)))
             .or_fault()

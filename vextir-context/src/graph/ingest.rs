@@ -54,7 +54,7 @@ impl Pen<'_> {
         {
             return Ok(Ingested::of(shown, false, 0));
         }
-        let at = episode.at.map_or(self.now, vextir_core::Timestamp::as_micros);
+        let at = episode.at.map_or(self.file.now.as_micros(), vextir_core::Timestamp::as_micros);
         let id = self.episode_row(episode, &source, &key, (&uid, &digest, at), before.as_ref())?;
         let wanted = self.facts(episode, &source, (&key, at))?;
         let facts = self.restate(id, &wanted, before.is_some())?;
@@ -69,13 +69,13 @@ impl Pen<'_> {
             return Ok(Source { node: None, name: source.to_owned(), mark, folder: "/".to_owned() });
         }
         let level = if self.actor.agent.is_some() { Level::Write } else { level };
-        let (place, node) = demand_node(self.connection, self.actor, source, level)?;
+        let (place, node) = demand_node(self.file.connection, self.actor, source, level)?;
         if !node.is_document() {
             return Err(Error::invalid(format!(
                 "{source} is a folder; the source of an episode is a document"
             )));
         }
-        let mark = format!("d:{}", uid(self.connection, node.id)?);
+        let mark = format!("d:{}", uid(self.file.connection, node.id)?);
         let is_own = place.owner == self.actor.user;
         let folder = if is_own {
             Self::folder(&place)
@@ -93,7 +93,8 @@ impl Pen<'_> {
                 removed: row.get::<_, Option<i64>>(2)?.is_some(),
             })
         };
-        self.connection
+        self.file
+            .connection
             .prepare_cached("SELECT id, digest, removed FROM episode WHERE uid = ?1")
             .and_then(|mut statement| statement.query_row([uid], read).optional())
             .or_fault()
@@ -110,7 +111,7 @@ impl Pen<'_> {
         let data = episode.data.as_ref().map(ToString::to_string);
         let size = source.name.len() + key.len() + data.as_ref().map_or(0, String::len);
         let size = size + episode.text.as_ref().map_or(0, String::len);
-        let (actor, now, clock) = (self.actor, self.now, self.clock);
+        let (actor, now, clock) = (self.actor, self.file.now.as_micros(), self.clock);
         let what = (source.name.as_str(), key, episode.kind.as_str(), source.node, at);
         let by = (actor.agent.as_deref(), actor.driver.as_deref(), actor.cause.as_ref().map(bare));
         let row = rusqlite::params![
@@ -138,7 +139,7 @@ impl Pen<'_> {
                      agent, driver, cause, clock) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
                     row,
                 )?;
-                Ok(self.connection.last_insert_rowid())
+                Ok(self.file.connection.last_insert_rowid())
             }
             Some(before) => {
                 self.execute(
@@ -214,7 +215,7 @@ impl Pen<'_> {
         if had {
             standing.extend(self.standing(episode)?.into_iter().map(|(link, one)| ((link, one.times), one)));
         }
-        let now = self.now;
+        let now = self.file.now.as_micros();
         for ((link, times), one) in &standing {
             if !wanted.contains(&(*link, *times)) {
                 self.withdraw(*link, episode, *one, now)?;

@@ -2,32 +2,24 @@
 
 use super::ids::{self, Uid};
 use super::{PROPERTY, TO_ENTITY, TO_VALUE};
+use crate::documents::desk::{ROW, Writing};
 use crate::documents::node::{self, NodeId, join};
 use crate::documents::place::{Place, Spot, demand, find};
 use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 use std::collections::HashMap;
 use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, PAGE, Said, Told};
 use vextir_core::context::{clean_path, segments};
 use vextir_core::{Actor, Error, Level, Name, Result};
-
-/// About how many bytes a row takes, its indexes included.
-pub(super) const ROW: u64 = 150;
 
 /// The most relations that a user declares.
 const MAX_DECLARED: u64 = 1_000;
 
 /// What writes into one user's graph, inside the writer's transaction.
 pub(crate) struct Pen<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) file: Writing<'a>,
     pub(crate) actor: &'a Actor,
-    /// Microseconds since 1970.
-    pub(crate) now: i64,
     pub(crate) clock: i64,
-    /// Grows with each attempt to write.
-    pub(crate) writes: &'a mut u64,
-    /// Bytes that the context takes, roughly.
-    pub(crate) bytes: &'a mut u64,
 }
 
 /// An entity's row.
@@ -56,16 +48,20 @@ impl Pen<'_> {
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
-        *self.writes += 1;
-        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).or_fault()
+        *self.file.writes += 1;
+        self.file
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .or_fault()
     }
 
     pub(super) fn grew(&mut self, bytes: usize) {
-        *self.bytes += ROW + bytes as u64;
+        self.file.desk.bytes += ROW + bytes as u64;
     }
 
     pub(super) fn shrank(&mut self, bytes: usize) {
-        *self.bytes = self.bytes.saturating_sub(ROW + bytes as u64);
+        self.file.desk.bytes = self.file.desk.bytes.saturating_sub(ROW + bytes as u64);
     }
 
     /// Whether the actor may change what has no document: the owner may, and an agent that may write the whole tree.
@@ -73,7 +69,7 @@ impl Pen<'_> {
         if self.actor.agent.is_none() {
             return Ok(());
         }
-        demand(self.connection, self.actor, "/", Level::Write).map(drop)
+        demand(self.file.connection, self.actor, "/", Level::Write).map(drop)
     }
 
     fn declare(&mut self, relation: &Name, single: bool) -> Result<()> {
@@ -83,7 +79,8 @@ impl Pen<'_> {
         }
         let counted = "SELECT count(*) FROM relation WHERE owner = ?1 AND name <> ?2";
         let (owner, clock) = (self.owner().to_owned(), self.clock);
-        if crate::queries::number(self.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED {
+        if crate::queries::number(self.file.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED
+        {
             return Err(Error::invalid(format!("at most {MAX_DECLARED} relations are declared")));
         }
         let row = (owner, relation.as_str(), i64::from(single), clock);
@@ -111,7 +108,7 @@ impl Pen<'_> {
 
     /// The document at a path, or the page that stands for it as long as there is none that the actor may read.
     fn path(&mut self, path: &str) -> Result<Row> {
-        match find(self.connection, self.actor, path)? {
+        match find(self.file.connection, self.actor, path)? {
             Spot::Place(place) => match place.readable().filter(|node| node.is_document()) {
                 Some(node) => self.document(node.id),
                 None => self.intern(PAGE, path, None),
@@ -142,7 +139,7 @@ impl Pen<'_> {
 
     /// The entity of a document.
     pub(super) fn document(&mut self, node: NodeId) -> Result<Row> {
-        let uid = node::uid(self.connection, node)?;
+        let uid = node::uid(self.file.connection, node)?;
         self.intern(DOCUMENT, &uid, Some(node))
     }
 
@@ -150,6 +147,7 @@ impl Pen<'_> {
     pub(super) fn intern(&mut self, kind: &str, key: &str, node: Option<NodeId>) -> Result<Row> {
         let uid = ids::of_entity(self.owner(), kind, key);
         let found = self
+            .file
             .connection
             .prepare_cached("SELECT id FROM entity WHERE owner = ?1 AND kind = ?2 AND key = ?3")
             .and_then(|mut statement| {
@@ -166,7 +164,7 @@ impl Pen<'_> {
         let row = (uid.as_slice(), self.owner().to_owned(), kind, key, node);
         self.execute("INSERT INTO entity (uid, owner, kind, key, node) VALUES (?1,?2,?3,?4,?5)", row)?;
         self.grew(kind.len() + key.len());
-        Ok(Row { id: self.connection.last_insert_rowid(), uid })
+        Ok(Row { id: self.file.connection.last_insert_rowid(), uid })
     }
 
     /// The link that a fact says; it is made if it is not there.
@@ -207,6 +205,7 @@ impl Pen<'_> {
         let sorts = sort.to_be_bytes();
         let uid = ids::hash([b"link".as_slice(), &subject.uid, &sorts, relation.as_bytes(), end]);
         let found = self
+            .file
             .connection
             .prepare_cached("SELECT id FROM link WHERE uid = ?1")
             .and_then(|mut statement| statement.query_row([uid.as_slice()], |row| row.get(0)).optional())
@@ -223,7 +222,7 @@ impl Pen<'_> {
             row,
         )?;
         self.grew(relation.len() + value.map_or(0, String::len));
-        Ok(self.connection.last_insert_rowid())
+        Ok(self.file.connection.last_insert_rowid())
     }
 
     /// A statement that holds from a time on, known from another one on.
@@ -263,7 +262,8 @@ impl Pen<'_> {
     pub(super) fn standing(&self, episode: i64) -> Result<Vec<(i64, Standing)>> {
         let sql = "SELECT link, valid_from, valid_until, known_from FROM statement
                    WHERE episode = ?1 AND known_until IS NULL";
-        self.connection
+        self.file
+            .connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
                 let read = |row: &rusqlite::Row<'_>| {

@@ -10,6 +10,7 @@ use crate::search::{Engine, Link, SearchOptions};
 use crate::sql::QueryLimits;
 use crate::writer::{self, Retention, Settings, incarnation};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -234,7 +235,7 @@ impl HubBuilder {
             clock: self.clock,
             cursors,
             search,
-            client: fastrand::u64(1..1 << 53),
+            client: AtomicU64::new(super::fresh_client()),
             incarnation,
             defaults: self.limits.lease,
             path,

@@ -131,7 +131,7 @@ fn store(
     let (paths, found) = hands.write(move |rows| {
         let mut found = Vec::with_capacity(batch.len());
         for (parent, arrival) in parents.iter().zip(&batch) {
-            found.push(arrive(rows.parts(), &owner, (*parent, arrival))?);
+            found.push(arrive(rows.writing(), &owner, (*parent, arrival))?);
         }
         let folders = batch.into_iter().map(|arrival| arrival.is_folder.then_some(arrival.path));
         Ok((folders.collect::<Vec<_>>(), found))

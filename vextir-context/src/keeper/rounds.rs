@@ -1,12 +1,14 @@
 //! The rounds through what is too old: now and then by themselves, and when they are asked for.
 
 use super::Hands;
+use crate::documents::desk::Writing;
 use crate::documents::keeping::{self, CONDEMNED};
 use crate::documents::node::NodeId;
 use crate::documents::{purge, trim};
 use crate::graph;
 use crate::hub::Hub;
 use crate::queries;
+use crate::sync;
 use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -19,6 +21,9 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long a round counts.
 const ROUND: Duration = Duration::from_secs(60 * 60);
 
+/// Replicas that were not met for so long are forgotten: half a year, in microseconds.
+const FORGOTTEN: i64 = 183 * 24 * 60 * 60 * 1_000_000;
+
 /// Where the file keeps when the last round was.
 const DONE: &str = "kept_at";
 
@@ -30,6 +35,11 @@ pub struct Tidied {
     pub changes: u64,
     /// Removed documents and folders, with everything about them.
     pub nodes: u64,
+    /// Documents and folders of which more is kept than is asked for, because a replica that was met has not got it
+    /// yet: see [`Hub::forget_replicas`].
+    pub held_back: u64,
+    /// Documents whose old changes stay because they cannot be put together; the log says why.
+    pub damaged: u64,
 }
 
 impl Hub {
@@ -75,25 +85,30 @@ fn round(hands: &Hands) -> Result<Tidied> {
         hands.write(move |rows| rows.take_links(&batch))?;
         breathe();
     }
-    let tidied = Tidied { nodes: purge_all(hands, now)?, changes: trim_all(hands, now)? };
+    let before = Timestamp::from_micros(keeping::since(now, FORGOTTEN));
+    hands.write(move |rows| sync::forget(rows.writing(), before))?;
+    let mut tidied = Tidied::default();
+    purge_all(hands, now, &mut tidied)?;
+    trim_all(hands, now, &mut tidied)?;
     hands.write(move |rows| rows.set_meta(DONE, now.as_micros().cast_unsigned()))?;
     Ok(tidied)
 }
 
-fn purge_all(hands: &Hands, now: Timestamp) -> Result<u64> {
-    let (terms, mut gone) = (hands.terms, 0);
+fn purge_all(hands: &Hands, now: Timestamp, tidied: &mut Tidied) -> Result<()> {
+    let terms = hands.terms;
     let mut after = Some((CONDEMNED, 0));
     while let Some(place) = after {
         let overdue = hands.read(move |connection| purge::look(connection, terms, now, place))?;
         for top in overdue.found {
-            let condemned = hands.write(move |rows| purge::condemn(rows.parts().0, top))?;
+            let condemned = hands.write(move |rows| purge::condemn(rows.writing().connection, top))?;
             if condemned {
-                gone += purge_one(hands, top.1)?;
+                tidied.nodes += purge_one(hands, top.1)?;
             }
         }
+        tidied.held_back += overdue.held_back;
         after = overdue.next;
     }
-    Ok(gone)
+    Ok(())
 }
 
 fn purge_one(hands: &Hands, top: NodeId) -> Result<u64> {
@@ -105,46 +120,43 @@ fn purge_one(hands: &Hands, top: NodeId) -> Result<u64> {
         }
         while !leaves.is_empty() {
             let now = leaves.clone();
-            let done = hands.write(move |rows| {
-                let (connection, desk, ..) = rows.parts();
-                purge::slice(connection, desk, &now)
-            })?;
-            leaves.drain(..done);
-            gone += done as u64;
+            let erased = hands.write(move |rows| purge::slice(rows.writing(), &now))?;
+            leaves.drain(..erased.passed);
+            gone += erased.nodes;
             breathe();
         }
     }
 }
 
-fn trim_all(hands: &Hands, now: Timestamp) -> Result<u64> {
-    let (terms, mut gone) = (hands.terms, 0);
+fn trim_all(hands: &Hands, now: Timestamp, tidied: &mut Tidied) -> Result<()> {
+    let terms = hands.terms;
     if terms.versions == i64::MAX && !hands.read(keeping::says_anything)? {
-        return Ok(0);
+        return Ok(());
     }
     let mut after = Some(0);
     while let Some(place) = after {
         let trims = hands.read(move |connection| trim::look(connection, terms, now, place))?;
         after = trims.next;
-        for trim in trims.found {
-            let node = trim.node();
-            match trim.fold() {
-                Ok(trim) => gone += trim_one(hands, trim)?,
-                Err(error) => {
-                    tracing::warn!(%error, "the history of a document is left as it is");
-                    after = Some(node);
-                    break;
-                }
+        tidied.held_back += trims.held_back;
+        let Some(trim) = trims.found else { continue };
+        let node = trim.node();
+        match trim.fold() {
+            Ok(trim) => tidied.changes += trim_one(hands, trim)?,
+            Err(error) => {
+                tracing::warn!(%error, "the history of a document is left as it is");
+                tidied.damaged += 1;
+                after = Some(node);
             }
         }
     }
-    Ok(gone)
+    Ok(())
 }
 
 fn trim_one(hands: &Hands, trim: trim::Trim) -> Result<u64> {
     let (mut left, mut gone) = (Some(trim), 0);
     while let Some(trim) = left {
         let (some, rest) = hands.write(move |rows| {
-            let (connection, desk, ..) = rows.parts();
+            let Writing { connection, desk, .. } = rows.writing();
             trim.slice(connection, desk)
         })?;
         gone += some;

@@ -77,7 +77,7 @@ impl Hub {
                 let total = hands.read(space::measure)?.free;
                 let mut last = total;
                 while last > 0 {
-                    let free = hands.write(|rows| vacuum_slice(rows.parts().0))?;
+                    let free = hands.write(|rows| vacuum_slice(rows.writing().connection))?;
                     let done = total.saturating_sub(free);
                     if progress(Progress { done, total: total.max(done) }).is_break() {
                         return Err(Error::new(ErrorKind::Closed, "the vacuum was cut off"));

@@ -4,11 +4,11 @@
 CREATE TABLE replica (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, first INTEGER);
 INSERT INTO replica VALUES (1, randomblob(16), 0);
 
--- Operations of other replicas; seq: the change, null where it was known in another form already.
+-- Operations of other replicas; seq: the change.
 CREATE TABLE operation (
-  replica INTEGER NOT NULL, counter INTEGER NOT NULL, seq INTEGER, PRIMARY KEY (replica, counter)
+  replica INTEGER NOT NULL, counter INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (replica, counter)
 ) WITHOUT ROWID;
-CREATE INDEX operation_seq ON operation (seq) WHERE seq IS NOT NULL;
+CREATE INDEX operation_seq ON operation (seq);
 
 -- What was said about structure and rights: rows of node and entitlement follow from it. topic: c created, m moved,
 -- r removed or restored, x restricted, g and who: a right; value: JSON.
@@ -18,6 +18,7 @@ CREATE TABLE fact (
 ) WITHOUT ROWID;
 CREATE INDEX fact_seq ON fact (seq);
 CREATE INDEX fact_moved ON fact (node) WHERE topic = 'm';
+CREATE INDEX fact_moved_at ON fact (clock) WHERE topic = 'm';
 
 -- Nodes whose name clashes, with the name that they were given.
 CREATE TABLE alias (node INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL);
@@ -31,7 +32,7 @@ CREATE TABLE horizon (
 -- Operations that build on what is not here yet; missing: the uid of a node; user, trusted: of the peer that sent them.
 CREATE TABLE early (
   user TEXT NOT NULL, trusted INTEGER NOT NULL, scope BLOB NOT NULL, replica INTEGER NOT NULL,
-  counter INTEGER NOT NULL, missing BLOB NOT NULL, operation TEXT NOT NULL,
+  counter INTEGER NOT NULL, missing BLOB NOT NULL, at INTEGER NOT NULL, operation TEXT NOT NULL,
   PRIMARY KEY (user, trusted, scope, replica, counter)
 ) WITHOUT ROWID;
 CREATE INDEX early_missing ON early (missing);
@@ -39,10 +40,18 @@ CREATE INDEX early_missing ON early (missing);
 -- Nodes whose folder is not here; parent: its uid.
 CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (parent, node)) WITHOUT ROWID;
 
--- What other files acknowledged: the changes up to seq, with what they had then.
+-- What was purged, for replicas that still have it. top: what was removed, itself or a folder above it; clock, replica
+-- (its id), removed: what said so; at: when it was purged.
+CREATE TABLE purged (
+  uid BLOB PRIMARY KEY, top BLOB NOT NULL, folder INTEGER NOT NULL, created INTEGER NOT NULL, clock INTEGER NOT NULL,
+  replica BLOB NOT NULL, removed INTEGER NOT NULL, at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX purged_at ON purged (at);
+
+-- What other files acknowledged: the changes up to seq, with what they had then; owner: whose tree the scope is in.
 CREATE TABLE peer (
   file BLOB NOT NULL, user TEXT NOT NULL, scope BLOB NOT NULL, seq INTEGER NOT NULL, vector TEXT NOT NULL,
-  at INTEGER NOT NULL, PRIMARY KEY (file, user, scope)
+  at INTEGER NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (file, user, scope)
 ) WITHOUT ROWID;
 
 INSERT INTO fact SELECT node.id, 'c', node.clock, 1,

@@ -3,7 +3,7 @@
 use super::fact::{self, Say, said};
 use super::name::{Uid, hexadecimal};
 use super::rule::lowest;
-use super::scope::{View, nodes};
+use super::scope::{View, nodes, scopes};
 use crate::decode::get;
 use crate::documents::node::{self, NodeId};
 use crate::fault::{OrFault, damaged};
@@ -31,10 +31,24 @@ pub(super) fn digests(connection: &Connection, user: &str, scope: Uid) -> Result
     Ok(found)
 }
 
-/// All of a scope in one hash.
+/// What a user may read comes to, by scope.
+pub(super) fn all(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
+    let scopes = scopes(&mut View::new(connection, user))?.into_iter();
+    scopes.map(|scope| Ok((scope.top, digests(connection, user, scope.top)?))).collect()
+}
+
+/// What the hash of a removed node begins with.
+const REMOVED: char = '-';
+
+/// Whether a hash is of something removed.
+pub(super) fn is_removed(hash: &str) -> bool {
+    hash.starts_with(REMOVED)
+}
+
+/// All of a scope in one hash, but for what was removed: the other side may have purged it.
 pub(super) fn total(digests: &Digests) -> String {
-    let all =
-        digests.iter().fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
+    let live = digests.iter().filter(|(_, hash)| !is_removed(hash));
+    let all = live.fold(Sha256::new(), |hash, (uid, node)| hash.chain_update(uid.0).chain_update(node));
     hexadecimal(&all.finalize())
 }
 
@@ -76,5 +90,9 @@ fn of_node(view: &mut View<'_>, node: NodeId) -> Result<Option<(Uid, String)>> {
         hash = hash.chain_update(part);
     }
     let short = hash.finalize();
-    Ok(Some((uid, hexadecimal(short.get(..SHORT).unwrap_or_default()))))
+    let mut text = hexadecimal(short.get(..SHORT).unwrap_or_default());
+    if view.chain(node)?.iter().any(|(row, _)| row.removed.is_some()) {
+        text.insert(0, REMOVED);
+    }
+    Ok(Some((uid, text)))
 }

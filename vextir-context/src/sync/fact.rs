@@ -6,6 +6,7 @@ use super::rule::standing;
 use super::settle;
 use crate::decode::get;
 use crate::documents::node::{self, Kind, NodeId};
+use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,21 @@ pub(super) fn of_moved_folders(connection: &Connection) -> Result<Vec<(NodeId, F
     Ok(found)
 }
 
+/// Whether a node is a folder that was ever moved.
+pub(super) fn is_moved_folder(connection: &Connection, node: NodeId) -> Result<bool> {
+    let sql = "SELECT 1 FROM fact JOIN node ON node.id = fact.node
+               WHERE fact.node = ?1 AND topic = 'm' AND kind = 1";
+    connection.prepare_cached(sql).and_then(|mut statement| statement.exists([node])).or_fault()
+}
+
+/// Whether another folder was moved at the time of the last move of this one, or is said to have been later.
+pub(super) fn is_before_another_move(connection: &Connection, folder: NodeId) -> Result<bool> {
+    let sql = "SELECT 1 FROM fact INDEXED BY fact_moved_at JOIN node ON node.id = fact.node
+               WHERE topic = 'm' AND kind = 1 AND fact.node <> ?1
+               AND fact.clock >= (SELECT max(clock) FROM fact WHERE node = ?1 AND topic = 'm')";
+    connection.prepare_cached(sql).and_then(|mut statement| statement.exists([folder])).or_fault()
+}
+
 /// Whether something was not said before, or tells what was kept back.
 pub(super) fn is_news(known: &[Fact], fact: &Fact) -> bool {
     let same = |other: &&Fact| other.stamp() == fact.stamp() && other.say.topic() == fact.say.topic();
@@ -201,8 +217,8 @@ pub(crate) fn note(
         Deed::Removed | Deed::Restored => vec![Say::Removed { at: row.removed.map(|at| at.as_micros()) }],
         Deed::Granted => {
             let who = detail["who"].as_str().unwrap_or_default().to_owned();
-            let granted = settle::granted(connection, node, &who)?;
-            vec![level(who, granted)]
+            let granted = rights::granted(connection, node, &who)?;
+            vec![level(who, rights::number(granted))]
         }
         Deed::Restricted => {
             let on = detail["on"].as_bool().unwrap_or_default();

@@ -1,35 +1,33 @@
 //! What a replica takes in: decided in the writer's transaction, all of a message or nothing of it.
 
 mod content;
+mod early;
 mod gate;
 mod merging;
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, advance, number};
 use super::name::Uid;
+use super::purged::{Fate, fate};
 use super::scope::View;
 use super::settle::settle;
 use super::wire::{Operation, Record, Scope};
+use crate::documents;
+use crate::documents::desk::{Entry, ROW, Writing};
 use crate::documents::node::{self, Kind, NodeId};
-use crate::documents::{self, Desk};
+use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
 pub(super) use content::{Bases, Premerged};
-use rusqlite::{Connection, Params};
+use rusqlite::Connection;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use vextir_core::{Error, ErrorKind, EventId, Result, Timestamp};
+use vextir_core::{Error, ErrorKind, Result, Timestamp};
 
 /// How far this replica's clock lets itself be pushed ahead of its own time: an hour, in microseconds.
 const AHEAD: i64 = 3_600_000_000;
-
-/// How many operations may wait for what they build on.
-const EARLY: u64 = 100_000;
-
-/// About how many bytes a row takes beside what it holds.
-const ROW: u64 = 150;
 
 /// What came in one message.
 #[derive(Debug)]
@@ -51,18 +49,17 @@ pub(crate) struct Taken {
     pub(super) applied: u64,
     /// Nodes that were made the same as the other side's.
     pub(super) repaired: u64,
-    pub(super) refused: Vec<(Uid, u64)>,
+    pub(super) refused: u64,
     /// Nodes that something builds on, and that are not here.
     pub(super) missing: BTreeSet<Uid>,
+    /// Nodes that were purged here, as what the peer does not know: that they were removed.
+    pub(super) gone: BTreeMap<Uid, Record>,
 }
 
 /// A message at work.
 struct Taking<'a> {
     intake: &'a Intake,
-    connection: &'a Connection,
-    desk: &'a mut Desk,
-    writes: &'a mut u64,
-    now: Timestamp,
+    file: Writing<'a>,
     /// The peer's user, as this replica sees the rights before the message.
     view: View<'a>,
     replicas: Replicas,
@@ -70,6 +67,8 @@ struct Taking<'a> {
     touched: BTreeSet<NodeId>,
     /// Nodes that are here now and were not.
     arrived: BTreeSet<Uid>,
+    /// How many operations of the user wait for what they build on, and their bytes; once they are counted.
+    waiting: Option<early::Count>,
     /// New content, by node: the names of the operations, and what they bring.
     bodies: BTreeMap<NodeId, Vec<(Uid, u64, Vec<u8>)>>,
 }
@@ -79,31 +78,37 @@ impl Intake {
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) where a document was changed meanwhile so that it must be merged again.
-    pub(crate) fn apply(
-        &self,
-        (connection, desk, writes, now): (&Connection, &mut Desk, &mut u64, Timestamp),
-    ) -> Result<Taken> {
+    pub(crate) fn apply(&self, file: Writing<'_>) -> Result<Taken> {
         let mut taking = Taking {
             intake: self,
-            connection,
-            desk,
-            writes,
-            now,
-            view: View::new(connection, &self.user),
-            replicas: Replicas::read(connection)?,
+            view: View::new(file.connection, &self.user),
+            replicas: Replicas::read(file.connection)?,
+            file,
             taken: Taken::default(),
             touched: BTreeSet::new(),
             arrived: BTreeSet::new(),
+            waiting: None,
             bodies: BTreeMap::new(),
         };
         let facts = self.nodes.iter().flat_map(|record| &record.facts);
         let mut facts = facts.chain(self.operations.iter().flat_map(|operation| &operation.facts));
-        if facts.any(|fact| fact.clock > taking.now.after(FUTURE).as_micros()) {
+        if facts.any(|fact| fact.clock > taking.file.now.after(FUTURE).as_micros()) {
             return Err(invalid("a change from years ahead; set the clock of the replica that made it"));
         }
+        if !taking.may_speak()? {
+            // As for what is not there: whoever lost a right may not know it yet.
+            taking.taken.refused = self.operations.len() as u64;
+            return Ok(taking.taken);
+        }
         taking.records()?;
+        let mut horizon = BTreeMap::new();
         for operation in self.operations.iter() {
+            let known = horizon.entry(operation.by).or_insert(0);
+            *known = operation.n.max(*known);
             taking.operation(operation)?;
+        }
+        for (by, n) in horizon {
+            advance(taking.file.connection, self.scope.top, by, n)?;
         }
         taking.store_bodies()?;
         taking.settle()?;
@@ -120,28 +125,30 @@ enum Verdict {
     Apply(NodeId),
     /// It builds on this node, which is not here.
     Early(Uid),
+    /// It is about a node that was purged.
+    Gone,
     Refuse,
 }
 
 impl Taking<'_> {
     fn operation(&mut self, operation: &Operation) -> Result<()> {
         let Operation { by, n, .. } = operation;
-        if *by == self.replicas.present()? && !self.replicas.has(self.connection, *by, *n)? {
+        if *by == self.replicas.present()? && !self.replicas.has(self.file.connection, *by, *n)? {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "the peer has operations in the name of this replica that it never made (two processes on copies of \
                  one file?); open the file anew, so that it gets a fresh identity",
             ));
         }
-        advance(self.connection, self.intake.scope.top, *by, *n)?;
-        if self.replicas.has(self.connection, *by, *n)? {
+        if self.replicas.has(self.file.connection, *by, *n)? {
             return self.unveil(operation);
         }
         match self.verdict(operation)? {
             Verdict::Apply(node) => self.take(node, operation),
             Verdict::Early(missing) => self.keep(operation, missing),
+            Verdict::Gone => Ok(()),
             Verdict::Refuse => {
-                self.taken.refused.push((*by, *n));
+                self.taken.refused += 1;
                 Ok(())
             }
         }
@@ -149,16 +156,16 @@ impl Taking<'_> {
 
     /// A known operation may tell now what was kept back before.
     fn unveil(&mut self, operation: &Operation) -> Result<()> {
-        let Some(node) = fact::node_of(self.connection, operation.node)? else { return Ok(()) };
+        let Some(node) = fact::node_of(self.file.connection, operation.node)? else { return Ok(()) };
         for fact in operation.facts.iter().filter(|fact| matches!(fact.say, Say::Place { .. })) {
             if !self.intake.trusted && !self.is_own_tree() {
                 continue;
             }
-            let known = fact::of_node(self.connection, node)?;
+            let known = fact::of_node(self.file.connection, node)?;
             if known
                 .iter()
                 .any(|other| other.stamp() == fact.stamp() && other.say.topic() == fact.say.topic())
-                && fact::add(self.connection, node, 0, fact)?
+                && fact::add(self.file.connection, node, 0, fact)?
             {
                 self.touched.insert(node);
             }
@@ -171,9 +178,13 @@ impl Taking<'_> {
         if !self.intake.trusted && !self.is_own_tree() && operation.user != self.intake.user {
             return Ok(Verdict::Refuse);
         }
-        let node = fact::node_of(self.connection, operation.node)?;
+        let node = fact::node_of(self.file.connection, operation.node)?;
+        if node.is_none() && self.is_gone(operation.node, &operation.facts)? {
+            return Ok(Verdict::Gone);
+        }
         if let Some(missing) = self.missing(node, operation.node, &operation.facts)? {
-            return Ok(Verdict::Early(missing));
+            let is_gone = missing != operation.node && self.is_gone(missing, &[])?;
+            return Ok(if is_gone { Verdict::Gone } else { Verdict::Early(missing) });
         }
         if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
             return Ok(Verdict::Early(operation.node));
@@ -190,6 +201,16 @@ impl Taking<'_> {
             .map(Verdict::Apply)
     }
 
+    /// Whether a node that is not here was purged; the peer is told unless it knows.
+    fn is_gone(&mut self, uid: Uid, facts: &[Fact]) -> Result<bool> {
+        match fate(self.file.connection, uid, facts)? {
+            Fate::Open => return Ok(false),
+            Fate::Gone => {}
+            Fate::Tell(removal) => drop(self.taken.gone.insert(removal.node, removal)),
+        }
+        Ok(true)
+    }
+
     /// What must be here first.
     fn missing(&self, node: Option<NodeId>, uid: Uid, facts: &[Fact]) -> Result<Option<Uid>> {
         let mut makes = false;
@@ -198,7 +219,7 @@ impl Taking<'_> {
                 makes |= !moved && parent.is_some();
                 if let Some(parent) = parent
                     && *parent != Uid::of_root(&self.intake.scope.owner)
-                    && fact::node_of(self.connection, *parent)?.is_none()
+                    && fact::node_of(self.file.connection, *parent)?.is_none()
                 {
                     return Ok(Some(*parent));
                 }
@@ -217,7 +238,7 @@ impl Taking<'_> {
     ) -> Result<NodeId> {
         self.check_places(facts)?;
         if let Some(node) = node {
-            let chain = node::chain(self.connection, node)?;
+            let chain = node::chain(self.file.connection, node)?;
             let (Some(root), Some(row)) = (chain.first(), chain.last()) else {
                 return Err(damaged("a node"));
             };
@@ -234,12 +255,12 @@ impl Taking<'_> {
         let parent = self.known_folder(facts)?.ok_or_else(|| invalid("a new node without a place"))?;
         let parent = self.folder(parent)?;
         let kind = if folder { Kind::Folder } else { Kind::Document };
-        self.execute(
+        self.file.execute(
             "INSERT INTO node (uid, kind, parent, name, created, updated, removed, clock) VALUES (?1,?2,?3,?4,?5,?5,?5,0)",
             (uid.0, kind.number(), parent, format!("\u{1}{uid}"), created),
         )?;
-        let node = self.connection.last_insert_rowid();
-        self.desk.bytes += ROW;
+        let node = self.file.connection.last_insert_rowid();
+        self.file.desk.bytes += ROW;
         self.arrived.insert(uid);
         Ok(node)
     }
@@ -249,7 +270,7 @@ impl Taking<'_> {
         let root = Uid::of_root(&self.intake.scope.owner);
         for fact in facts {
             if let Say::Place { parent: Some(parent), .. } = &fact.say
-                && (*parent == root || fact::node_of(self.connection, *parent)?.is_some())
+                && (*parent == root || fact::node_of(self.file.connection, *parent)?.is_some())
             {
                 return Ok(Some(*parent));
             }
@@ -259,18 +280,18 @@ impl Taking<'_> {
 
     /// The folder with this identity; a root is made if it is new.
     fn folder(&mut self, uid: Uid) -> Result<NodeId> {
-        if let Some(folder) = fact::node_of(self.connection, uid)? {
+        if let Some(folder) = fact::node_of(self.file.connection, uid)? {
             return Ok(folder);
         }
-        let (owner, now) = (&self.intake.scope.owner, self.now.as_micros());
+        let (owner, now) = (&self.intake.scope.owner, self.file.now.as_micros());
         if uid != Uid::of_root(owner) {
             return Err(invalid("a node in a folder that is not here"));
         }
-        self.execute(
+        self.file.execute(
             "INSERT INTO node (uid, kind, parent, name, created, updated, clock) VALUES (?1,0,0,?2,?3,?3,0)",
             (uid.0, owner, now),
         )?;
-        Ok(self.connection.last_insert_rowid())
+        Ok(self.file.connection.last_insert_rowid())
     }
 
     /// Stores an operation; what it brings to the content comes later.
@@ -281,13 +302,13 @@ impl Taking<'_> {
                 let bodies = self.bodies.entry(node).or_default();
                 bodies.push((*by, *n, body.0.clone()));
                 let coming = bodies.len() as u64;
-                self.version(node)? + coming
+                self.file.version(node)? + coming
             }
             None => 0,
         };
         let sequence = self.note(node, version, operation)?;
-        let replica = number(self.connection, *by)?;
-        self.execute(
+        let replica = number(self.file.connection, *by)?;
+        self.file.execute(
             "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
             (replica, signed(*n), sequence),
         )?;
@@ -300,8 +321,8 @@ impl Taking<'_> {
     fn add_facts(&mut self, node: NodeId, sequence: i64, facts: &[Fact]) -> Result<bool> {
         let mut news = false;
         for fact in facts {
-            self.desk.see(fact.clock, self.now.as_micros().saturating_add(AHEAD));
-            news |= fact::add(self.connection, node, sequence, fact)?;
+            self.file.desk.see(fact.clock, self.file.now.as_micros().saturating_add(AHEAD));
+            news |= fact::add(self.file.connection, node, sequence, fact)?;
         }
         if news {
             self.touched.insert(node);
@@ -312,34 +333,22 @@ impl Taking<'_> {
     /// Adds to the operation log.
     fn note(&mut self, node: NodeId, version: u64, operation: &Operation) -> Result<i64> {
         let Operation { what, at, user, agent, driver, cause, .. } = operation;
-        self.desk.note_opening(self.connection)?;
-        let clock = self.desk.tick(self.now);
-        let user = Some(user).filter(|user| **user != self.intake.scope.owner);
-        let cause = cause.as_ref().map(|cause| cause.parse::<EventId>()).transpose()?;
-        let body = operation.body.as_ref().map(|body| &body.0);
-        let detail = self.detail(node, operation)?;
-        let row = (
+        let cause = cause.as_ref().map(|cause| cause.parse()).transpose()?;
+        let entry = Entry {
             node,
-            what,
-            signed(version),
-            at,
-            clock,
+            what: *what,
+            version,
+            at: Timestamp::from_micros(*at),
             user,
-            agent,
-            driver,
-            cause.as_ref().map(crate::key::bare),
-            detail,
-            body,
-        );
-        self.execute(
-            "INSERT INTO change (node, what, version, at, clock, user, agent, driver, cause, detail, body)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-            row,
-        )?;
-        let sequence = self.connection.last_insert_rowid();
-        self.desk.bytes += ROW + body.map_or(0, |body| body.len() as u64);
-        self.desk.head = sequence.cast_unsigned();
-        Ok(sequence)
+            owner: &self.intake.scope.owner,
+            agent: agent.as_deref(),
+            driver: driver.as_deref(),
+            cause: cause.as_ref(),
+            detail: self.detail(node, operation)?,
+            body: operation.body.as_ref().map(|body| body.0.as_slice()),
+        };
+        self.file.log(&entry)?;
+        Ok(signed(self.file.desk.head))
     }
 
     /// What the log says beside the deed; where something was moved from is for this replica to say.
@@ -347,13 +356,11 @@ impl Taking<'_> {
         let said = operation.facts.first().map(|fact| &fact.say);
         let detail = match (operation.what, said) {
             (2, _) => {
-                let row = node::node(self.connection, node)?.ok_or_else(|| damaged("a node"))?;
+                let row = node::node(self.file.connection, node)?.ok_or_else(|| damaged("a node"))?;
                 json!({"parent": row.parent, "name": row.name.as_str()})
             }
             (6, Some(Say::Level { who, level, .. })) => {
-                const LEVELS: [&str; 5] = ["none", "read", "comment", "write", "admin"];
-                let level = usize::try_from(*level).ok().and_then(|level| LEVELS.get(level));
-                json!({"who": who, "level": level})
+                json!({"who": who, "level": rights::level(*level).ok()})
             }
             (7, Some(Say::Restricted { on, .. })) => json!({"on": on}),
             _ => return Ok(None),
@@ -361,43 +368,17 @@ impl Taking<'_> {
         Ok(Some(detail.to_string()))
     }
 
-    /// Keeps an operation until what it builds on is here.
-    fn keep(&mut self, operation: &Operation, missing: Uid) -> Result<()> {
-        let sql = "SELECT count(*) FROM early WHERE user = ?1";
-        let waiting = crate::queries::number(self.connection, sql, [self.intake.user.as_str()])?;
-        if waiting >= EARLY {
-            return Err(invalid("more operations that build on others that never came than are kept"));
-        }
-        let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
-        let replica = number(self.connection, operation.by)?;
-        self.execute(
-            "INSERT OR REPLACE INTO early (user, trusted, scope, replica, counter, missing, operation)
-             VALUES (?1,?2,?3,?4,?5,?6,?7)",
-            (
-                self.intake.user.as_str(),
-                self.intake.trusted,
-                self.intake.scope.top.0,
-                replica,
-                signed(operation.n),
-                missing.0,
-                text,
-            ),
-        )?;
-        self.taken.missing.insert(missing);
-        Ok(())
-    }
-
     /// Makes the rows what was said.
     fn settle(&mut self) -> Result<()> {
         for arrived in &self.arrived {
-            self.touched.extend(orphans(self.connection, *arrived)?);
+            self.touched.extend(orphans(self.file.connection, *arrived)?);
         }
         let touched = std::mem::take(&mut self.touched);
         if touched.is_empty() {
             return Ok(());
         }
-        let touched = settle(self.connection, &touched, self.now)?;
-        *self.writes += 1;
+        let touched = settle(self.file.connection, &touched, self.file.now)?;
+        *self.file.writes += 1;
         self.view.forget();
         for node in touched {
             self.check_depth(node)?;
@@ -409,22 +390,13 @@ impl Taking<'_> {
     /// What follows for others from where a node is, and from whom it is shared with.
     fn settled(&mut self, node: NodeId) -> Result<()> {
         let users: Vec<String> = self
+            .file
             .connection
             .prepare_cached("SELECT substr(who, 3) FROM entitlement WHERE node = ?1 AND who LIKE 'u:%'")
             .and_then(|mut statement| statement.query_map([node], |row| row.get(0))?.collect())
             .or_fault()?;
-        let chain = node::chain(self.connection, node)?;
-        let writer = (self.connection, &mut *self.desk, &mut *self.writes, self.now);
-        documents::settled(writer, &chain, &users)
-    }
-
-    fn execute(&mut self, sql: &str, params: impl Params) -> Result<()> {
-        *self.writes += 1;
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params))
-            .or_fault()
-            .map(drop)
+        let chain = node::chain(self.file.connection, node)?;
+        documents::settled(self.file.again(), &chain, &users)
     }
 }
 

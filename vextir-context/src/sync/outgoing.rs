@@ -2,11 +2,13 @@
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, Vector, vector};
-use super::name::{Bytes, Uid};
+use super::name::{Bytes, Stamp, Uid};
+use super::rule::standing;
 use super::scope::{View, nodes, scopes};
 use super::wire::{Operation, Record, Scope};
 use crate::crdt::Body;
 use crate::decode::{self, count, get};
+use crate::documents::keeping::GONE;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
@@ -89,10 +91,12 @@ pub(super) fn next(connection: &Connection, user: &str, sending: &mut Sending) -
         let sql = "SELECT change.seq, change.node, what, at, user, agent, driver, cause, detail, body,
                      operation.replica, operation.counter, node.uid, node.kind, node.created
                    FROM change CROSS JOIN node ON node.id = change.node LEFT JOIN operation ON operation.seq = change.seq
-                   WHERE change.seq > ?1 AND change.seq <= ?2 ORDER BY change.seq LIMIT ?3";
+                   WHERE change.seq > ?1 AND change.seq <= ?2 AND coalesce(node.removed, 0) <> ?4
+                   ORDER BY change.seq LIMIT ?3";
         let mut statement = snapshot.prepare_cached(sql).or_fault()?;
         let limit = i64::try_from(LOOKED).unwrap_or(i64::MAX);
-        let mut rows = statement.query((signed(sending.after), signed(sending.head), limit)).or_fault()?;
+        let range = (signed(sending.after), signed(sending.head), limit, GONE);
+        let mut rows = statement.query(range).or_fault()?;
         let mut looked = 0;
         while let Some(row) = rows.next().or_fault()?
             && found.len() < BATCH
@@ -189,13 +193,17 @@ fn farewell(
         return Ok(Vec::new());
     }
     let own = format!("u:{}", view.actor.user);
+    let all = fact::said(&fact::of_node(view.connection, node)?, "x");
+    let hidden: Vec<Stamp> = standing(&all).filter(|(_, open)| *open == 0).map(|(stamp, _)| stamp).collect();
     let kept = said.into_iter().filter_map(|mut fact| {
+        let stamp = fact.stamp();
         match &mut fact.say {
-            Say::Place { parent, name, .. } => {
+            // What happens to it behind the restriction is not told.
+            Say::Place { parent, name, .. } if hidden.iter().all(|hidden| *hidden > stamp) => {
                 *parent = None;
                 name.clear();
             }
-            Say::Restricted { .. } => {}
+            Say::Restricted { .. } if hidden.contains(&stamp) => {}
             Say::Level { who, .. } if *who == own => {}
             _ => return None,
         }

@@ -2,8 +2,10 @@
 
 use super::identity::{Vector, head};
 use super::name::Uid;
+use crate::documents::desk::{ROW, Writing};
+use crate::documents::node::NodeId;
 use crate::fault::{OrFault, damaged};
-use crate::queries::{self, signed};
+use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension};
 use vextir_core::{Result, Sequence, Timestamp};
 
@@ -15,19 +17,24 @@ pub(crate) struct Acknowledgement {
     pub(super) scope: Uid,
     pub(super) sequence: Sequence,
     pub(super) vector: Vector,
+    pub(super) owner: String,
+    /// Everything that this exchange is about: of other scopes the file gets nothing any more.
+    pub(super) scopes: Vec<Uid>,
 }
 
 impl Acknowledgement {
-    pub(super) fn store(&self, connection: &Connection, now: Timestamp) -> Result<()> {
+    pub(super) fn store(&self, mut file: Writing<'_>) -> Result<()> {
         let vector = serde_json::to_string(&self.vector).map_err(|_| damaged("a vector"))?;
-        let row = (self.file.0, &self.user, self.scope.0, signed(self.sequence), vector, now.as_micros());
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO peer (file, user, scope, seq, vector, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )
-            .and_then(|mut statement| statement.execute(row))
-            .or_fault()
-            .map(drop)
+        super::purged::meet(&mut file)?;
+        let now = file.now.as_micros();
+        let row = (self.file.0, &self.user, self.scope.0, signed(self.sequence), vector, now, &self.owner);
+        let sql = "INSERT OR REPLACE INTO peer (file, user, scope, seq, vector, at, owner)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        file.execute(sql, row)?;
+        let scopes = serde_json::to_string(&self.scopes).map_err(|_| damaged("a scope"))?;
+        let sql = "DELETE FROM peer WHERE file = ?1 AND user = ?2
+                   AND lower(hex(scope)) NOT IN (SELECT value FROM json_each(?3))";
+        file.execute(sql, (self.file.0, &self.user, scopes)).map(drop)
     }
 }
 
@@ -51,18 +58,31 @@ pub(super) fn last(
     found.map(read).transpose()
 }
 
-/// Up to which change every known replica has the log; `None` when no other replica is known. What lies below may be
-/// trimmed: who comes later all the same gets whole nodes instead of changes.
-pub(crate) fn acknowledged(connection: &Connection) -> Result<Option<Sequence>> {
-    let known = queries::number(connection, "SELECT count(*) FROM peer", [])?;
-    if known == 0 {
-        return Ok(None);
-    }
-    let least = queries::number(connection, "SELECT min(seq) FROM peer", [])?;
-    Ok(Some(least.min(head(connection)?)))
+/// Up to which change every replica has the log that was met, of one user's tree (its root) or of all; `None` when
+/// there is none. What lies below may be trimmed: who comes later all the same gets whole nodes instead of changes.
+pub(crate) fn acknowledged(connection: &Connection, root: Option<NodeId>) -> Result<Option<Sequence>> {
+    let sql = "SELECT min(seq) FROM peer
+               WHERE ?1 IS NULL OR owner = (SELECT name FROM node WHERE id = ?1)";
+    let least: Option<i64> = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([root], |row| row.get(0)))
+        .or_fault()?;
+    let head = head(connection)?;
+    Ok(least.map(|least| least.cast_unsigned().min(head)))
 }
 
-/// Forgets files that were not seen since a time; how many rows that were.
-pub(super) fn forget(connection: &Connection, before: Timestamp) -> Result<usize> {
-    connection.execute("DELETE FROM peer WHERE at < ?1", [before.as_micros()]).or_fault()
+/// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged;
+/// how many rows of files that were.
+pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<usize> {
+    let before = before.as_micros();
+    let waited = "DELETE FROM early WHERE at < ?1 RETURNING octet_length(operation)";
+    let waited: Vec<i64> = file
+        .connection
+        .prepare_cached(waited)
+        .and_then(|mut statement| statement.query_map([before], |row| row.get(0))?.collect())
+        .or_fault()?;
+    let bytes: u64 = waited.into_iter().map(|length| ROW + length.unsigned_abs()).sum();
+    file.desk.bytes = file.desk.bytes.saturating_sub(bytes);
+    file.execute("DELETE FROM purged WHERE at < ?1", [before])?;
+    file.execute("DELETE FROM peer WHERE at < ?1", [before])
 }

@@ -67,7 +67,7 @@ impl<'c> View<'c> {
     }
 
     /// Whether a node is shared with the user by itself, and its folder is not.
-    fn is_top(&mut self, node: NodeId) -> Result<bool> {
+    pub(super) fn is_top(&mut self, node: NodeId) -> Result<bool> {
         let chain = self.chain(node)?;
         let above = chain.len().checked_sub(2).and_then(|at| chain.get(at));
         Ok(chain.last().is_some_and(|(_, level)| *level >= Level::Read)

@@ -7,21 +7,24 @@
 //!            or nodes     refused
 //! ```
 //!
-//! Both sides do the same; what one has to send waits for the other's `took`, so that no more than one message of
-//! content is under way in each direction.
+//! Both sides do the same; what one has to send of a scope waits for the other's `took`, so that no more than one message
+//! of content is under way in each direction. What somebody is told at once (a right or a node is gone) is short.
 
-use super::audit::{self, Digests};
+mod comparing;
+mod meeting;
+
+use super::audit::Digests;
 use super::incoming::{Bases, Intake, Taken};
 use super::line::Line;
 use super::name::Uid;
 use super::outgoing::{self, Sending};
-use super::registry::{self, Acknowledgement};
-use super::scope::View;
+use super::registry::Acknowledgement;
 use super::wire::{Hello, ITEMS, Message, Operation, Operations, Record, Scope};
-use super::{Peer, SyncReport, early, identity, scope};
+use super::{Peer, SyncReport, identity};
 use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
+use meeting::Meeting;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -30,9 +33,6 @@ use vextir_core::{Error, ErrorKind, EventBus, Result};
 
 /// How often a message is merged again because its documents were changed meanwhile.
 const TRIES: usize = 16;
-
-/// How many lists of missing nodes may wait to be sent.
-const WANTED: usize = 256;
 
 /// What is merged in the caller's task: up to so many bytes.
 const QUICK: usize = 32 << 10;
@@ -84,6 +84,8 @@ struct State {
     wanted: VecDeque<(Scope, Vec<Uid>)>,
     scopes: Vec<Scope>,
     digests: BTreeMap<Uid, Digests>,
+    /// Nodes that the other side lacks or has otherwise, until it has told of all of its own; by scope.
+    differing: BTreeMap<Uid, BTreeSet<Uid>>,
     /// Messages with content that the other side has not taken yet.
     untaken: usize,
     sent: bool,
@@ -93,6 +95,19 @@ struct State {
     done: bool,
     peer_done: bool,
     failed: bool,
+}
+
+impl State {
+    /// Whole nodes of a scope are to be sent, in this order.
+    fn want(&mut self, scope: Scope, nodes: Vec<Uid>) {
+        match self.wanted.iter_mut().find(|(wanted, _)| *wanted == scope) {
+            Some((_, waiting)) => {
+                let known: BTreeSet<Uid> = waiting.iter().copied().collect();
+                waiting.splice(0..0, nodes.into_iter().filter(|node| !known.contains(node)));
+            }
+            None => self.wanted.push_back((scope, nodes)),
+        }
+    }
 }
 
 impl fmt::Debug for SyncSession {
@@ -187,9 +202,9 @@ impl SyncSession {
                 self.take(scope, operations, Vec::new(), answers).await
             }
             Message::Nodes { scope, nodes } => self.take(scope, Vec::new(), nodes, answers).await,
-            Message::Took { refused, .. } => {
+            Message::Took { refused } => {
                 self.state.untaken = self.state.untaken.checked_sub(1).ok_or_else(unasked)?;
-                self.report.refused_there += refused.len() as u64;
+                self.report.refused_there = self.report.refused_there.saturating_add(refused);
                 Ok(())
             }
             Message::Want { scope, nodes } => {
@@ -198,13 +213,10 @@ impl SyncSession {
                 let Some(scope) = self.state.scopes.iter().find(|known| known.top == scope).cloned() else {
                     return Ok(());
                 };
-                if self.state.wanted.len() >= WANTED {
-                    return Err(unasked());
-                }
                 let top = scope.top;
                 let all =
                     self.read(move |connection| outgoing::family(connection, &user, top, &nodes)).await?;
-                self.state.wanted.push_back((scope, all));
+                self.state.want(scope, all);
                 Ok(())
             }
             Message::Sent => {
@@ -212,9 +224,12 @@ impl SyncSession {
                 Ok(())
             }
             Message::Digests { scopes } => self.compare(scopes, answers).await,
-            Message::Compare { scope, after, until, nodes } => self.differ(scope, after, until, nodes).await,
+            Message::Compare { scope, after, until, nodes } => self.differ(scope, after, until, nodes),
             Message::Compared => {
                 self.state.peer_compared = true;
+                for (scope, different) in std::mem::take(&mut self.state.differing) {
+                    self.want_different(scope, different).await?;
+                }
                 Ok(())
             }
             Message::Done => {
@@ -264,35 +279,21 @@ impl SyncSession {
             return Err(unasked());
         }
         let top = scope.top;
-        if !self.may_speak_of(&scope).await? {
-            // As for what is not there: whoever lost a right may not know it yet.
-            let refused: Vec<(Uid, u64)> =
-                operations.iter().map(|operation| (operation.by, operation.n)).collect();
-            self.report.refused_here += refused.len() as u64;
-            return self.send(Message::Took { scope: top, refused }, answers);
-        }
+        let known = scope.clone();
         let taken = self.store(scope, Arc::new(operations), Arc::new(nodes)).await?;
         self.report.applied += taken.applied;
         self.report.repaired += taken.repaired;
-        self.report.refused_here += taken.refused.len() as u64;
+        self.report.refused_here += taken.refused;
+        if !taken.gone.is_empty() {
+            self.state.untaken += 1;
+            let nodes = taken.gone.into_values().collect();
+            self.send(Message::Nodes { scope: known, nodes }, answers)?;
+        }
         if !taken.missing.is_empty() {
             let nodes = taken.missing.into_iter().take(ITEMS).collect();
             self.send(Message::Want { scope: top, nodes }, answers)?;
         }
-        self.send(Message::Took { scope: top, refused: taken.refused }, answers)
-    }
-
-    /// A peer that is not trusted only speaks of what its user may read.
-    async fn may_speak_of(&self, scope: &Scope) -> Result<bool> {
-        let user = self.peer.user.to_string();
-        if scope.owner == user {
-            return Ok(scope.top == Uid::of_root(&user));
-        }
-        if self.peer.trusted {
-            return Ok(true);
-        }
-        let scopes = self.read(move |connection| scope::scopes(&mut View::new(connection, &user))).await?;
-        Ok(scopes.contains(scope))
+        self.send(Message::Took { refused: taken.refused }, answers)
     }
 
     async fn store(
@@ -313,6 +314,9 @@ impl SyncSession {
                 spawn("vextir-hub-merge", move || answer.send(bases.merge(client)))?;
                 answered.await?
             };
+            if premerged.brings_back() {
+                self.hub.renew_client();
+            }
             let intake = Intake {
                 user: self.peer.user.to_string(),
                 trusted: self.peer.trusted,
@@ -323,7 +327,7 @@ impl SyncSession {
                 premerged,
             };
             tries += 1;
-            match self.hub.write_with(move |rows| intake.apply(rows.parts())).await {
+            match self.hub.write_with(move |rows| intake.apply(rows.writing())).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {}
                 outcome => return outcome,
             }
@@ -381,7 +385,7 @@ impl SyncSession {
     async fn send_operations(&mut self, mut sending: Sending, answers: &mut Vec<Vec<u8>>) -> Result<()> {
         if !sending.whole.is_empty() {
             let whole = std::mem::take(&mut sending.whole);
-            self.state.wanted.push_back((sending.scope.clone(), whole));
+            self.state.want(sending.scope.clone(), whole);
             self.state.queue.push_front(sending);
             return Ok(());
         }
@@ -414,122 +418,10 @@ impl SyncSession {
             scope: sending.scope.top,
             sequence: sending.head,
             vector: sending.vector,
+            owner: sending.scope.owner,
+            scopes: self.state.scopes.iter().map(|scope| scope.top).collect(),
         };
-        self.hub.write_with(move |rows| acknowledgement.store(rows.parts().0, rows.time())).await
-    }
-
-    async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {
-        let user = self.peer.user.to_string();
-        let digests = self.read(move |connection| all_digests(connection, &user)).await?;
-        let scopes = digests.iter().map(|(scope, nodes)| (*scope, audit::total(nodes))).collect();
-        self.state.digests = digests;
-        self.send(Message::Digests { scopes }, answers)
-    }
-
-    /// Compares the scopes of both sides: of those that differ, every node is told.
-    async fn compare(&mut self, theirs: Vec<(Uid, String)>, answers: &mut Vec<Vec<u8>>) -> Result<()> {
-        if !self.state.sent || !self.state.peer_sent || self.state.compared {
-            return Err(unasked());
-        }
-        if self.state.digests.is_empty() {
-            self.send_digests(answers).await?;
-        }
-        let mut pages = Vec::new();
-        for (scope, total) in theirs {
-            let Some(nodes) = self.state.digests.get(&scope) else { continue };
-            if audit::total(nodes) == total {
-                continue;
-            }
-            self.report.differing += 1;
-            tracing::info!(user = %self.peer.user, %scope, "two replicas differ; the nodes are compared");
-            let nodes: Vec<(Uid, String)> = nodes.iter().map(|(uid, hash)| (*uid, hash.clone())).collect();
-            let mut after = None;
-            let mut chunks = nodes.chunks(ITEMS / 2).peekable();
-            if chunks.peek().is_none() {
-                pages.push(Message::Compare { scope, after, until: None, nodes: Vec::new() });
-            }
-            while let Some(chunk) = chunks.next() {
-                let until = chunks.peek().and_then(|_| chunk.last()).map(|(uid, _)| *uid);
-                pages.push(Message::Compare { scope, after, until, nodes: chunk.to_vec() });
-                after = until;
-            }
-        }
-        for page in pages {
-            self.send(page, answers)?;
-        }
-        self.state.compared = true;
-        self.send(Message::Compared, answers)
-    }
-
-    /// What the other side lacks, or has otherwise, is to be sent.
-    async fn differ(
-        &mut self,
-        scope: Uid,
-        after: Option<Uid>,
-        until: Option<Uid>,
-        theirs: Vec<(Uid, String)>,
-    ) -> Result<()> {
-        let known = self.state.scopes.iter().find(|known| known.top == scope).cloned();
-        let (Some(nodes), Some(scope)) = (self.state.digests.get(&scope), known) else { return Ok(()) };
-        if self.state.peer_compared || self.state.wanted.len() >= WANTED {
-            return Err(unasked());
-        }
-        let theirs: BTreeMap<Uid, String> = theirs.into_iter().collect();
-        let here = nodes.iter().filter(|(uid, _)| after.is_none_or(|after| **uid > after));
-        let here = here.filter(|(uid, _)| until.is_none_or(|until| **uid <= until));
-        let different: BTreeSet<Uid> =
-            here.filter(|(uid, hash)| theirs.get(uid) != Some(hash)).map(|(uid, _)| *uid).collect();
-        if !different.is_empty() {
-            let (user, top) = (self.peer.user.to_string(), scope.top);
-            let mut all = self.read(move |connection| outgoing::in_order(connection, &user, top)).await?;
-            all.retain(|uid| different.contains(uid));
-            self.state.wanted.push_back((scope, all));
-        }
-        Ok(())
-    }
-}
-
-/// What a user may read comes to, by scope.
-pub(super) fn all_digests(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
-    let scopes = scope::scopes(&mut View::new(connection, user))?.into_iter();
-    scopes.map(|scope| Ok((scope.top, audit::digests(connection, user, scope.top)?))).collect()
-}
-
-/// What a replica does when it meets another one.
-struct Meeting {
-    sendings: Vec<Sending>,
-    lost: Vec<(Scope, Vec<Record>)>,
-    early: Vec<(Uid, Vec<Uid>)>,
-    restored: bool,
-}
-
-impl Meeting {
-    fn prepare(connection: &Connection, user: &str, hello: Hello) -> Result<Self> {
-        let own = identity::Replicas::read(connection)?.own()?;
-        let present = identity::present(connection)?;
-        if hello.replica == present {
-            return Err(Error::new(ErrorKind::Conflict, "a replica cannot exchange with itself"));
-        }
-        let mut theirs: BTreeMap<Scope, _> = hello.scopes.into_iter().collect();
-        let mut restored = false;
-        for (scope, vector) in &theirs {
-            let here = identity::vector(connection, &identity::Replicas::read(connection)?, scope.top)?;
-            restored |= own.keys().any(|by| vector.get(by) > here.get(by));
-        }
-        let mut met = Self { sendings: Vec::new(), lost: Vec::new(), early: early(connection)?, restored };
-        for scope in scope::scopes(&mut View::new(connection, user))? {
-            let vector = theirs.remove(&scope).unwrap_or_default();
-            let hint = registry::last(connection, hello.file, user, scope.top)?;
-            met.sendings.push(outgoing::begin(connection, user, scope, vector, hint)?);
-        }
-        for scope in theirs.into_keys() {
-            let nodes = outgoing::lost(connection, user, &scope)?;
-            if !nodes.is_empty() {
-                met.lost.push((scope, nodes));
-            }
-        }
-        met.early.retain(|(scope, _)| met.sendings.iter().any(|sending| sending.scope.top == *scope));
-        Ok(met)
+        self.hub.write_with(move |rows| acknowledgement.store(rows.writing())).await
     }
 }
 

@@ -23,26 +23,13 @@ fn exists(connection: &Connection, sql: &str, params: impl Params) -> Result<boo
     connection.prepare_cached(sql).and_then(|mut statement| statement.exists(params)).or_fault()
 }
 
-/// The right that is stored.
-pub(super) fn granted(connection: &Connection, node: NodeId, who: &str) -> Result<i64> {
-    let found: Option<i64> = connection
-        .prepare_cached("SELECT level FROM entitlement WHERE node = ?1 AND who = ?2")
-        .and_then(|mut statement| statement.query_row((node, who), |row| row.get(0)).optional())
-        .or_fault()?;
-    Ok(found.unwrap_or(0))
-}
-
 /// After a change of this replica, which has stored its rows: numbers names anew, and does moves anew where others
 /// said something for the future.
 pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail: &Value) -> Result<()> {
     if deed == Deed::Moved {
         execute(connection, "DELETE FROM alias WHERE node = ?1", [row.id])?;
-        if row.kind == Kind::Folder {
-            let all = fact::of_moved_folders(connection)?;
-            let own = fact::of_node(connection, row.id)?.iter().map(Fact::stamp).max();
-            if all.iter().any(|(_, fact)| Some(fact.stamp()) > own) {
-                settle(connection, &[row.id].into(), row.updated)?;
-            }
+        if row.kind == Kind::Folder && fact::is_before_another_move(connection, row.id)? {
+            settle(connection, &[row.id].into(), row.updated)?;
         }
     }
     if matches!(deed, Deed::Granted | Deed::Restricted) || !exists(connection, "SELECT 1 FROM alias", [])? {
@@ -72,7 +59,14 @@ pub(super) fn settle(
     nodes: &BTreeSet<NodeId>,
     now: Timestamp,
 ) -> Result<BTreeSet<NodeId>> {
-    let moved = held(connection)?;
+    // Only what is said about a folder that was ever moved changes which moves hold.
+    let mut moved = BTreeMap::new();
+    for node in nodes {
+        if fact::is_moved_folder(connection, *node)? {
+            moved = held(connection)?;
+            break;
+        }
+    }
     let (mut groups, mut placed) = (BTreeSet::new(), nodes.clone());
     for node in nodes.iter().chain(moved.keys().filter(|node| !nodes.contains(node))) {
         let known = fact::of_node(connection, *node)?;

@@ -2,6 +2,7 @@
 
 mod convergence;
 mod hostile;
+mod purging;
 mod sharing;
 mod structure;
 mod trouble;

@@ -44,10 +44,9 @@ pub(super) struct Frame {
 pub(super) enum Message {
     Hello(Hello),
     Operations(Operations),
-    /// These operations are stored, waiting, or refused.
+    /// What came last is stored or waits, but for so many operations.
     Took {
-        scope: Uid,
-        refused: Vec<(Uid, u64)>,
+        refused: u64,
     },
     /// These nodes are missing.
     Want {
@@ -208,7 +207,7 @@ impl Message {
                 check_count(operations.len(), ITEMS)?;
                 operations.iter().try_for_each(Operation::check)
             }
-            Self::Took { refused, .. } => check_count(refused.len(), ITEMS),
+            Self::Took { .. } => Ok(()),
             Self::Want { nodes, .. } => check_count(nodes.len(), ITEMS),
             Self::Nodes { scope, nodes } => {
                 check_name(&scope.owner)?;

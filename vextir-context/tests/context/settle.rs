@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use vextir_context::Hub;
 use vextir_core::prelude::*;
 use vextir_core::{
-    BoxError, Error, ErrorKind, EventBus, HandlerResult, Level, LineEdit, MemoryBus, RetryPolicy,
+    BoxError, ContextStore, Error, ErrorKind, EventBus, HandlerResult, Level, LineEdit, MemoryBus,
+    RetryPolicy,
 };
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
@@ -411,4 +412,28 @@ async fn a_settlement_without_room_leaves_no_part_of_itself() {
     let hub = Hub::open(&file).unwrap();
     assert_eq!(paths(&hub.context("ann").list("/").await.unwrap()), ["/other"]);
     assert_eq!(hub.status().borrow().open, 1, "the delivery is still open");
+}
+
+/// A search that is fresh, say, begins with what it knows to be the last change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sees_that_the_work_is_done_sees_its_changes() {
+    let hub = crate::hub();
+    let app = app(&hub, |cx| {
+        Box::pin(async move { cx.context().append("/log", "x").await.map(drop).map_err(Into::into) })
+    })
+    .await;
+    let (status, changes) = (hub.status(), ContextStore::head(&hub));
+    for round in 0..500 {
+        let before = *changes.borrow();
+        app.as_user("ann").emit(Event::new("work")).await.unwrap();
+        let (status, changes) = (status.clone(), changes.clone());
+        let seen = tokio::task::spawn_blocking(move || {
+            while status.borrow().open > 0 {
+                std::hint::spin_loop();
+            }
+            *changes.borrow()
+        });
+        assert!(seen.await.unwrap() > before, "in round {round}");
+    }
+    app.shutdown().await.unwrap();
 }

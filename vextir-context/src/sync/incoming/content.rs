@@ -1,16 +1,16 @@
 //! Content and whole nodes that come in.
 
+use super::Taking;
 use super::merging::{Merged, merge};
-use super::{Taking, Verdict};
-use crate::decode::{count, get};
+use crate::documents::bases;
+use crate::documents::desk::Stored;
 use crate::documents::node::NodeId;
-use crate::fault::{OrFault, damaged};
-use crate::queries::{self, signed};
+use crate::fault::OrFault;
 use crate::sync::fact;
-use crate::sync::identity::{Replicas, number};
+use crate::sync::identity::Replicas;
 use crate::sync::name::Uid;
 use crate::sync::wire::{Operation, Record};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use vextir_core::{Error, ErrorKind, Result};
 
@@ -97,32 +97,21 @@ impl Bases {
 }
 
 impl Premerged {
+    /// Whether something comes back that was purged here.
+    pub(in crate::sync) fn brings_back(&self) -> bool {
+        self.merged.values().any(|(_, merged)| merged.is_back)
+    }
+
     pub(super) fn lacks(&self, node: Uid) -> bool {
         self.lacking.contains(&node)
     }
 }
 
 fn stored(connection: &Connection, node: NodeId) -> Result<Option<(u64, Vec<u8>)>> {
-    connection
-        .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([node], |row| Ok(count(row, 0).and_then(|version| Ok((version, get(row, 1)?)))))
-                .optional()
-        })
-        .or_fault()?
-        .transpose()
+    Ok(bases::stored(connection, node)?.map(|stored| (stored.version, stored.state)))
 }
 
 impl Taking<'_> {
-    pub(super) fn version(&self, node: NodeId) -> Result<u64> {
-        queries::number(
-            self.connection,
-            "SELECT coalesce((SELECT version FROM document WHERE node = ?1), 0)",
-            [node],
-        )
-    }
-
     /// Stores the content that the operations bring.
     pub(super) fn store_bodies(&mut self) -> Result<()> {
         for (node, bodies) in std::mem::take(&mut self.bodies) {
@@ -130,8 +119,8 @@ impl Taking<'_> {
             let updates: Vec<&[u8]> = bodies.iter().map(|(_, _, body)| body.as_slice()).collect();
             let coming = bodies.len() as u64;
             let intake = self.intake;
-            let version = self.version(node)?;
-            let uid = fact::uid(self.connection, node)?;
+            let version = self.file.version(node)?;
+            let uid = fact::uid(self.file.connection, node)?;
             let fits = |(of, merged): &&(Names, Merged)| *of == names && merged.from == version;
             match intake.premerged.merged.get(&uid).filter(fits) {
                 Some((_, merged)) => self.store(node, version + coming, merged)?,
@@ -146,7 +135,7 @@ impl Taking<'_> {
 
     /// Merges in the writer, where what was merged beside it does not fit any more.
     fn merge_here(&self, node: NodeId, updates: &[&[u8]]) -> Result<Merged> {
-        let stored = stored(self.connection, node)?;
+        let stored = stored(self.file.connection, node)?;
         let stored = stored.as_ref().map(|(version, state)| (*version, state.as_slice()));
         merge(self.intake.client, stored, updates).map_err(|error| match error.kind() {
             ErrorKind::Gap => {
@@ -157,22 +146,13 @@ impl Taking<'_> {
     }
 
     fn store(&mut self, node: NodeId, version: u64, merged: &Merged) -> Result<()> {
-        let Merged { is_json, content, metadata, state, .. } = merged;
-        let size = content.len() + metadata.as_ref().map_or(0, String::len) + state.len();
-        let before = queries::number(
-            self.connection,
-            "SELECT coalesce((SELECT size FROM document WHERE node = ?1), 0)",
-            [node],
-        )?;
-        self.execute(
-            "INSERT INTO document (node, version, kind, size, metadata, content, state)
-             VALUES (?1,?2,?3,?4,?5,?6,?7)
-             ON CONFLICT (node) DO UPDATE SET version = excluded.version, kind = excluded.kind,
-             size = excluded.size, metadata = excluded.metadata, content = excluded.content, state = excluded.state",
-            (node, signed(version), *is_json, signed(size as u64), metadata, content, state),
-        )?;
-        self.desk.bytes = (self.desk.bytes + size as u64).saturating_sub(before);
-        self.execute("UPDATE node SET updated = ?2 WHERE id = ?1", (node, self.now.as_micros()))
+        let document = Stored {
+            is_json: merged.is_json,
+            content: &merged.content,
+            metadata: merged.metadata.as_deref(),
+            state: &merged.state,
+        };
+        self.file.store(node, version, &document)
     }
 
     /// Whole nodes: those whose folders come with them after these.
@@ -183,7 +163,7 @@ impl Taking<'_> {
             let before = waiting.len();
             let mut still = Vec::new();
             for record in waiting {
-                let is_here = fact::node_of(self.connection, record.node)?.is_some();
+                let is_here = fact::node_of(self.file.connection, record.node)?.is_some();
                 if is_here || self.known_folder(&record.facts)?.is_some() {
                     self.record(record)?;
                 } else {
@@ -200,11 +180,14 @@ impl Taking<'_> {
 
     /// A node as the other side has it: what it has more than this one comes in, as a change of this replica.
     pub(super) fn record(&mut self, record: &Record) -> Result<()> {
-        let found = fact::node_of(self.connection, record.node)?;
-        if found.is_none() && !record.folder && record.state.is_none() {
+        let found = fact::node_of(self.file.connection, record.node)?;
+        if found.is_none()
+            && (!record.folder && record.state.is_none() || self.is_gone(record.node, &record.facts)?)
+        {
             return Ok(());
         }
-        let known = found.map(|node| fact::of_node(self.connection, node)).transpose()?.unwrap_or_default();
+        let known =
+            found.map(|node| fact::of_node(self.file.connection, node)).transpose()?.unwrap_or_default();
         let mut news = record.facts.clone();
         news.retain(|fact| fact::is_news(&known, fact));
         let user = self.intake.user.clone();
@@ -216,7 +199,7 @@ impl Taking<'_> {
             return Ok(());
         }
         let node = self.node(found, record.node, (record.folder, record.created), &record.facts)?;
-        let version = self.version(node)?;
+        let version = self.file.version(node)?;
         let what = match (found, differs, news.first()) {
             (None, ..) => 0,
             (_, true, _) => 1,
@@ -251,7 +234,7 @@ impl Taking<'_> {
         if record.state.is_none() {
             return Ok(false);
         }
-        let version = node.map(|node| self.version(node)).transpose()?.unwrap_or(0);
+        let version = node.map(|node| self.file.version(node)).transpose()?.unwrap_or(0);
         let premerged = self.intake.premerged.merged.get(&record.node);
         Ok(premerged.is_none_or(|(_, merged)| merged.from != version || merged.differs))
     }
@@ -264,7 +247,7 @@ impl Taking<'_> {
             folder: record.folder,
             created: record.created,
             what,
-            at: self.now.as_micros(),
+            at: self.file.now.as_micros(),
             user: if self.intake.trusted {
                 self.intake.scope.owner.clone()
             } else {
@@ -276,79 +259,6 @@ impl Taking<'_> {
             facts,
             body: None,
         }
-    }
-
-    /// Takes up operations that waited for what is here now.
-    pub(super) fn retry(&mut self) -> Result<()> {
-        // With the rights of who sent them: others' wait for a session of theirs.
-        let (user, trusted, scope) =
-            (self.intake.user.as_str(), self.intake.trusted, self.intake.scope.top.0);
-        let sender = |missing: [u8; 16]| (missing, user, trusted, scope);
-        while let Some(arrived) = self.arrived.pop_first() {
-            let waiting: Vec<(i64, i64, String)> = self
-                .connection
-                .prepare_cached(
-                    "SELECT replica, counter, operation FROM early
-                     WHERE missing = ?1 AND user = ?2 AND trusted = ?3 AND scope = ?4 ORDER BY counter",
-                )
-                .and_then(|mut statement| {
-                    statement
-                        .query_map(sender(arrived.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                        .collect()
-                })
-                .or_fault()?;
-            for (replica, counter, text) in waiting {
-                let operation: Operation =
-                    serde_json::from_str(&text).map_err(|_| damaged("an operation"))?;
-                self.execute(
-                    "DELETE FROM early WHERE replica = ?1 AND counter = ?2 AND user = ?3 AND trusted = ?4 AND scope = ?5",
-                    (replica, counter, user, trusted, scope),
-                )?;
-                self.retry_one(&operation)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One that is wrong must not take the message with it.
-    fn retry_one(&mut self, operation: &Operation) -> Result<()> {
-        self.connection.execute_batch("SAVEPOINT early").or_fault()?;
-        let (head, bytes) = (self.desk.head, self.desk.bytes);
-        let outcome = self.taken_up(operation);
-        if let Err(error) = &outcome {
-            tracing::warn!(%error, "an operation that had waited could not be taken in");
-            self.connection.execute_batch("ROLLBACK TO early").or_fault()?;
-            (self.bodies, self.touched) = Default::default();
-            (self.desk.head, self.desk.bytes) = (head, bytes);
-        }
-        self.connection.execute_batch("RELEASE early").or_fault()
-    }
-
-    fn taken_up(&mut self, operation: &Operation) -> Result<()> {
-        if self.replicas.has(self.connection, operation.by, operation.n)? {
-            return Ok(());
-        }
-        let came_whole = self.intake.nodes.iter().any(|record| record.node == operation.node);
-        if came_whole && let Some(node) = fact::node_of(self.connection, operation.node)? {
-            // The node came as it is, and so with what this operation did; who did it is still told.
-            let mut operation = operation.clone();
-            operation.body = None;
-            let sequence = self.note(node, self.version(node)?, &operation)?;
-            let replica = number(self.connection, operation.by)?;
-            self.execute(
-                "INSERT INTO operation (replica, counter, seq) VALUES (?1, ?2, ?3)",
-                (replica, signed(operation.n), sequence),
-            )?;
-            self.add_facts(node, sequence, &operation.facts)?;
-            return self.settle();
-        }
-        match self.verdict(operation)? {
-            Verdict::Apply(node) => self.take(node, operation)?,
-            Verdict::Early(missing) => self.keep(operation, missing)?,
-            Verdict::Refuse => self.taken.refused.push((operation.by, operation.n)),
-        }
-        self.store_bodies()?;
-        self.settle()
     }
 }
 

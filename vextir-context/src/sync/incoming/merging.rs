@@ -1,8 +1,11 @@
 //! Merging what comes in, beside the writer: the document as it is, and updates from outside, to rows.
 
-use crate::crdt::{self, Body};
-use crate::encode::json;
-use vextir_core::{Content, Result};
+use crate::crdt::Body;
+use crate::documents::merge::{described, state_of};
+use vextir_core::Result;
+
+/// A client that writes nothing.
+const NOBODY: u64 = 0;
 
 /// A document with updates in it.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Merged {
     pub(super) content: String,
     pub(super) metadata: Option<String>,
     pub(super) state: Vec<u8>,
+    /// It is new here, and has edits that were made here before it was purged.
+    pub(super) is_back: bool,
     /// What came in that was not there before.
     pub(super) news: Vec<u8>,
 }
@@ -26,22 +31,20 @@ pub(super) struct Merged {
 pub(super) fn merge(client: u64, stored: Option<(u64, &[u8])>, updates: &[&[u8]]) -> Result<Merged> {
     let mut body = match stored {
         Some((_, state)) => Body::load(client, state)?,
-        None => Body::new(client),
+        // Nothing of it is this replica's: what it wrote there once it has purged.
+        None => Body::new(NOBODY),
     };
     let (vector, before) = (body.vector(), body.state());
     body.apply_all(updates)?;
     let state = body.state();
-    let content = match body.content() {
-        crdt::Content::Text(text) => Content::Text(text),
-        crdt::Content::Json(value) => Content::Json(value),
-    };
-    let metadata = json(&body.metadata())?;
+    let (content, metadata) = state_of(&body);
     Ok(Merged {
         from: stored.map_or(0, |(version, _)| version),
+        is_back: stored.is_none() && body.has_edits_of(client),
         differs: stored.is_none() || state != before,
         is_json: content.as_json().is_some(),
         content: content.to_text().into_owned(),
-        metadata: (metadata != "{}").then_some(metadata),
+        metadata: described(&metadata)?,
         news: if state == before { Vec::new() } else { body.since(&vector)? },
         state,
     })

@@ -173,9 +173,7 @@ async fn share(seed: u64) {
     assert_eq!(total_of(&server, "ann").await, total_of(&of_ann, "ann").await, "schedule {seed}");
     let mut all = Vec::new();
     for hub in [&server, &of_bob] {
-        all.push(
-            hub.read_with(|connection| super::super::session::all_digests(connection, "bob")).await.unwrap(),
-        );
+        all.push(hub.read_with(|connection| super::super::audit::all(connection, "bob")).await.unwrap());
     }
     assert!(refused > 0 || all[0] == all[1], "schedule {seed}: {all:#?}");
 }

@@ -91,6 +91,21 @@ async fn a_folder_that_is_restricted_is_out_of_sight_and_comes_back() {
 }
 
 #[tokio::test]
+async fn what_happens_behind_a_restriction_is_not_told() {
+    let (server, laptop) = server_and_laptop().await;
+    let ann = server.context("ann");
+    ann.restrict("/Projects/Team/sub", true).await.unwrap();
+    let (report, _) = serve(&server, &laptop).await;
+    assert_eq!(report.sent, 1, "that it is out of sight");
+    ann.move_to("/Projects/Team/sub", "/Projects/Team/other").await.unwrap();
+    ann.grant("/Projects/Team/other", Principal::User("carol".into()), Level::Read).await.unwrap();
+    ann.write("/Projects/Team/other/deep", "deeper\n").await.unwrap();
+    ann.remove("/Projects/Team/other").await.unwrap();
+    let (report, _) = serve(&server, &laptop).await;
+    assert_eq!((report.sent, report.nodes_sent, report.differing), (0, 0, 0), "{report:?}");
+}
+
+#[tokio::test]
 async fn of_rights_that_are_given_at_the_same_time_the_lowest_counts() {
     let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
     let (here, there) = (one.context("ann"), other.context("ann"));

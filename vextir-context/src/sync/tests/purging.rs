@@ -1,0 +1,140 @@
+//! What one replica purges, and what it keeps for the others.
+
+use super::{exchange, exchange_as, serve, shown};
+use crate::hub::{Hub, HubBuilder};
+use crate::sync::Peer;
+use std::sync::Arc;
+use std::time::Duration;
+use vextir_core::{Level, ManualClock, Principal};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn clock() -> ManualClock {
+    ManualClock::at("2026-01-01T00:00:00Z").unwrap()
+}
+
+/// A hub that keeps what is removed for so long.
+fn hub(clock: &ManualClock, keep: Duration) -> Hub {
+    HubBuilder::in_memory().clock(Arc::new(clock.clone())).keep_removed(keep).open().unwrap()
+}
+
+#[tokio::test]
+async fn what_was_purged_does_not_come_back_from_who_still_has_it() {
+    let clock = clock();
+    let (one, other) = (hub(&clock, DAY), hub(&clock, 300 * DAY));
+    let (here, there) = (one.context("ann"), other.context("ann"));
+    here.write("/f/old", "old").await.unwrap();
+    here.write("/f/deep/inner", "inner").await.unwrap();
+    here.write("/x", "x").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    here.remove("/f").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    exchange(&one, &other, "ann").await;
+    clock.advance(2 * DAY);
+    assert_eq!(one.tidy().await.unwrap().nodes, 4);
+    for _ in 0..2 {
+        let (report, told) = exchange(&one, &other, "ann").await;
+        assert_eq!((report.differing, report.nodes_sent, told.nodes_sent), (0, 0, 0), "{report:?} {told:?}");
+    }
+    // Also where all is compared, because something else differs.
+    there.write("/y", "y").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    assert!(here.restore("/f").await.is_err(), "it is gone here");
+    assert_eq!(one.tidy().await.unwrap().nodes, 0, "and did not come back as removed");
+    // Who restores it has it back everywhere, with what was in it.
+    there.restore("/f").await.unwrap();
+    for _ in 0..2 {
+        exchange(&one, &other, "ann").await;
+    }
+    let all = shown(&there).await;
+    assert_eq!(all["/f/deep/inner"], "inner");
+    assert_eq!(shown(&here).await, all);
+}
+
+#[tokio::test]
+async fn one_that_never_heard_of_the_removal_is_told_after_the_purge() {
+    let clock = clock();
+    let (one, late) = (hub(&clock, DAY), hub(&clock, 300 * DAY));
+    let (here, there) = (one.context("ann"), late.context("ann"));
+    here.write("/f/old", "old").await.unwrap();
+    here.write("/moved", "m").await.unwrap();
+    exchange(&one, &late, "ann").await;
+    here.remove("/f").await.unwrap();
+    here.remove("/moved").await.unwrap();
+    one.forget_replicas(vextir_core::Clock::now(&clock).after(DAY)).await.unwrap();
+    clock.advance(2 * DAY);
+    assert_eq!(one.tidy().await.unwrap().nodes, 3);
+    there.write("/f/old", "changed meanwhile").await.unwrap();
+    there.write("/f/new", "new").await.unwrap();
+    there.move_to("/moved", "/kept").await.unwrap();
+    for _ in 0..3 {
+        exchange(&one, &late, "ann").await;
+    }
+    // What was done later than the removal, and says where something is, holds.
+    let all = shown(&here).await;
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["/kept"]);
+    assert_eq!(shown(&there).await, all);
+    let (report, told) = exchange(&one, &late, "ann").await;
+    assert_eq!((report.differing, report.nodes_sent, told.nodes_sent), (0, 0, 0), "{report:?} {told:?}");
+}
+
+#[tokio::test]
+async fn a_replica_holds_up_the_trees_that_it_has_and_no_others() {
+    let clock = clock();
+    let (server, laptop) = (hub(&clock, DAY), hub(&clock, DAY));
+    let (ann, bob) = (server.context("ann"), server.context("bob"));
+    ann.write("/x", "x").await.unwrap();
+    bob.write("/team/y", "y").await.unwrap();
+    bob.write("/z", "z").await.unwrap();
+    exchange(&server, &laptop, "ann").await;
+    ann.remove("/x").await.unwrap();
+    bob.remove("/z").await.unwrap();
+    clock.advance(2 * DAY);
+    let tidied = server.tidy().await.unwrap();
+    assert_eq!((tidied.nodes, tidied.held_back), (1, 1), "ann's laptop does not know, and is ann's");
+    clock.advance(200 * DAY);
+    let tidied = server.tidy().await.unwrap();
+    assert_eq!((tidied.nodes, tidied.held_back), (1, 0), "it was not met for half a year");
+}
+
+#[tokio::test]
+async fn who_lost_a_share_holds_up_its_tree_no_more() {
+    let clock = clock();
+    let (server, laptop) = (hub(&clock, DAY), hub(&clock, DAY));
+    let ann = server.context("ann");
+    ann.write("/team/x", "x").await.unwrap();
+    ann.grant("/team", Principal::User("bob".into()), Level::Write).await.unwrap();
+    serve(&server, &laptop).await;
+    ann.grant("/team", Principal::User("bob".into()), Level::None).await.unwrap();
+    ann.remove("/team/x").await.unwrap();
+    serve(&server, &laptop).await;
+    clock.advance(2 * DAY);
+    let tidied = server.tidy().await.unwrap();
+    assert_eq!((tidied.nodes, tidied.held_back), (1, 0));
+}
+
+#[tokio::test]
+async fn what_waits_is_asked_for_by_its_own_user_alone() {
+    let clock = clock();
+    let (one, other) = (hub(&clock, DAY), hub(&clock, DAY));
+    one.context("ann").write("/f/x", "x").await.unwrap();
+    exchange_as(&one, &other, Peer::new("ann"), Peer::new("ann")).await;
+    other
+        .read_with(|connection| {
+            let row = "INSERT INTO early VALUES ('eve', 0, zeroblob(16), 1, 1, randomblob(16), 0, '{}')";
+            connection.execute(row, []).unwrap();
+            assert_eq!(crate::sync::early(connection, "ann").unwrap(), []);
+            assert_eq!(crate::sync::early(connection, "eve").unwrap().len(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    other.forget_replicas(vextir_core::Clock::now(&clock).after(DAY)).await.unwrap();
+    other
+        .read_with(|connection| {
+            assert_eq!(crate::sync::early(connection, "eve").unwrap(), [], "nobody comes for it any more");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
