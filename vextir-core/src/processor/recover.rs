@@ -201,9 +201,10 @@ impl Kernel {
         let settled = if self.cancellation.is_tree_cancelled(&suspect.event) {
             Settled::Over
         } else {
+            // Said before it is noted: whatever is counted was said.
+            tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
             let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
             self.bus.commit(note).await?;
-            tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
             let attempt = self.attempt(driver, suspect).await;
             self.settle(driver, suspect, attempt).await
         };
