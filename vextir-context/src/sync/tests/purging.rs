@@ -143,12 +143,17 @@ async fn what_waits_is_asked_for_by_its_own_user_alone() {
 async fn what_was_imported_is_known_by_the_replicas_that_have_it() {
     let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
     let (here, there) = (one.context("ann"), other.context("ann"));
+    here.write("/f/x", "taken back\n").await.unwrap();
     here.write("/f/x", "one\ntwo\n").await.unwrap();
     here.write("/f/y", serde_json::json!({"a": {"b": 1}})).await.unwrap();
     here.set_guide("/f", "what is here\n").await.unwrap();
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("out");
     one.export("ann", &folder).await.unwrap();
+    for entry in std::fs::read_dir(folder.join("texts")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("taken"), "what was deleted is not given away");
+    }
     other.import(&folder, "ann", crate::ImportRights::Restore).await.unwrap();
     // Into another tree it comes as something else.
     other.import(&folder, "eve", crate::ImportRights::LeaveOut).await.unwrap();
