@@ -132,7 +132,7 @@ async fn stalled(hub: &Hub) -> Result<(f64, f64)> {
         }
         Ok::<_, vextir::Error>(emits)
     });
-    let (ann, mut grants, mut calm) = (hub.context("ann"), Vec::new(), Vec::new());
+    let (ann, mut grants): (_, Vec<(Instant, Instant)>) = (hub.context("ann"), Vec::new());
     tokio::time::sleep(Duration::from_millis(500)).await;
     for number in 0..GRANTS {
         let began = Instant::now();
@@ -141,17 +141,16 @@ async fn stalled(hub: &Hub) -> Result<(f64, f64)> {
         let length = began.elapsed() + Duration::from_millis(20);
         tokio::time::sleep_until((began + length).into()).await;
         grants.push((began, began + length));
-        let began = Instant::now();
         tokio::time::sleep(length).await;
-        calm.push((began, Instant::now()));
     }
     ended.store(true, Ordering::Relaxed);
     let emits = emits.await??;
     app.shutdown().await?;
-    let longest = |stretches: &[(Instant, Instant)]| {
-        let meets = |emit: &&(Instant, Instant)| stretches.iter().any(|one| emit.0 < one.1 && emit.1 > one.0);
-        let lengths = emits.iter().filter(meets).map(|emit| emit.1 - emit.0);
-        lengths.max().unwrap_or_default().as_secs_f64() * 1e3
-    };
-    Ok((longest(&grants), longest(&calm)))
+    let (mut beside, mut apart) = (Duration::ZERO, Duration::ZERO);
+    for (began, done) in emits {
+        let is_beside = grants.iter().any(|grant| began < grant.1 && done > grant.0);
+        let longest = if is_beside { &mut beside } else { &mut apart };
+        *longest = done.duration_since(began).max(*longest);
+    }
+    Ok((beside.as_secs_f64() * 1e3, apart.as_secs_f64() * 1e3))
 }
