@@ -52,7 +52,7 @@ fn every_file(folder: &Path) -> Vec<(PathBuf, String)> {
         if path.is_dir() {
             found.extend(every_file(&path));
         } else {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
             found.push((path, text));
         }
     }
