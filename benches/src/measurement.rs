@@ -16,11 +16,13 @@ pub(crate) struct Measurement {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     PerSecond,
+    Milliseconds,
     Microseconds,
     Nanoseconds,
     /// Of processor time.
     CpuMilliseconds,
     Mebibytes,
+    Bytes,
     Percent,
 }
 
@@ -49,10 +51,12 @@ impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Unit::PerSecond => format!("{} /s", thousands(value)),
+            Unit::Milliseconds => format!("{value:.1} ms"),
             Unit::Microseconds => format!("{value:.0} µs"),
             Unit::Nanoseconds => format!("{value:.0} ns"),
             Unit::CpuMilliseconds => format!("{value:.1} ms cpu"),
             Unit::Mebibytes => format!("{value:.1} MiB"),
+            Unit::Bytes => format!("{} B", thousands(value)),
             Unit::Percent => format!("{value:.1} %"),
         }
     }

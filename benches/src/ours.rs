@@ -4,6 +4,7 @@
 //! with as many threads as the machine has cores, and nothing is switched off: checks, leases and audit are on.
 
 mod answerer;
+pub(crate) mod documents;
 mod drain;
 mod emit;
 mod event_loop;
@@ -12,6 +13,7 @@ mod latency;
 mod lifetime;
 mod route;
 mod search;
+mod sql;
 
 pub(crate) use drain::drain;
 pub(crate) use emit::durable_emit;
@@ -21,6 +23,7 @@ pub(crate) use latency::latency;
 pub(crate) use lifetime::{idle, million};
 pub(crate) use route::route;
 pub(crate) use search::{search, search_write};
+pub(crate) use sql::sql;
 
 use std::future::Future;
 

@@ -6,13 +6,23 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::limits::rows;
+use crate::limits::{rows, trace};
 use crate::measurement::Measurement;
 use crate::options::Options;
 use crate::sync_delay::SyncDelay;
 
 /// The one peer that is not built.
 const AUTOGEN: &str = include_str!("../peers/autogen/publish.py");
+
+/// What needs the editing trace.
+const TRACED: [&str; 6] = [
+    "documents_trace",
+    "documents_trace_stored",
+    "documents_reopen",
+    "limit_yrs_trace",
+    "limit_yrs_trace_stored",
+    "limit_yrs_reopen",
+];
 
 /// A program that measures one or more figures in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +48,7 @@ impl Program {
 
     /// Whether it runs in each round, or once because it takes a minute.
     pub(crate) fn every_round(self) -> bool {
-        !matches!(self, Program::Child("idle" | "million" | "search"))
+        !matches!(self, Program::Child("idle" | "million" | "search" | "sql" | "million_documents"))
     }
 
     pub(crate) fn name(self) -> String {
@@ -147,10 +157,11 @@ impl Starter {
         Ok(command)
     }
 
-    /// The files that a peer needs, its program first.
+    /// The files that a program needs; of a peer, the program itself first.
     fn needs(&self, program: Program) -> Vec<PathBuf> {
         let built = |name: &str| self.peers.join("build/release").join(name);
         match program {
+            Program::Child(name) if TRACED.contains(&name) => vec![self.peers.join(trace::FILE)],
             Program::Child(_) => vec![],
             Program::Apalis { .. } => vec![built("vextir-peer-apalis")],
             Program::JetStream { .. } => vec![built("vextir-peer-jetstream"), self.nats_server()],

@@ -84,6 +84,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY).or_fault()?;
     // The writer alone folds the log: a reader must not do it when it closes.
     set_checkpoint_on_close(&connection, false)?;
+    keep_plans(&connection)?;
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;")
         .or_fault()?;
@@ -123,6 +124,7 @@ fn inspect(path: &Path, connection: &mut Connection, found: Found) -> Result<()>
 fn tune(connection: &Connection, tuning: Tuning) -> Result<()> {
     let Tuning { durability, max_bytes } = tuning;
     let synchronous = durability.name();
+    keep_plans(connection)?;
     connection.set_prepared_statement_cache_capacity(96);
     connection
         .execute_batch(&format!(
@@ -136,6 +138,13 @@ fn tune(connection: &Connection, tuning: Tuning) -> Result<()> {
         let pages = (bytes / page).max(1);
         connection.execute_batch(&format!("PRAGMA max_page_count = {pages}")).or_fault()?;
     }
+    Ok(())
+}
+
+/// A prepared statement stays prepared: without this, SQLite plans one with `LIMIT ?` or with a range between
+/// parameters anew each time that these are bound.
+fn keep_plans(connection: &Connection) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).or_fault()?;
     Ok(())
 }
 

@@ -35,7 +35,8 @@
 //!   nothing. A tree's owner always has all rights on it. What one may not read is not there: the same answers.
 //! * Something new lies at most 32 folders deep, and its path has at most 1,024 bytes, in the tree of its owner.
 //! * Who comes into a large group, or is in one that is given something, may find it a moment later.
-//! * A document is at most 16 MiB. What is removed can be restored. The history of all documents is kept.
+//! * A document is at most 16 MiB. What is removed can be restored, for 90 days by default; the history of documents
+//!   is kept for ever by default.
 //!
 //! # SQL
 //!
@@ -213,13 +214,15 @@
 //! # What is kept
 //!
 //! Events for 7 days and up to 1 GiB ([`HubBuilder::keep_for`], [`HubBuilder::keep_bytes`]); open work,
-//! events that wait and dead letters for as long as they are needed. A cursor that asks for what is gone is
-//! told so.
+//! events that wait and dead letters for as long as they are needed. The past of documents for ever, and what was
+//! removed for 90 days ([`HubBuilder::keep_versions`], [`HubBuilder::keep_removed`], and for a folder
+//! [`Context::keep`](vextir_core::Context::keep)). A cursor that asks for what is gone is told so.
 //!
 //! # Beside the file
 //!
 //! `<path>-wal` and `<path>-shm` belong to SQLite while the hub is open; `<path>.lock` says who has it open,
-//! and stays. Copy a hub's file while it is closed, or with SQLite's backup tools.
+//! and stays. [`Hub::backup`] copies a hub while it is at work; without it, copy the file while the hub is closed, or with
+//! SQLite's backup tools.
 
 mod crdt;
 mod cursors;
@@ -233,6 +236,9 @@ mod graph;
 mod hub;
 mod keeper;
 mod key;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 mod queries;
 mod readers;
 mod rows;

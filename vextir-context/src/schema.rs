@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/6_keeping.sql"),
     include_str!("schema/7_sync.sql"),
     include_str!("schema/8_graph.sql"),
+    include_str!("schema/9_refused.sql"),
 ];
 
 /// The version that this code reads and writes.

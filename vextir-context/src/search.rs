@@ -26,6 +26,8 @@ mod index;
 mod link;
 mod options;
 mod prose;
+mod refused;
+mod round;
 mod sieve;
 mod signatures;
 mod snippet;
@@ -79,6 +81,11 @@ pub struct SearchState {
     pub behind: u64,
     /// Documents that wait for their vectors.
     pub waiting: u64,
+    /// Documents that the embedder refused: they are found by words alone, until they change, there is another embedder, or
+    /// the index is made anew.
+    pub refused: u64,
+    /// What the embedder said about the last one of these, with the user and the path.
+    pub refusal: Option<Error>,
     /// Whether all documents are being looked at anew.
     pub rebuilding: bool,
     /// Bytes of memory that signatures take.
@@ -188,7 +195,10 @@ impl Hub {
             .read_with(|hub| {
                 let behind = "SELECT (SELECT coalesce(max(seq), 0) FROM change) - coalesce(
                               (SELECT value FROM meta WHERE name = 'search_cursor'), 0)";
+                let (refused, refusal) = refused::report(hub)?;
                 Ok(SearchState {
+                    refused,
+                    refusal,
                     behind: queries::number(hub, behind, [])?,
                     waiting: queries::number(hub, "SELECT count(*) FROM search_queue", [])?,
                     rebuilding: is_rebuilding(hub)?,

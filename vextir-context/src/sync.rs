@@ -18,6 +18,8 @@ mod tests;
 mod wire;
 
 pub(crate) use fact::note;
+#[cfg(test)]
+pub(crate) use identity::ROOTS;
 pub(crate) use identity::begin;
 pub(crate) use purged::bury;
 pub(crate) use registry::{acknowledged, forget};

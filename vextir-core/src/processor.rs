@@ -66,6 +66,8 @@ struct Kernel {
     room: registry::Room,
     routes: RwLock<Arc<route::RouteTable>>,
     registering: tokio::sync::Mutex<()>,
+    /// Dead letters are taken, or a driver comes whose keys they block: one after the other.
+    letters: tokio::sync::Mutex<()>,
     /// The drivers that the log has seen.
     known: Mutex<BTreeSet<Name>>,
     cancellation: Arc<Cancellation>,

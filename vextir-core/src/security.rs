@@ -155,7 +155,7 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 
     /// Whether a user's event, with all that it causes, may use more than the processor's limits allow
     /// ([`EmitOptions::limits`](crate::EmitOptions::limits)). Without a grant of any policy it may not. Not asked
-    /// about what the operator emits.
+    /// about what the operator emits, nor about what is denied already.
     ///
     /// # Errors
     /// It could not be decided; that is no grant.

@@ -7,6 +7,38 @@
 //!   [`ContextStore`](crate::ContextStore); [`stores`] has what stands behind it.
 //! * [`Simulation`] runs drivers under seeded interleavings, and kills the process at every commit.
 
+/// Makes each property of a contract a function that takes a fresh subject, and the list of them all.
+macro_rules! properties {
+    ($subject:ident; $($group:ident: $($name:ident)*;)*) => {
+        $($(
+            #[doc = concat!("The property `", stringify!($name), "`, on a fresh subject.")]
+            ///
+            /// # Errors
+            /// The promise that is broken.
+            pub async fn $name<S: $subject>(subject: S) -> Outcome {
+                crate::testkit::conformance::judged(stringify!($name), $group::$name(subject)).await
+            }
+        )*)*
+
+        /// Checks every property, each on a fresh subject.
+        ///
+        /// # Errors
+        /// Every broken promise.
+        pub async fn run<S, F>(make: impl Fn() -> F) -> Result<(), Vec<Broken>>
+        where
+            S: $subject,
+            F: Future<Output = S>,
+        {
+            let mut broken = Vec::new();
+            $($(broken.extend($name(make().await).await.err());)*)*
+            if broken.is_empty() { Ok(()) } else { Err(broken) }
+        }
+
+        /// The names of all properties.
+        pub const PROPERTIES: &[&str] = &[$($(stringify!($name)),*),*];
+    };
+}
+
 pub mod conformance;
 mod simulation;
 pub mod stores;

@@ -3,6 +3,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `context` | `context::ContextDriver` reads and writes documents by event |
+//! | `embed-http` | `embed::HttpEmbedder` has texts made into vectors by an OpenAI-compatible service |
 //! | `files` | `files::Files` watches folders: what is created, changed, moved and removed |
 //!
 //! Applications reach them as `vextir::drivers`, behind the same features of the facade.
@@ -12,5 +13,7 @@ extern crate vextir_core as vextir;
 
 #[cfg(feature = "context")]
 pub mod context;
+#[cfg(feature = "embed-http")]
+pub mod embed;
 #[cfg(feature = "files")]
 pub mod files;

@@ -17,6 +17,11 @@ const TABLES: [&str; 3] = ["log", "delivery", "lease"];
 /// As long as the payload of the peers.
 const PAYLOAD: &str = r#"{"location":"Oslo","celsius":21.5}"#;
 
+/// How the hub's writer sets its connection.
+pub(crate) const SETTINGS: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;";
+
 /// An event whose delivery is open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Open {
@@ -43,10 +48,7 @@ pub(crate) fn open(folder: &Path) -> Result<Connection> {
     let file = folder.join("limit.db");
     drop(vextir::Hub::open(&file)?);
     let connection = Connection::open(&file)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;",
-    )?;
+    connection.execute_batch(SETTINGS)?;
     Ok(connection)
 }
 

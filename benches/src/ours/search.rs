@@ -1,7 +1,7 @@
 //! Search over one user's documents, and over the hundredth of them that another user may read, beside what SQLite and a plain
 //! scan take for the same questions on the same file.
 
-mod corpus;
+pub(super) mod corpus;
 
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -256,6 +256,7 @@ mod tests {
              ORDER BY seq DESC LIMIT 1"
                 .into(),
             "SELECT version, node FROM former WHERE parent = ?1 AND name = ?2".into(),
+            crate::sync::ROOTS.into(),
         ];
         for sql in statements {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -174,7 +174,7 @@ impl Pen<'_> {
                 )));
             }
             let subject = self.entity(&fact.subject, &mut known)?;
-            let link = self.link(subject, &fact.relation, &fact.said, &mut known)?;
+            let link = self.link(subject, &fact.relation, &fact.object, &mut known)?;
             wanted.insert((link, Times { from, until }));
         }
         if !episode.mentions.is_empty() {

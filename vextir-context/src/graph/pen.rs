@@ -9,7 +9,7 @@ use crate::documents::place::{Spot, demand, find};
 use crate::fault::OrFault;
 use crate::queries;
 use std::collections::HashMap;
-use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, PAGE, Said, Told};
+use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, Object, PAGE, Told};
 use vextir_core::context::{clean_path, segments};
 use vextir_core::{Actor, Error, Level, Name, Result};
 
@@ -177,16 +177,16 @@ impl Pen<'_> {
         &mut self,
         subject: Row,
         relation: &str,
-        said: &Said,
+        object: &Object,
         known: &mut Known,
     ) -> Result<i64> {
-        match said {
-            Said::Link(object) => {
+        match object {
+            Object::Entity(object) => {
                 let object = self.entity(object, known)?;
                 self.link_to(subject, relation, object)
             }
-            Said::Value(value) => self.link_row(subject, TO_VALUE, relation, Err(value.to_string())),
-            Said::Property(value) => self.link_row(subject, PROPERTY, relation, Err(value.to_string())),
+            Object::Value(value) => self.link_row(subject, TO_VALUE, relation, Err(value.to_string())),
+            Object::Property(value) => self.link_row(subject, PROPERTY, relation, Err(value.to_string())),
             _ => Err(Error::invalid("this hub does not know this sort of fact")),
         }
     }

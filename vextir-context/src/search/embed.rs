@@ -3,6 +3,8 @@
 use super::entry::{self, Stored, execute, set};
 use super::ids;
 use super::link::{Link, Patience};
+use super::refused;
+use super::round::{Made, Refused, Round, Trouble, Waiting, round};
 use super::signatures::{Fresh, Signatures, signs, to_bytes};
 use crate::decode::get;
 use crate::documents::node::NodeId;
@@ -15,9 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use vextir_core::context::Embedder;
 use vextir_core::{Error, ErrorKind, Result};
-
-/// How many texts are embedded at once.
-const TEXTS: usize = 16;
 
 /// How many documents are taken from the table at once, unless they have more pieces than this.
 const PIECES: usize = 64;
@@ -38,23 +37,6 @@ pub(super) struct Desk {
     pub(super) signatures: Signatures,
     /// Where the application's connections live, if the hub was opened there.
     pub(super) runtime: Option<tokio::runtime::Handle>,
-}
-
-/// A document that waits, with its texts.
-#[derive(Debug)]
-struct Waiting {
-    node: NodeId,
-    seq: i64,
-    /// Where each piece stands, and what is embedded.
-    pieces: Vec<(std::ops::Range<usize>, String)>,
-}
-
-/// The vectors of one document.
-#[derive(Debug)]
-struct Made {
-    node: NodeId,
-    seq: i64,
-    pieces: Vec<(std::ops::Range<usize>, Vec<f32>)>,
 }
 
 /// What the file calls the vectors of an embedder.
@@ -80,6 +62,7 @@ pub(super) fn appoint(connection: &Connection, title: Option<&str>) -> Result<i6
         execute(connection, name, [title])?;
         set(connection, "search_epoch", Some(epoch))?;
         set(connection, "search_enroll", title.map(|_| 0))?;
+        refused::readmit_all(connection)?;
     }
     Ok(0)
 }
@@ -96,7 +79,7 @@ impl Desk {
             progress.mark_unchanged();
             let begun = if appointed { Ok(()) } else { self.begin() };
             appointed = begun.is_ok();
-            match begun.and_then(|()| self.step()) {
+            match begun.and_then(|()| self.step(&mut patience)) {
                 Ok(true) => patience.renew(),
                 Ok(false) => {
                     patience.renew();
@@ -123,7 +106,7 @@ impl Desk {
     }
 
     /// Some documents; false when none wait.
-    fn step(&mut self) -> Result<bool> {
+    fn step(&mut self, patience: &mut Patience) -> Result<bool> {
         if self.link.read(|hub| queries::meta::<i64>(hub, "search_enroll"))?.is_some() {
             self.link.store(enroll)?;
             return Ok(true);
@@ -133,22 +116,39 @@ impl Desk {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let made = self.embed(waiting)?;
-        let nodes: HashSet<NodeId> = made.iter().map(|made| made.node).collect();
-        let stored = Arc::new(Mutex::new((Vec::new(), 0)));
+        let Round { made, refused, failure } = round(waiting, |texts| self.ask(texts));
+        if !made.is_empty() || !refused.is_empty() {
+            self.keep(made, refused)?;
+            patience.renew();
+        }
+        failure.map_or(Ok(true), Err)
+    }
+
+    /// Stores what was made, and sets aside what was refused.
+    fn keep(&mut self, made: Vec<Made>, refused: Vec<Refused>) -> Result<()> {
+        for Refused { node, .. } in &refused {
+            tracing::warn!(node, "the embedder refused a document; it is found by its words alone");
+        }
+        let mut nodes: HashSet<NodeId> = made.iter().map(|made| made.node).collect();
+        let stored = Arc::new(Mutex::new((Vec::new(), Vec::new(), 0)));
         let (into, title) = (stored.clone(), title(&*self.embedder));
         self.link.store(move |connection| {
             let Some(epoch) = epoch(connection, &title)? else { return Ok(0) };
             let mut fresh = Vec::new();
-            let grown = store(connection, &made, epoch, &mut fresh)?;
+            let mut grown = store(connection, &made, epoch, &mut fresh)?;
+            let aside = refused::set_aside(connection, &refused)?;
+            for node in &aside {
+                grown += note_bytes(connection, *node, 0)?;
+            }
             let head = "SELECT coalesce(max(seq), 0) FROM change";
             let at = connection.query_row(head, [], |row| row.get(0)).or_fault()?;
-            *into.lock().unwrap_or_else(PoisonError::into_inner) = (fresh, at);
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = (fresh, aside, at);
             Ok(grown)
         })?;
-        let (fresh, at) = std::mem::take(&mut *stored.lock().unwrap_or_else(PoisonError::into_inner));
+        let (fresh, aside, at) = std::mem::take(&mut *stored.lock().unwrap_or_else(PoisonError::into_inner));
+        nodes.extend(aside);
         self.signatures.replace(&nodes, fresh, at);
-        Ok(true)
+        Ok(())
     }
 
     fn publish(&self, done: u64) {
@@ -158,29 +158,27 @@ impl Desk {
         });
     }
 
-    fn embed(&self, waiting: Vec<Waiting>) -> Result<Vec<Made>> {
-        let mut texts: Vec<String> = Vec::new();
-        let mut made = Vec::new();
-        for mut document in waiting {
-            texts.extend(document.pieces.iter_mut().map(|(_, text)| std::mem::take(text)));
-            let pieces = document.pieces.into_iter().map(|(place, _)| (place, Vec::new())).collect();
-            made.push(Made { node: document.node, seq: document.seq, pieces });
+    /// Has the embedder make vectors, and says whose fault it is when it does not.
+    fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Trouble> {
+        if self.link.is_closing() {
+            return Err(Trouble::Embedder(crate::writer::closed()));
         }
-        let mut vectors = Vec::with_capacity(texts.len());
-        for texts in texts.chunks(TEXTS) {
-            if self.link.is_closing() {
-                return Err(crate::writer::closed());
+        let embedding = AssertUnwindSafe(|| self.link.wait_for(self.embedder.embed(texts), Some(LONGEST)));
+        let answer = match catch_unwind(embedding) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                let message = format!("the embedder took longer than {LONGEST:?}");
+                return Err(Trouble::Embedder(Error::new(ErrorKind::Timeout, message)));
             }
-            let late =
-                || Error::new(ErrorKind::Timeout, format!("the embedder took longer than {LONGEST:?}"));
-            let embedding =
-                AssertUnwindSafe(|| self.link.wait_for(self.embedder.embed(texts), Some(LONGEST)));
-            let answer = catch_unwind(embedding).map_err(|_| panicked(&*self.embedder))?.ok_or_else(late)?;
-            vectors.extend(check(&*self.embedder, texts.len(), answer?)?);
-        }
-        let places = made.iter_mut().flat_map(|made| &mut made.pieces);
-        places.zip(vectors).for_each(|((_, place), vector)| *place = vector);
-        Ok(made)
+            Err(_) => return Err(Trouble::Texts(panicked(&*self.embedder))),
+        };
+        let checked = answer.and_then(|vectors| check(&*self.embedder, texts.len(), vectors));
+        checked.map_err(|error| match error.kind() {
+            ErrorKind::Invalid => Trouble::Texts(error),
+            // It is not this hub that was closed.
+            ErrorKind::Closed => Trouble::Embedder(Error::new(ErrorKind::Unavailable, error.to_string())),
+            _ => Trouble::Embedder(error),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ids;
 use super::prose::Prose;
+use super::refused;
 use crate::decode::get;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::OrFault;
@@ -199,6 +200,7 @@ fn store_step(connection: &Connection, step: &Step) -> Result<i64> {
             let sql = "UPDATE search_node SET version = ?2, bytes = ?3 WHERE node = ?1";
             execute(connection, sql, (node, version, bytes))?;
             if *is_embedded {
+                refused::readmit(connection, *node)?;
                 let sql = "INSERT INTO search_queue (node, seq) SELECT ?1, coalesce(max(seq), 0) FROM change WHERE true
                            ON CONFLICT (node) DO UPDATE SET seq = excluded.seq";
                 execute(connection, sql, [node])?;
@@ -266,6 +268,7 @@ pub(crate) fn forget(connection: &Connection, node: NodeId) -> Result<i64> {
     let bytes =
         queries::value::<i64>(connection, "SELECT bytes + vectors FROM search_node WHERE node = ?1", [node])?;
     execute(connection, "DELETE FROM search_queue WHERE node = ?1", [node])?;
+    refused::readmit(connection, node)?;
     execute(connection, "DELETE FROM search_node WHERE node = ?1", [node])?;
     Ok(-bytes.unwrap_or(0))
 }

@@ -171,7 +171,7 @@ pub(super) fn reset(connection: &Connection) -> Result<i64> {
             "INSERT INTO search_words (search_words) VALUES ('delete-all');
              INSERT INTO search_names (search_names) VALUES ('delete-all');
              DELETE FROM search_node; DELETE FROM search_queue; DELETE FROM search_piece; DELETE FROM search_vector;
-             DELETE FROM search_tree; DELETE FROM meta WHERE name = 'search_cursor'",
+             DELETE FROM search_refused; DELETE FROM search_tree; DELETE FROM meta WHERE name = 'search_cursor'",
         )
         .or_fault()?;
     Ok(-signed(bytes))

@@ -51,10 +51,10 @@ impl Run {
         )
     }
 
-    /// Reads the hub.
+    /// Reads the hub. Its time is looked at by SQLite between steps, and by whoever reads on and on.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> rusqlite::Result<T> {
         let hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check().and_then(|()| read(&hub)).map_err(|error| self.fail(error))
+        read(&hub).map_err(|error| self.fail(error))
     }
 
     /// Keeps why a table or function cannot go on; SQLite is told no more than that.

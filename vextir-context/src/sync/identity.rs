@@ -15,6 +15,9 @@ use vextir_core::Result;
 /// Up to which operation of each replica somebody has everything.
 pub(super) type Vector = BTreeMap<Uid, u64>;
 
+/// Roots are never removed; saying so lets SQLite find them in the index of what is there, and not among all nodes.
+pub(crate) const ROOTS: &str = "SELECT id, uid, name FROM node WHERE parent = 0 AND removed IS NULL";
+
 /// Begins a new incarnation, at each opening of the file.
 pub(crate) fn begin(connection: &Connection) -> Result<()> {
     let transaction = connection.unchecked_transaction().or_fault()?;
@@ -25,8 +28,7 @@ pub(crate) fn begin(connection: &Connection) -> Result<()> {
     transaction.execute("INSERT INTO replica (id, first) VALUES (?1, ?2)", (id.0, head)).or_fault()?;
     let mut roots = Vec::new();
     {
-        let mut statement =
-            transaction.prepare("SELECT id, uid, name FROM node WHERE parent = 0").or_fault()?;
+        let mut statement = transaction.prepare(ROOTS).or_fault()?;
         let mut rows = statement.query([]).or_fault()?;
         while let Some(row) = rows.next().or_fault()? {
             let (node, old, user): (i64, Vec<u8>, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);

@@ -64,7 +64,11 @@ fn kill(folder: &Path, work: &str, after: Duration) -> bool {
     while !folder.join("begun").exists() && began.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(1));
     }
+    assert!(folder.join("begun").exists(), "{work} did not begin");
     std::thread::sleep(after);
+    if let Some(status) = child.try_wait().unwrap() {
+        assert!(status.success(), "{work} failed by itself: {status}");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     fs::remove_file(folder.join("done")).is_ok()

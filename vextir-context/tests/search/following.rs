@@ -138,6 +138,7 @@ async fn a_full_file_keeps_its_documents_and_gets_its_index_later() {
     {
         written += 1;
     }
+    assert!(written > 0, "the file was full from the beginning");
     hub.close().await.unwrap();
     let hub = open(64 << 20);
     let ann: Context = hub.context("ann");

@@ -5,6 +5,7 @@ mod embedding;
 mod finding;
 mod following;
 mod killed;
+mod refused;
 mod rights;
 
 use vextir_context::Hub;

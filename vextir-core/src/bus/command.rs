@@ -286,6 +286,8 @@ pub struct Receipt {
     pub notices: Vec<Event>,
     /// How many deliveries, letters and parked events a command about several found.
     pub touched: usize,
+    /// Which dead letters, and deliveries of drivers that are not registered, a redrive or a discard took.
+    pub taken: Vec<Position>,
     /// For each change of documents its new version; 0 for one that is not about content.
     pub versions: Vec<Version>,
     /// The settlement came after a cancel: outputs and changes were dropped.

@@ -16,7 +16,7 @@ mod mention;
 mod recall;
 
 pub use answer::{Entity, Forgotten, Ingested, Link, Neighbourhood, Object, Paths, Seen, Timeline, Told};
-pub use episode::{Episode, Fact, Said};
+pub use episode::{Episode, Fact};
 pub use handle::{Graph, Neighbours};
 pub use key::EntityKey;
 pub use mention::{Mention, mentions};

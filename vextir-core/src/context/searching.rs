@@ -3,6 +3,7 @@
 use super::{Context, clean_path};
 use crate::{Error, Result, Timestamp};
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -36,7 +37,9 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
     /// A vector for each text, in order; at most 16 texts of at most 8 KiB at once.
     ///
     /// # Errors
-    /// It failed. Documents are tried again, later and later; a search goes on without vectors.
+    /// `Invalid`: there is no vector for one of the texts, and never will be. The document is set aside, if the embedder takes
+    /// another text; so is one at which it panics. It is found by its words alone until it changes. With every other error
+    /// all documents wait, and are tried again, later and later. A search goes on without vectors.
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>>;
 
     /// Below this cosine two texts have nothing in common, and no search finds the one by the other; from -1 to 1.
@@ -46,7 +49,7 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
 }
 
 /// How a document came to be found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Why {
@@ -59,7 +62,7 @@ pub enum Why {
 }
 
 /// What documents hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentKind {
     /// Text.

@@ -85,18 +85,24 @@ impl Session {
         actor: &Actor,
         path: &str,
     ) -> Result<Option<Document>> {
-        self.look(store, actor, path).await?;
-        Ok(self.lock().current.get(&(actor.agent.clone(), path.to_owned())).cloned().flatten())
+        self.look(store, actor, path, Option::clone).await
     }
 
-    /// Makes sure that the document is there as the handler sees it.
-    async fn look(&self, store: &Arc<dyn ContextStore>, actor: &Actor, path: &str) -> Result<()> {
+    /// What `see` takes from the document as the handler sees it, under the lock that says so: another task of the
+    /// handler may remove it right afterwards.
+    async fn look<T>(
+        &self,
+        store: &Arc<dyn ContextStore>,
+        actor: &Actor,
+        path: &str,
+        see: fn(&Option<Document>) -> T,
+    ) -> Result<T> {
         let pin = (actor.agent.clone(), path.to_owned());
         loop {
             let (from, steps, count) = {
                 let state = self.lock();
-                if state.current.contains_key(&pin) {
-                    return Ok(());
+                if let Some(current) = state.current.get(&pin) {
+                    return Ok(see(current));
                 }
                 let (from, steps) = origin(path, &state.seen_by(actor));
                 let steps: Vec<_> =
@@ -111,8 +117,9 @@ impl Session {
             // Another task of the handler may have changed something meanwhile.
             if state.changes.len() == count {
                 let document = document.map(|document| Document { path: path.to_owned(), ..document });
+                let seen = see(&document);
                 state.current.insert(pin, document);
-                return Ok(());
+                return Ok(seen);
             }
         }
     }
@@ -156,7 +163,7 @@ impl Session {
         let fits =
             matches!(change.what, Intent::Edit(_) | Intent::Append(_) | Intent::Patch(_) | Intent::Describe);
         if fits {
-            self.look(store, actor, &change.path).await?;
+            self.look(store, actor, &change.path, |_| ()).await?;
         }
         let mut state = self.lock();
         if state.changes.len() >= MOST {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The largest payload when nobody says otherwise, in bytes of JSON text.
 pub(crate) const MAX_EVENT_BYTES: usize = 1024 * 1024;
 /// How deeply an emitted payload may be nested: as deep as serde_json parses.
-pub(crate) const MAX_JSON_DEPTH: usize = 128;
+pub(crate) const MAX_JSON_DEPTH: usize = 127;
 
 /// JSON text, shared between all who hold the event.
 ///
@@ -35,7 +35,7 @@ impl Data {
         Ok(Self(raw.into()))
     }
 
-    /// Takes JSON text; checks that it is JSON. What is nested deeper than 128 levels is refused where it is emitted.
+    /// Takes JSON text; checks that it is JSON. What is nested deeper than 127 levels is refused where it is emitted.
     ///
     /// # Errors
     /// The text is not JSON; the message has line and column.

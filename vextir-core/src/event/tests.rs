@@ -49,6 +49,16 @@ fn deep_json_is_refused_or_left_alone_but_never_overflows() {
 }
 
 #[test]
+fn what_is_not_too_deep_can_be_parsed() {
+    let nested = |levels| Data::from_json(format!("{}{}", "[".repeat(levels), "]".repeat(levels))).unwrap();
+    let event = |levels| Event::new("a.b").with_data(nested(levels));
+    event(MAX_JSON_DEPTH).check_depth().unwrap();
+    assert!(serde_json::from_str::<Value>(nested(MAX_JSON_DEPTH).as_json()).is_ok());
+    assert!(event(MAX_JSON_DEPTH + 1).check_depth().is_err(), "nobody could parse it");
+    assert!(serde_json::from_str::<Value>(nested(MAX_JSON_DEPTH + 1).as_json()).is_err());
+}
+
+#[test]
 fn a_cloudevent_has_one_payload_and_binary_is_base64() {
     let read = |payload: &str| {
         let text = format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"a.b",{payload}}}"#);

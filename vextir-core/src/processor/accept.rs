@@ -1,7 +1,7 @@
 //! Step 1, accept: is the event well formed, and does its payload fit who handles it?
 
 use super::Kernel;
-use super::route::Targets;
+use super::route::{RouteTable, Targets};
 use crate::bus::Delivery;
 use crate::notice::refuse_kernels_name;
 use crate::{Error, Event, EventId, Name, Origin, Result};
@@ -27,7 +27,13 @@ pub(super) struct Accepted {
 
 impl Kernel {
     /// Stamps and checks an event from outside: the root of a new causal tree.
-    pub(super) fn accept(&self, mut event: Event, origin: &Origin, typed: bool) -> Result<Accepted> {
+    pub(super) fn accept(
+        &self,
+        routes: &RouteTable,
+        mut event: Event,
+        origin: &Origin,
+        typed: bool,
+    ) -> Result<Accepted> {
         let step =
             tracing::debug_span!("accept", event_type = %event.event_type, event = Empty, root = Empty);
         let step = step.entered();
@@ -56,14 +62,15 @@ impl Kernel {
         envelope.root_id = None;
         envelope.depth = 0;
         step.record("event", display(&event.id)).record("root", display(event.root()));
-        self.check_source(&event, origin)?;
-        self.check(&event, typed)?;
+        check_source(routes, &event, origin)?;
+        self.check(routes, &event, typed)?;
         Ok(Accepted { event, minted })
     }
 
     /// Stamps and checks what a handler made. `cause` is the handled event, or an ancestor that it named.
     pub(super) fn accept_output(
         &self,
+        routes: &RouteTable,
         mut event: Event,
         cause: &Event,
         from: Lineage<'_>,
@@ -105,37 +112,36 @@ impl Kernel {
             }
         }
         step.record("event", display(&event.id));
-        self.check(&event, false)?;
+        self.check(routes, &event, false)?;
         Ok(Accepted { event, minted })
     }
 
-    /// Nobody passes for the kernel, no tenant for a driver, and no watcher for another one.
-    fn check_source(&self, event: &Event, origin: &Origin) -> Result<()> {
-        refuse_kernels_name(&event.source)?;
-        let own = match origin {
-            Origin::Operator => return Ok(()),
-            Origin::User(_) => None,
-            Origin::Handler { driver, .. } | Origin::Watcher { driver, .. } => Some(driver),
-        };
-        if own != Some(&event.source) && self.routes().driver(&event.source).is_some() {
-            return Err(Error::invalid(format!(
-                "source {:?} is a driver's name; leave it out, or say another",
-                event.source
-            )));
-        }
-        Ok(())
-    }
-
     /// Names, sizes, nesting, and, for raw events, the payload against each handler of exactly this type.
-    fn check(&self, event: &Event, typed: bool) -> Result<()> {
+    fn check(&self, routes: &RouteTable, event: &Event, typed: bool) -> Result<()> {
         event.check(self.max_event_bytes)?;
         if typed {
             return Ok(());
         }
         event.check_depth()?;
-        let targets = self.targets(&event.event_type);
-        check_payload(event, &targets)
+        check_payload(event, &routes.targets(&event.event_type))
     }
+}
+
+/// Nobody passes for the kernel, no tenant for a driver, and no watcher for another one.
+fn check_source(routes: &RouteTable, event: &Event, origin: &Origin) -> Result<()> {
+    refuse_kernels_name(&event.source)?;
+    let own = match origin {
+        Origin::Operator => return Ok(()),
+        Origin::User(_) => None,
+        Origin::Handler { driver, .. } | Origin::Watcher { driver, .. } => Some(driver),
+    };
+    if own != Some(&event.source) && routes.driver(&event.source).is_some() {
+        return Err(Error::invalid(format!(
+            "source {:?} is a driver's name; leave it out, or say another",
+            event.source
+        )));
+    }
+    Ok(())
 }
 
 pub(super) fn check_payload(event: &Event, targets: &Targets) -> Result<()> {

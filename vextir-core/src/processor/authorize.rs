@@ -110,12 +110,14 @@ impl Kernel {
         &self,
         event: &Event,
         origin: &Origin,
-        asked: Option<&Limits>,
+        targets: &Targets,
+        asked: &Limits,
     ) -> Option<Decision> {
-        let (asked, _) = asked.zip(origin.user())?;
+        origin.user()?;
         let usual = self.limits.as_deref().cloned().unwrap_or_default();
         let beyond = asked.beyond(&usual)?;
-        let request = AuthorizeRequest { event, origin, targets: &[], now: self.clock.now() };
+        let shown: Vec<Target> = targets.iter().map(RouteTarget::shown).collect();
+        let request = AuthorizeRequest { event, origin, targets: &shown, now: self.clock.now() };
         for authorizer in &self.authorizers {
             match self.ask(authorizer.grants_limits(&request, asked)).await {
                 Ok(true) => return None,

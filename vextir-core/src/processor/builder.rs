@@ -191,6 +191,7 @@ impl ProcessorBuilder {
             room: self.room,
             routes: RwLock::new(Arc::new(RouteTable::new(drivers.clone()))),
             registering: tokio::sync::Mutex::default(),
+            letters: tokio::sync::Mutex::default(),
             known: Mutex::default(),
             cancellation: Arc::new(Cancellation::default()),
             waiters: Waiters::default(),

@@ -4,7 +4,7 @@
 use super::Kernel;
 use super::accept::check_payload;
 use super::authorize::{Ruling, audit_of, without_doubtful};
-use super::route::Targets;
+use super::route::{RouteTable, Targets};
 use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::notice::is_kernels_own;
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
@@ -65,8 +65,8 @@ impl Kernel {
             }
             for logged in page {
                 // Kept until the commit: a driver that is being registered waits for what was routed without it.
-                let _routes = self.routes();
-                let route = self.route_logged(logged).await;
+                let routes = self.routes();
+                let route = self.route_logged(&routes, logged).await;
                 match self.bus.commit(Command::Route(Box::new(route))).await {
                     Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
                     _ => {}
@@ -77,9 +77,9 @@ impl Kernel {
 
     /// The three steps for an event that is in the log already: it cannot be refused to anybody, so a refusal
     /// is audited.
-    async fn route_logged(&self, logged: Logged) -> Route {
+    async fn route_logged(&self, routes: &RouteTable, logged: Logged) -> Route {
         let Logged { sequence, event, .. } = logged;
-        let targets = self.targets(&event.event_type);
+        let targets = routes.targets(&event.event_type);
         let fits = self.check_logged(&event, &targets);
         let Ruling { verdict, targets } = match fits {
             // What the kernel says of itself is no matter of policy.
@@ -127,12 +127,12 @@ impl Kernel {
         parked: Parked,
         approved: Option<AuditRecord>,
     ) -> Result<()> {
-        let _routes = self.routes();
+        let routes = self.routes();
         let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
         // What was approved before its time carries the decision until then.
         let approval = approved.is_some() || (parked.hold == Hold::Delayed && parked.decision.is_some());
         let event = parked.event;
-        let targets = self.targets(&event.event_type);
+        let targets = routes.targets(&event.event_type);
         let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
         let decision = approved.as_ref().map(|record| record.decision.clone());

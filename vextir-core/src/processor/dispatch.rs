@@ -99,7 +99,7 @@ impl Kernel {
         while let Some(delivery) = next {
             // Cancelled on its way here: its row is gone.
             let settled = if self.cancellation.is_tree_cancelled(&delivery.event) {
-                Settled::Over(false)
+                Settled::Over
             } else {
                 let attempt = self.attempt(&driver, &delivery).await;
                 self.settle(&driver, &delivery, attempt).await
@@ -117,19 +117,19 @@ impl Kernel {
         delivery: &Delivery,
         settled: Settled,
     ) -> Option<Delivery> {
-        let (again, keep_key) = match settled {
-            Settled::Over(keep_key) => (None, keep_key),
-            Settled::Again(again) => (Some(again), true),
-        };
         let (next, reads) = {
             let mut lane = driver.lane();
-            lane.finish(delivery, keep_key);
+            match settled {
+                Settled::Over => lane.finish(delivery),
+                Settled::Left => lane.give_slot(),
+                Settled::Again(again) => {
+                    lane.give_slot();
+                    self.retry_later(driver, &mut lane, *again);
+                }
+            }
             let next = if self.is_held_back() { None } else { lane.next() };
             (next, Reads::of(&mut lane))
         };
-        if let Some(again) = again {
-            self.retry_later(driver, *again);
-        }
         self.read_on(driver, reads);
         next
     }
@@ -185,7 +185,7 @@ impl Kernel {
             }
             let waits = delivery.due.is_some_and(|due| due > now);
             if waits && lane.set_aside(&delivery.event) {
-                self.retry_later(driver, delivery.clone());
+                self.retry_later(driver, &mut lane, delivery.clone());
             } else {
                 lane.enqueue(delivery.clone());
             }

@@ -3,6 +3,7 @@
 
 use super::Kernel;
 use super::handle::Attempt;
+use super::route::RouteTable;
 use super::settle::step;
 use crate::bus::{Delivery, Entry, Outcome, Place, Settlement};
 use std::sync::Arc;
@@ -11,13 +12,12 @@ use tracing::Instrument;
 impl Kernel {
     /// Runs the eager handlers of events that have no others. What is not ready at once, or fails, goes the
     /// normal way.
-    pub(super) async fn run_eager(self: &Arc<Self>, entries: &mut [Entry]) {
+    pub(super) async fn run_eager(self: &Arc<Self>, routes: &RouteTable, entries: &mut [Entry]) {
         for entry in entries {
             let Place::Routed(deliveries) = &entry.place else { continue };
             if deliveries.is_empty() || entry.event.ordering_key.is_some() || self.is_held_back() {
                 continue;
             }
-            let routes = self.routes();
             let drivers: Option<Vec<_>> = deliveries
                 .iter()
                 .map(|new| routes.driver(&new.driver).filter(|driver| driver.manifest.eager))
@@ -44,7 +44,8 @@ impl Kernel {
                 driver.lane().give_slot();
                 self.pump(driver);
                 let Some(attempt) = attempt else { break };
-                let settlement = self.eager_settlement(&delivery, attempt).instrument(step(&delivery));
+                let settlement =
+                    self.eager_settlement(routes, &delivery, attempt).instrument(step(&delivery));
                 let Some(settlement) = settlement.await else { break };
                 settled.push(settlement);
             }
@@ -52,13 +53,18 @@ impl Kernel {
         }
     }
 
-    async fn eager_settlement(self: &Arc<Self>, delivery: &Delivery, attempt: Attempt) -> Option<Settlement> {
+    async fn eager_settlement(
+        self: &Arc<Self>,
+        routes: &RouteTable,
+        delivery: &Delivery,
+        attempt: Attempt,
+    ) -> Option<Settlement> {
         let Attempt { result, effects } = attempt;
         if !effects.changes.is_empty() {
             // Documents are merged outside of the writer, when the delivery is settled the normal way.
             return None;
         }
-        let done = self.outputs(delivery, result.ok()?, effects.outputs).await.ok()?;
+        let done = self.outputs(routes, delivery, result.ok()?, effects.outputs).await.ok()?;
         if done.entries.iter().any(|entry| !entry.minted) {
             // An id of its own may be stored already: that is looked up when it is settled the normal way.
             return None;
@@ -67,6 +73,7 @@ impl Kernel {
             // There may be no room for what waits.
             return None;
         }
+        let done = self.find_room(done).await.ok()?;
         let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
         let mut settlement = Settlement::of(delivery, outcome);
         settlement.usage = effects.usage;

@@ -164,7 +164,7 @@ impl Kernel {
             audit.extend(record);
         }
         if routes.has_eager() {
-            Box::pin(self.run_eager(&mut entries)).await;
+            Box::pin(self.run_eager(routes, &mut entries)).await;
         }
         Ok(Arc::new(Append { entries, checkpoints, audit }))
     }
@@ -174,8 +174,10 @@ impl Kernel {
         for (entry, appended) in entries.iter().zip(&receipt.appended) {
             for settlement in &entry.eager {
                 self.announce(settlement, receipt);
-                let driver = self.routes().driver(&settlement.delivery.driver).cloned();
-                if let Some(driver) = driver.filter(|_| appended.fresh && !appended.parked) {
+                if appended.fresh
+                    && !appended.parked
+                    && let Some(driver) = self.routes().driver(&settlement.delivery.driver)
+                {
                     driver.meters.done();
                 }
             }
@@ -190,12 +192,15 @@ impl Kernel {
         emission: Emission,
     ) -> Result<(Entry, Option<AuditRecord>)> {
         let Emission { event, typed, minted, options } = emission;
-        let accepted = self.accept(event, origin, typed).inspect_err(|_| meters::refused("accept"))?;
+        let accepted =
+            self.accept(routes, event, origin, typed).inspect_err(|_| meters::refused("accept"))?;
         let event = accepted.event;
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let targets = routes.targets(&event.event_type);
         let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
-        if let Some(decision) = self.authorize_limits(&event, origin, options.limits.as_deref()).await {
+        if let (Some(asked), false) = (options.limits.as_deref(), matches!(verdict, Verdict::Deny(_)))
+            && let Some(decision) = self.authorize_limits(&event, origin, &targets, asked).await
+        {
             verdict = Verdict::Deny(decision);
         }
         let record = audit_of(&event, &verdict);

@@ -108,25 +108,34 @@ impl Kernel {
         }
     }
 
-    /// Lets go on whatever is free: nothing before it in its key is held, and its tree is active.
+    /// Lets go on whatever is free: nothing before it in its key is held, and its tree is active. One that fails,
+    /// though the bus works, is passed over for now.
     pub(super) async fn release_freed(self: &Arc<Self>) -> Result<()> {
         let (mut keys, mut held) = (HashSet::new(), HashSet::new());
+        let mut failed = Ok(());
         for hold in [Hold::Lease, Hold::Key] {
             for parked in self.bus.parked(hold, ALL).await? {
                 let event = &parked.event;
-                if let Some(key) = &event.ordering_key {
-                    if keys.insert((event.user_id.clone(), key.clone())) {
-                        self.release_behind(event).await?;
+                let done = if let Some(key) = &event.ordering_key {
+                    match keys.insert((event.user_id.clone(), key.clone())) {
+                        true => self.release_behind(event).await,
+                        false => Ok(()),
                     }
-                } else if !held.contains(&event.tree()) {
-                    match self.is_active(event).await? {
-                        true => self.release(parked, None).await?,
-                        false => drop(held.insert(event.tree())),
-                    }
+                } else if held.contains(&event.tree()) {
+                    Ok(())
+                } else if self.is_active(event).await? {
+                    self.release(parked, None).await
+                } else {
+                    held.insert(event.tree());
+                    Ok(())
+                };
+                match done {
+                    Err(error) if !error.kind().is_transient() => failed = failed.and(Err(error)),
+                    done => done?,
                 }
             }
         }
-        Ok(())
+        failed
     }
 
     /// What waits for the lease of a tree goes on, in order, up to its limit.

@@ -96,7 +96,11 @@ impl Kernel {
         let past = self.is_for_the_past(new);
         // Most of it before new events come, so that they come behind it.
         let after = if past { self.route_past(new, self.past(new).await?).await? } else { 0 };
-        let landed = self.set_drivers(with_it);
+        let landed = {
+            let _nobody_takes_letters = self.letters.lock().await;
+            self.block_dead_keys(new).await?;
+            self.set_drivers(with_it)
+        };
         if past {
             self.stop.run_until_cancelled(landed.cancelled()).await.ok_or_else(closed)?;
             self.route_past(new, after).await?;

@@ -9,7 +9,8 @@ mod keys;
 use crate::bus::{Delivery, Position};
 use crate::{Event, Priority};
 use keys::Keys;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use tokio_util::sync::DropGuard;
 
 /// The state of one driver's queue.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Lane {
     ready: [VecDeque<Delivery>; 3],
     /// Whose turn it is under each ordering key, and what stands behind.
     keys: Keys,
+    /// What waits for its retry, each with the timer that ends with it.
+    sleeping: HashMap<Position, (Delivery, DropGuard)>,
     running: usize,
     concurrency: usize,
     capacity: usize,
@@ -62,6 +65,7 @@ impl Lane {
         Self {
             ready: Default::default(),
             keys: Keys::new(capacity.max(1)),
+            sleeping: HashMap::new(),
             running: 0,
             concurrency,
             capacity: capacity.max(1),
@@ -187,9 +191,16 @@ impl Lane {
         self.keys.claim(event)
     }
 
-    /// Makes a delivery ready whose key, if it has one, it holds already.
-    pub(super) fn resume(&mut self, delivery: Delivery) {
-        self.make_ready(delivery);
+    /// Keeps a delivery until it is due for its retry. Its key, if it has one, it has already.
+    pub(super) fn sleep(&mut self, delivery: Delivery, timer: DropGuard) {
+        self.sleeping.insert(delivery.position, (delivery, timer));
+    }
+
+    /// Makes a delivery ready that is due, if it was not removed meanwhile.
+    pub(super) fn wake(&mut self, position: Position) {
+        if let Some((delivery, _timer)) = self.sleeping.remove(&position) {
+            self.make_ready(delivery);
+        }
     }
 
     fn make_ready(&mut self, delivery: Delivery) {
@@ -213,27 +224,37 @@ impl Lane {
         std::iter::from_fn(|| self.next()).take(most).collect()
     }
 
-    /// A delivery has ended; the next one of its key may run, unless the key stays blocked.
-    pub(super) fn finish(&mut self, delivery: &Delivery, keep_key: bool) {
-        self.running = self.running.saturating_sub(1);
-        if !keep_key {
-            self.forget(delivery.position);
-            self.unblock(&delivery.event);
-        }
+    /// A delivery that ran is over.
+    pub(super) fn finish(&mut self, delivery: &Delivery) {
+        self.give_slot();
+        self.end(delivery);
     }
 
-    /// Frees the key of a delivery that is over.
-    pub(super) fn unblock(&mut self, event: &Event) {
-        if let Some(next) = self.keys.free(event) {
+    /// A delivery is over; the next one of its key may run, unless dead letters block it.
+    pub(super) fn end(&mut self, delivery: &Delivery) {
+        self.forget(delivery.position);
+        if let Some(next) = self.keys.free(&delivery.event) {
             self.make_ready(next);
         }
     }
 
-    /// Removes what is queued and fits; says how much that was. Keys whose head went are freed.
-    pub(super) fn remove(&mut self, gone: impl Fn(&Delivery) -> bool) -> usize {
-        let before = self.queued();
-        let mut freed = Vec::new();
+    /// Blocks the key of a dead letter, also while the delivery that becomes one still runs.
+    pub(super) fn block(&mut self, letter: &Event, position: Position) {
+        self.keys.block(letter, position);
+    }
+
+    /// A letter is none any more, or did not become one.
+    pub(super) fn unblock(&mut self, letter: &Event, position: Position) {
+        if let Some(next) = self.keys.unblock(letter, position) {
+            self.make_ready(next);
+        }
+    }
+
+    /// Removes what is queued, or waits for its retry, and fits. Keys whose head went are freed.
+    pub(super) fn remove(&mut self, gone: impl Fn(&Delivery) -> bool) {
         self.keys.remove(&gone);
+        let asleep = self.sleeping.extract_if(|_, (delivery, _)| gone(delivery));
+        let mut freed: Vec<Delivery> = asleep.map(|(_, (delivery, _))| delivery).collect();
         for lane in &mut self.ready {
             lane.retain(|delivery| {
                 let gone = gone(delivery);
@@ -246,10 +267,8 @@ impl Lane {
             });
         }
         for delivery in freed {
-            self.forget(delivery.position);
-            self.unblock(&delivery.event);
+            self.end(&delivery);
         }
-        before - self.queued()
     }
 
     /// Deliveries that wait for nothing but a slot. What waits behind a busy key has a bound of its own: one busy
@@ -265,7 +284,7 @@ impl Lane {
         free
     }
 
-    /// Gives that slot back.
+    /// Gives a slot back.
     pub(super) fn give_slot(&mut self) {
         self.running = self.running.saturating_sub(1);
     }

@@ -3,6 +3,7 @@
 use super::{Kernel, Processor};
 use crate::bus::{Command, DeadLetter, Hold, Parked, Position};
 use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, Limits, Manifest, Name, Result};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -200,7 +201,8 @@ impl Processor {
         self.kernel.bus.dead_letters(after, limit).await
     }
 
-    /// Tries dead letters again, at the tail of the queue. Says how many.
+    /// Tries dead letters again, at the tail of the queue. Says how many. Those of cancelled trees stay; they can
+    /// be discarded.
     ///
     /// # Errors
     /// The back end failed.
@@ -280,17 +282,23 @@ impl Kernel {
         for chunk in meant.chunks(BATCH) {
             let positions = chunk.iter().map(|letter| letter.position).collect();
             let decision = Decision::new(Name::literal("operator"), "asked by the operator");
-            touched += self.bus.commit(command(positions, decision)).await?.touched;
-            chunk.iter().for_each(|letter| self.unblock_dead(letter));
+            let _one_at_a_time = self.letters.lock().await;
+            let taken = self.bus.commit(command(positions, decision)).await?.taken;
+            touched += taken.len();
+            // Who took a letter frees what it blocked, nobody else.
+            let taken: HashSet<Position> = taken.into_iter().collect();
+            chunk
+                .iter()
+                .filter(|letter| taken.contains(&letter.position))
+                .for_each(|letter| self.unblock(letter));
+            self.pump_all();
         }
         Ok(touched)
     }
 
-    fn unblock_dead(self: &Arc<Self>, letter: &DeadLetter) {
-        let routes = self.routes();
-        if let Some(driver) = routes.driver(&letter.driver).filter(|driver| driver.manifest.block_on_dead) {
-            driver.lane().unblock(&letter.event);
-            self.pump(driver);
+    fn unblock(&self, letter: &DeadLetter) {
+        if let Some(driver) = self.routes().driver(&letter.driver) {
+            driver.lane().unblock(&letter.event, letter.position);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Kernel {
         if attachment.unclean || missing {
             self.look_through(drivers, attachment).await?;
         }
-        for driver in drivers.iter().filter(|driver| driver.manifest.block_on_dead) {
+        for driver in drivers {
             self.block_dead_keys(driver).await?;
         }
         Ok(())
@@ -198,28 +198,38 @@ impl Kernel {
             driver.lane().enqueue(suspect.clone());
             return Ok(());
         }
-        let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
-        self.bus.commit(note).await?;
-        tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
-        let attempt = self.attempt(driver, suspect).await;
-        match self.settle(driver, suspect, attempt).await {
+        let settled = if self.cancellation.is_tree_cancelled(&suspect.event) {
+            Settled::Over
+        } else {
+            let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
+            self.bus.commit(note).await?;
+            tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
+            let attempt = self.attempt(driver, suspect).await;
+            self.settle(driver, suspect, attempt).await
+        };
+        match settled {
+            Settled::Left => {}
             // The key is freed by the last suspect that has it.
-            Settled::Over(keep_key) if keep_key || self.quarantine.has_another(suspect) => {}
-            Settled::Over(_) => driver.lane().unblock(&suspect.event),
+            Settled::Over if self.quarantine.has_another(suspect) => {}
+            Settled::Over => driver.lane().end(suspect),
             Settled::Again(again) => {
                 self.quarantine.block(suspect);
-                self.retry_later(driver, *again);
+                self.retry_later(driver, &mut driver.lane(), *again);
             }
         }
         Ok(())
     }
 
-    async fn block_dead_keys(&self, driver: &Registered) -> Result<()> {
+    /// What its dead letters block, if it wants that.
+    pub(super) async fn block_dead_keys(&self, driver: &Registered) -> Result<()> {
+        if !driver.manifest.block_on_dead {
+            return Ok(());
+        }
         let mut after = 0;
         loop {
             let page = self.bus.dead_letters(after, BATCH).await?;
             for letter in page.iter().filter(|letter| letter.driver == driver.id) {
-                driver.lane().set_aside(&letter.event);
+                driver.lane().block(&letter.event, letter.position);
             }
             match page.last() {
                 Some(last) if page.len() == BATCH => after = last.position,

@@ -27,6 +27,15 @@ pub(super) enum Next {
 }
 
 impl RetryPolicy {
+    /// The pause after attempt number `attempt` (from 1); `spread`, from 0 to 1, says where in its range it lies.
+    #[must_use]
+    pub fn pause(self, attempt: u32, spread: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1);
+        let doubled = self.base.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX));
+        let seconds = doubled.min(self.cap).as_secs_f64() * (0.5 + spread.clamp(0.0, 1.0));
+        Duration::try_from_secs_f64(seconds).unwrap_or(self.cap)
+    }
+
     /// Decides after attempt number `attempt` (from 1) of `1 + retries`; `spread` is between 0 and 1.
     pub(super) fn decide(
         self,
@@ -39,9 +48,7 @@ impl RetryPolicy {
         if class == FailureClass::Permanent || attempt > retries {
             return Next::GiveUp;
         }
-        let doubled = self.base.saturating_mul(1u32.checked_shl(attempt - 1).unwrap_or(u32::MAX));
-        let pause = asked.unwrap_or_else(|| doubled.min(self.cap).mul_f64(0.5 + spread));
-        Next::Retry(pause)
+        Next::Retry(asked.unwrap_or_else(|| self.pause(attempt, spread)))
     }
 }
 

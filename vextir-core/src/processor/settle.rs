@@ -6,7 +6,8 @@ use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
-use crate::bus::{Command, Delivery, Entry, Hold, Outcome, Place, Receipt, Settlement};
+use super::route::RouteTable;
+use crate::bus::{Command, Delivery, Entry, Held, Hold, Outcome, Place, Receipt, Settlement};
 use crate::ctx::Effects;
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
@@ -29,8 +30,10 @@ pub(super) struct Outputs {
 /// What the queue has to know afterwards.
 #[derive(Debug)]
 pub(super) enum Settled {
-    /// Over; `true` if its ordering key stays blocked.
-    Over(bool),
+    /// Over.
+    Over,
+    /// Not settled before the stop: it stays open, and its ordering key taken.
+    Left,
     /// To be tried again.
     Again(Box<Delivery>),
 }
@@ -56,17 +59,19 @@ impl Kernel {
     ) -> Settled {
         let routes_nothing = effects.outputs.is_empty() && matches!(&result, Ok(made) if made.is_empty());
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
-        let _routes = (!routes_nothing).then(|| self.routes());
-        let done = match result {
-            Ok(_) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
+        let routes = (!routes_nothing).then(|| self.routes());
+        let done = match (result, &routes) {
+            (Ok(_), _) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
                 "it changes documents of a store that does not commit together with the bus; run it on a Hub",
             )),
-            Ok(returned) => self
-                .outputs(delivery, returned, effects.outputs)
-                .await
-                .map_err(|error| Failure::permanent(format!("an output was refused: {error}")))
-                .and_then(|outputs| self.find_room(outputs)),
-            Err(failure) => Err(failure),
+            (Ok(_), None) => Ok(Outputs::default()),
+            (Ok(returned), Some(routes)) => {
+                match self.outputs(routes, delivery, returned, effects.outputs).await {
+                    Ok(outputs) => self.find_room(outputs).await,
+                    Err(error) => Err(Failure::permanent(format!("an output was refused: {error}"))),
+                }
+            }
+            (Err(failure), _) => Err(failure),
         };
         let mut settlement = match done {
             Ok(done) => {
@@ -77,16 +82,16 @@ impl Kernel {
         };
         settlement.usage = effects.usage;
         let settlement = Arc::new(settlement);
-        match self.commit_settlement(&settlement).await {
+        match self.commit_settlement(driver, &settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
-                Settled::Over(false)
+                Settled::Over
             }
             Err(error) if error.kind().is_transient() => {
-                // Only while stopping: the delivery stays open, and the next start repeats it.
+                // Only while stopping: the next start repeats it.
                 tracing::warn!(%error, event = %delivery.event.id, "not settled before the stop");
-                Settled::Over(true)
+                Settled::Left
             }
             Err(error) => self.settle_refused(driver, delivery, &settlement, &error).await,
         }
@@ -94,15 +99,34 @@ impl Kernel {
 
     /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
     /// failed, and with the last attempt the delivery is a dead letter.
-    fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
-        let waits = |entry: &Entry| matches!(entry.place, Place::Parked(..));
-        if outputs.entries.iter().any(waits) && !self.bus.status().borrow().has_room_to_wait() {
-            return Err(Failure::transient(
-                "it emits a delayed or held event, and too many of those that handlers made wait already; \
-                 cancel or decide some, or raise the backlog limit of the bus",
-            ));
+    pub(super) async fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
+        if self.bus.status().borrow().has_room_to_wait() {
+            return Ok(outputs);
+        }
+        for entry in &outputs.entries {
+            let unknown =
+                |error| Failure::transient(format!("whether an output waits is not known: {error}"));
+            if self.waits(entry).await.map_err(unknown)? {
+                return Err(Failure::transient(
+                    "it emits a delayed or held event, and too many of those that handlers made wait already; \
+                     cancel or decide some, or raise the backlog limit of the bus",
+                ));
+            }
         }
         Ok(outputs)
+    }
+
+    /// Whether an output will wait: for its time, for a decision, or behind its held ordering key.
+    async fn waits(&self, entry: &Entry) -> Result<bool> {
+        let Entry { event, place, .. } = entry;
+        match &event.ordering_key {
+            _ if matches!(place, Place::Parked(..)) => Ok(true),
+            Some(key) => {
+                let held = Held::Key(event.user_id.clone(), key.clone());
+                Ok(!self.bus.held(&held, 1).await?.is_empty())
+            }
+            None => Ok(false),
+        }
     }
 
     /// The bus refuses what the handler made (an id in use, a change that it cannot apply): that is the
@@ -126,17 +150,31 @@ impl Kernel {
         };
         let failed = self.failed(driver, delivery, &failure);
         let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
-        match self.commit_settlement(&settlement).await {
+        match self.commit_settlement(driver, &settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) => {
                 tracing::error!(%error, event = %delivery.event.id, "a delivery could not be settled");
-                Settled::Over(false)
+                Settled::Over
             }
         }
     }
 
+    /// Commits. A letter blocks its key before that, for it may be redriven as soon as it is one.
+    async fn commit_settlement(&self, driver: &Registered, settlement: &Arc<Settlement>) -> Result<Receipt> {
+        let Settlement { delivery, outcome, .. } = &**settlement;
+        let blocks = driver.manifest.block_on_dead && matches!(outcome, Outcome::Dead { .. });
+        if blocks {
+            driver.lane().block(&delivery.event, delivery.position);
+        }
+        let answer = self.commit_until_stop(settlement).await;
+        if blocks && answer.as_ref().map_or(true, |receipt| receipt.dropped) {
+            driver.lane().unblock(&delivery.event, delivery.position);
+        }
+        answer
+    }
+
     /// Commits; while the back end fails for now, tries again: the handler's work is not thrown away.
-    async fn commit_settlement(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
+    async fn commit_until_stop(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.bus.commit(Command::Settle(settlement.clone())).await {
@@ -153,24 +191,23 @@ impl Kernel {
     /// Accept, authorize and route for each output: first those of the context, then those returned.
     pub(super) async fn outputs(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         returned: Vec<Event>,
         emitted: Vec<Event>,
     ) -> Result<Outputs> {
         let mut outputs = Outputs::default();
-        if returned.is_empty() && emitted.is_empty() {
-            return Ok(outputs);
-        }
         let origin =
             Origin::Handler { driver: delivery.driver.clone(), user: delivery.event.user_id.clone() };
         for (index, event) in (0u32..).zip(emitted.into_iter().chain(returned)) {
-            self.output(delivery, &origin, index, event, &mut outputs).await?;
+            self.output(routes, delivery, &origin, index, event, &mut outputs).await?;
         }
         Ok(outputs)
     }
 
     async fn output(
         &self,
+        routes: &RouteTable,
         delivery: &Delivery,
         origin: &Origin,
         index: u32,
@@ -179,9 +216,9 @@ impl Kernel {
     ) -> Result<()> {
         let named = self.named_cause(&delivery.event, &event).await?;
         let cause = named.as_ref().unwrap_or(&delivery.event);
-        let accepted = self.accept_output(event, cause, Lineage { delivery, index })?;
+        let accepted = self.accept_output(routes, event, cause, Lineage { delivery, index })?;
         let event = accepted.event;
-        let targets = self.targets(&event.event_type);
+        let targets = routes.targets(&event.event_type);
         let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
         let denied = matches!(verdict, Verdict::Deny(_));
@@ -274,14 +311,14 @@ impl Kernel {
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();
-                Settled::Over(false)
+                Settled::Over
             }
             Outcome::Dead { reason, .. } => {
                 driver.meters.dead();
                 tracing::warn!(event = %delivery.event.id, driver = %driver.id, reason, "dead letter");
-                Settled::Over(driver.manifest.block_on_dead && !receipt.dropped)
+                Settled::Over
             }
-            Outcome::Retry { .. } if receipt.dropped => Settled::Over(false),
+            Outcome::Retry { .. } if receipt.dropped => Settled::Over,
             Outcome::Retry { at, error } => {
                 driver.meters.retried();
                 let mut again = delivery.clone();

@@ -68,39 +68,8 @@ impl<B: EventBus + Clone> BusUnderTest for B {
     }
 }
 
-/// Makes each property a function that takes a fresh subject, and the list of them all.
-macro_rules! properties {
-    ($($group:ident: $($name:ident)*;)*) => {
-        $($(
-            #[doc = concat!("The property `", stringify!($name), "`, on a fresh subject.")]
-            ///
-            /// # Errors
-            /// The promise that is broken.
-            pub async fn $name<S: BusUnderTest>(subject: S) -> Outcome {
-                tools::judged(stringify!($name), $group::$name(subject)).await
-            }
-        )*)*
-
-        /// Checks every property, each on a fresh subject.
-        ///
-        /// # Errors
-        /// Every broken promise.
-        pub async fn run<S, F>(make: impl Fn() -> F) -> Result<(), Vec<Broken>>
-        where
-            S: BusUnderTest,
-            F: Future<Output = S>,
-        {
-            let mut broken = Vec::new();
-            $($(broken.extend($name(make().await).await.err());)*)*
-            if broken.is_empty() { Ok(()) } else { Err(broken) }
-        }
-
-        /// The names of all properties.
-        pub const PROPERTIES: &[&str] = &[$($(stringify!($name)),*),*];
-    };
-}
-
 properties! {
+    BusUnderTest;
     append:
         a_command_is_applied_whole_or_not_at_all
         an_id_is_stored_once
@@ -150,6 +119,7 @@ properties! {
         an_operators_act_is_audited_with_it
         a_settlement_after_cancel_drops_its_outputs
         redrive_makes_new_deliveries_at_the_tail
+        a_letter_of_a_cancelled_tree_is_not_redriven
         a_letter_keeps_the_ledger_of_its_tree
         discarded_letters_are_forgotten;
     parked:
@@ -174,6 +144,7 @@ properties! {
     load:
         a_full_backlog_is_busy
         what_waits_is_bounded_and_counted_by_who_made_it
+        what_waits_behind_a_key_is_bounded_too
         commits_from_many_tasks_are_all_there_in_order
         a_listing_is_short_only_at_its_end
         one_settlement_of_many_wins
@@ -223,7 +194,7 @@ macro_rules! __bus_conformance {
             a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
-            a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
+            a_letter_of_a_cancelled_tree_is_not_redriven a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time
             a_release_happens_once a_dropped_release_frees_the_ledger
             held_events_are_found_by_what_they_belong_to
             events_wait_behind_a_held_one_of_their_key
@@ -232,6 +203,7 @@ macro_rules! __bus_conformance {
             what_is_unclaimed_survives one_processor_at_a_time
             an_orderly_stop_is_told_from_a_crash an_abandoned_bus_is_free what_ran_alone_is_remembered
             everything_survives_when_the_bus_is_durable a_full_backlog_is_busy what_waits_is_bounded_and_counted_by_who_made_it
+            what_waits_behind_a_key_is_bounded_too
             commits_from_many_tasks_are_all_there_in_order a_listing_is_short_only_at_its_end one_settlement_of_many_wins
             a_dropped_commit_is_whole_or_nothing
         }

@@ -1,4 +1,8 @@
-//! The conformance suite of [`ContextStore`]: one property for each promise of its documentation.
+//! The conformance suite of [`ContextStore`] and of [`GraphStore`](crate::context::graph::GraphStore): what their
+//! documentation promises of documents, folders, rights, changes, cursors, searches, queries and the graph.
+//!
+//! Not covered: the errors `Gap` and `Timeout`, which depend on what a store keeps and how long it takes; what SQL a store
+//! speaks, and how good its searches are; the time for which something was known in the graph, and agents in it.
 //!
 //! A store that can be cloned is proved with one line in a test file, which becomes one test for each property:
 //!
@@ -8,17 +12,20 @@
 //! }
 //! ```
 //!
-//! To come back after a crash, and to forget, are nothing that the contract has a call for: implement
-//! [`StoreUnderTest`] to have them checked too. A property that asks for what the subject cannot do is skipped.
+//! To come back after a crash, and to have a second store, are nothing that the contract has a call for: implement
+//! [`StoreUnderTest`] to have them checked too. A property that asks for what the subject cannot do, or answers as
+//! [`Unsupported`](crate::ErrorKind::Unsupported), is skipped.
 //! [`run`] checks everything in one go and names each promise that is broken.
 
+mod asking;
 mod changes;
 mod content;
+mod graphs;
 mod places;
 mod rights;
 
 use super::conformance::{Broken, Outcome};
-use crate::{Actor, Context, ContextStore};
+use crate::{Actor, Context, ContextStore, ErrorKind};
 use async_trait::async_trait;
 use std::future::Future;
 use std::sync::Arc;
@@ -35,6 +42,11 @@ pub trait StoreUnderTest: Send + Sync + Sized + 'static {
         None
     }
 
+    /// Another, empty store. `None`: there is only one.
+    async fn another(&self) -> Option<Self> {
+        None
+    }
+
     /// Puts a user into a group. False: there are no groups.
     async fn add_member(&self, _group: &str, _user: &str) -> bool {
         false
@@ -48,44 +60,21 @@ impl<S: ContextStore + Clone> StoreUnderTest for S {
     }
 }
 
+/// The answer to something optional; `None` if the store does not offer it.
+fn offered<T>(answer: crate::Result<T>) -> Result<Option<T>, Broken> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        answer => Ok(Some(answer?)),
+    }
+}
+
 /// The documents of a user.
 fn of<S: StoreUnderTest>(subject: &S, user: &str) -> Context {
     Context::new(subject.store(), Actor::user(user))
 }
 
-/// Makes each property a function that takes a fresh subject, and the list of them all.
-macro_rules! properties {
-    ($($group:ident: $($name:ident)*;)*) => {
-        $($(
-            #[doc = concat!("The property `", stringify!($name), "`, on a fresh subject.")]
-            ///
-            /// # Errors
-            /// The promise that is broken.
-            pub async fn $name<S: StoreUnderTest>(subject: S) -> Outcome {
-                super::conformance::judged(stringify!($name), $group::$name(subject)).await
-            }
-        )*)*
-
-        /// Checks every property, each on a fresh subject.
-        ///
-        /// # Errors
-        /// Every broken promise.
-        pub async fn run<S, F>(make: impl Fn() -> F) -> Result<(), Vec<Broken>>
-        where
-            S: StoreUnderTest,
-            F: Future<Output = S>,
-        {
-            let mut broken = Vec::new();
-            $($(broken.extend($name(make().await).await.err());)*)*
-            if broken.is_empty() { Ok(()) } else { Err(broken) }
-        }
-
-        /// The names of all properties.
-        pub const PROPERTIES: &[&str] = &[$($(stringify!($name)),*),*];
-    };
-}
-
 properties! {
+    StoreUnderTest;
     content:
         what_is_written_is_read
         a_version_is_one_more_with_each_change
@@ -99,6 +88,7 @@ properties! {
         a_folder_is_listed_by_name_and_in_pages
         a_move_takes_along_what_is_below
         what_is_removed_can_be_restored
+        what_would_be_restored_is_read_before
         guides_are_collected_from_the_root_down
         history_tells_who_did_what
         everything_survives_in_a_durable_store;
@@ -114,7 +104,17 @@ properties! {
         nothing_is_skipped_by_a_cursor
         a_watch_sees_what_its_user_may_see
         cursors_tell_stores_apart
+        a_cursor_tells_no_count
         the_head_grows_with_each_commit;
+    asking:
+        a_search_finds_what_its_user_may_read
+        a_query_sees_what_its_user_may_read;
+    graphs:
+        the_graph_tells_what_was_said
+        facts_may_come_in_any_order
+        what_documents_link_to_is_in_the_graph
+        a_graph_shows_what_its_reader_may_see
+        changes_of_the_graph_are_applied_whole_or_not_at_all;
 }
 
 /// Writes one `#[tokio::test]` for each property of the store contract.
@@ -147,12 +147,15 @@ macro_rules! __store_conformance {
             a_lost_race_is_merged a_patch_changes_what_it_names an_edit_that_does_not_fit_is_refused
             changes_are_applied_whole_or_not_at_all the_past_is_read_by_version_and_time
             a_folder_is_listed_by_name_and_in_pages a_move_takes_along_what_is_below
-            what_is_removed_can_be_restored guides_are_collected_from_the_root_down
+            what_is_removed_can_be_restored what_would_be_restored_is_read_before guides_are_collected_from_the_root_down
             history_tells_who_did_what everything_survives_in_a_durable_store
             a_user_sees_nothing_of_another a_grant_holds_for_all_below a_restricted_folder_inherits_nothing
             an_agent_acts_within_both_rights a_group_is_its_members rights_take_an_administrator
             changes_come_in_commit_order nothing_is_skipped_by_a_cursor a_watch_sees_what_its_user_may_see
-            cursors_tell_stores_apart the_head_grows_with_each_commit
+            cursors_tell_stores_apart a_cursor_tells_no_count the_head_grows_with_each_commit
+            a_search_finds_what_its_user_may_read a_query_sees_what_its_user_may_read
+            the_graph_tells_what_was_said facts_may_come_in_any_order what_documents_link_to_is_in_the_graph
+            a_graph_shows_what_its_reader_may_see changes_of_the_graph_are_applied_whole_or_not_at_all
         }
     };
 }

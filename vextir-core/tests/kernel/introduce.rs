@@ -72,6 +72,42 @@ async fn an_event_in_flight_is_not_missed_and_none_comes_twice() {
     each_once(&seen, &["past", "slow", "meanwhile", "after"]);
 }
 
+/// Takes no payload at all.
+struct Strict;
+
+#[vextir::async_trait]
+impl Driver for Strict {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("strict").handles("job")
+    }
+
+    fn check(&self, _event: &Event) -> vextir::Result<()> {
+        Err(vextir::Error::invalid("nothing fits"))
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn what_is_emitted_together_is_checked_against_the_drivers_that_it_is_routed_to() {
+    let gate = Gate::default();
+    let app = quick().authorizer(gate.clone()).start().await.unwrap();
+    let emitter = app.clone();
+    let emitting = tokio::spawn(async move { emitter.emit_all(vec![job("slow"), job("second")]).await });
+    gate.asked.notified().await;
+    let registrar = app.clone();
+    let registering = tokio::spawn(async move { registrar.register(Strict).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    gate.open.notify_one();
+    emitting.await.unwrap().expect("the new driver does not get it");
+    registering.await.unwrap().unwrap();
+    assert_eq!(app.emit(job("after")).await.unwrap_err().kind(), ErrorKind::Invalid);
+    app.idle().await;
+    assert!(app.dead_letters(0, 1).await.unwrap().is_empty());
+}
+
 /// What it is given fills the backlog, and its queue stays closed until what is in flight has landed.
 #[tokio::test]
 async fn it_comes_while_an_emitter_waits_for_room() {

@@ -161,6 +161,45 @@ async fn a_user_gets_less_by_asking_and_more_by_a_grant_alone() {
     assert_eq!(acts, ["limits", "limits"]);
 }
 
+/// Denies `never`, and grants more to what the driver `tool` gets.
+#[derive(Debug)]
+struct ByDriver;
+
+#[vextir::async_trait]
+impl vextir::Authorizer for ByDriver {
+    async fn authorize(&self, request: &vextir::AuthorizeRequest<'_>) -> vextir::Result<vextir::Verdict> {
+        let never = request.event.event_type == "never";
+        let denied = || vextir::Verdict::Deny(vextir::Decision::new("nobody", "it is never allowed"));
+        Ok(if never { denied() } else { vextir::Verdict::Allow })
+    }
+
+    async fn grants_limits(
+        &self,
+        request: &vextir::AuthorizeRequest<'_>,
+        _: &Limits,
+    ) -> vextir::Result<bool> {
+        Ok(request.targets.iter().any(|target| target.driver == "tool"))
+    }
+}
+
+#[tokio::test]
+async fn who_grants_limits_sees_the_drivers_and_a_denial_stays_what_it_is() {
+    let tool = answers(Manifest::new("tool").handles("job"), |_| Ok(vec![]));
+    let app = quick().driver(tool).authorizer(ByDriver).start().await.unwrap();
+    let more = || {
+        let limits = Limits { events: 1_000_000, ..Limits::default() };
+        vextir::EmitOptions::new().limits(limits)
+    };
+    let ann = app.as_user("ann");
+    ann.emit_with(Event::new("job"), more()).await.unwrap();
+    ann.emit_with(Event::new("other"), more()).await.unwrap_err();
+    let error = ann.emit_with(Event::new("never"), more()).await.unwrap_err();
+    assert!(error.to_string().contains("it is never allowed"), "{error}");
+    let audit = app.audit(0, 10).await.unwrap();
+    let policies: Vec<_> = audit.into_iter().map(|(_, record)| record.decision.policy).collect();
+    assert_eq!(policies, ["limits", "nobody"]);
+}
+
 #[test]
 fn a_unit_that_is_not_named_has_no_limit() {
     let of = |units: &[(&str, u64)]| Limits {

@@ -2,9 +2,11 @@
 
 mod held;
 mod keys;
+mod letters;
 mod places;
 mod policies;
 mod requests;
+mod retries;
 mod slow;
 mod tenants;
 mod waits;
@@ -35,7 +37,7 @@ impl Payload for Answer {
     const TYPE: &'static str = "answer";
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Policy(fn(&AuthorizeRequest<'_>) -> Result<Verdict>);
 #[vextir::async_trait]
 impl Authorizer for Policy {

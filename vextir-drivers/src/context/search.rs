@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ops::Range;
-use vextir::context::{ContentKind, Hit};
-use vextir::{Context, Error, Payload, Result, Timestamp};
+use vextir::context::{ContentKind, Hit, Why};
+use vextir::{Context, Payload, Result, Timestamp};
 
 /// The most hits that one answer holds.
 const MOST: usize = 100;
@@ -19,9 +19,9 @@ pub struct ContextSearch {
     /// Only at or below this path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Only documents of this kind: `text` or `json`.
+    /// Only documents of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub kind: Option<ContentKind>,
     /// Only what was changed at this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -49,7 +49,7 @@ pub struct ContextFound {
     pub text: String,
     /// The documents, best first.
     pub hits: Vec<ContextHit>,
-    /// How many changes of the user's documents the index does not have yet; counted up to 1,000.
+    /// How many changes of documents that the user may read the index does not have yet; counted up to 1,000.
     pub behind: usize,
     /// Whether the index is being made, so that more may be missing.
     #[serde(default)]
@@ -69,8 +69,8 @@ pub struct ContextHit {
     pub marks: Vec<[usize; 2]>,
     /// From 1, the best.
     pub rank: usize,
-    /// Why: `text`, `path`, `meaning`.
-    pub why: Vec<Value>,
+    /// Why it was found.
+    pub why: Vec<Why>,
     /// When it was changed last.
     #[schemars(with = "String")]
     pub updated: Timestamp,
@@ -84,8 +84,7 @@ impl From<Hit> for ContextHit {
             snippet: hit.snippet,
             marks: hit.marks.into_iter().map(|Range { start, end }| [start, end]).collect(),
             rank: hit.rank,
-            // A unit of an enumeration always has a JSON form.
-            why: hit.why.into_iter().map(|why| serde_json::to_value(why).unwrap_or_default()).collect(),
+            why: hit.why,
             updated: hit.updated,
         }
     }
@@ -96,14 +95,9 @@ pub(super) async fn search(context: &Context, ask: ContextSearch) -> Result<Cont
     if let Some(path) = ask.path {
         search = search.under(path);
     }
-    search = match ask.kind.as_deref() {
-        None => search,
-        Some("text") => search.kind(ContentKind::Text),
-        Some("json") => search.kind(ContentKind::Json),
-        Some(other) => {
-            return Err(Error::invalid(format!("kind: {other:?} is none; it is \"text\" or \"json\"")));
-        }
-    };
+    if let Some(kind) = ask.kind {
+        search = search.kind(kind);
+    }
     if let Some(since) = ask.since {
         search = search.since(since);
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use vextir_context::Hub;
+use vextir_core::context::Why;
 use vextir_core::{ErrorKind, Event, EventBus, EventBusExt, Payload, Processor, Start, Tenant};
 use vextir_drivers::context::*;
 
@@ -62,7 +63,7 @@ async fn documents_are_searched_by_event_as_the_events_user() {
         (hits[0].path.as_str(), hits[0].title.as_str(), hits[0].rank),
         ("/Mail/printer", "Invoice", 1)
     );
-    assert!(hits[0].why.contains(&json!("text")) && !hits[0].marks.is_empty());
+    assert!(hits[0].why.contains(&Why::Text) && !hits[0].marks.is_empty());
     let hits = search(&ann, json!({"text": "june", "kind": "json", "path": "/Mail", "limit": 500})).await;
     assert_eq!(hits.iter().map(|hit| hit.path.as_str()).collect::<Vec<_>>(), ["/Mail/walk"]);
     let hits = search(&ann, json!({"text": "june", "metadata": {"paid": true}})).await;

@@ -38,7 +38,7 @@ impl<R: Rows> Write<'_, R> {
         self.audit(audit)
     }
 
-    fn refuse_busy(&self, entries: &[Entry]) -> Result<()> {
+    fn refuse_busy(&mut self, entries: &[Entry]) -> Result<()> {
         let (open, limit) = self.rows.backlog();
         if open >= limit && !entries.is_empty() {
             return Err(Error::new(
@@ -46,16 +46,25 @@ impl<R: Rows> Write<'_, R> {
                 "the backlog is full; emit() waits for room, try_emit() does not",
             ));
         }
-        let waits =
-            |entry: &Entry| matches!(entry.place, Place::Parked(..)) || entry.event.deliver_at.is_some();
         let (waiting, _) = self.rows.waiting();
-        if waiting >= limit && entries.iter().any(waits) {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                "too many delayed and held events wait; cancel or decide some, or raise the backlog limit",
-            ));
+        if waiting < limit {
+            return Ok(());
+        }
+        for entry in entries {
+            if self.waits(entry)? {
+                return Err(Error::new(
+                    ErrorKind::Busy,
+                    "too many delayed and held events wait; cancel or decide some, or raise the backlog limit",
+                ));
+            }
         }
         Ok(())
+    }
+
+    /// Whether an entry will wait: for its time, for a decision, or behind its held ordering key.
+    fn waits(&mut self, entry: &Entry) -> Result<bool> {
+        let Entry { event, place, .. } = entry;
+        Ok(event.deliver_at.is_some() || matches!(*self.destination(event, place)?, Place::Parked(..)))
     }
 
     /// Stores entries of which some may be there already.
@@ -65,7 +74,11 @@ impl<R: Rows> Write<'_, R> {
         for one in entries {
             known.push(self.known(&one.event, one.minted, one.entry.key.as_ref())?);
         }
-        for (index, (one, known)) in entries.iter().zip(known).enumerate() {
+        for (index, (one, mut known)) in entries.iter().zip(known).enumerate() {
+            if known.is_none() && one.entry.key.is_some() {
+                // An entry before it may have used its key.
+                known = self.known(&one.event, one.minted, one.entry.key.as_ref())?;
+            }
             match known {
                 Some(appended) => self.applied.receipt.appended.push(appended),
                 None if twins.contains(&index) => self.repeat(&one.event),

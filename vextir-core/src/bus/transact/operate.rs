@@ -181,7 +181,7 @@ impl<R: Rows> Write<'_, R> {
             self.rows.add_audit(&AuditRecord::about(&event, "redrive", decision.clone()))?;
             let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
             self.deliver(&event, letter.sequence, &[delivery])?;
-            self.applied.receipt.touched += 1;
+            self.take(*position);
         }
         Ok(())
     }
@@ -197,10 +197,15 @@ impl<R: Rows> Write<'_, R> {
             };
             // Used for the last time, perhaps: the letter kept it from retention.
             self.rows.lease(&event.user_id, event.root())?;
-            self.applied.receipt.touched += 1;
+            self.take(*position);
             self.rows.add_audit(&AuditRecord::about(&event, "discard", decision.clone()))?;
         }
         Ok(())
+    }
+
+    fn take(&mut self, position: Position) {
+        self.applied.receipt.touched += 1;
+        self.applied.receipt.taken.push(position);
     }
 
     pub(super) fn reclaim(&mut self, positions: &[Position], alone: Option<Position>) -> Result<()> {

@@ -26,7 +26,7 @@ impl Entity {
     }
 }
 
-/// What a link leads to.
+/// What a fact says of its subject, and where a link leads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -35,7 +35,7 @@ pub enum Object {
     Entity(EntityKey),
     /// A value.
     Value(Value),
-    /// A property of the subject.
+    /// The value of a property of the subject: it has one at a time.
     Property(Value),
 }
 

@@ -2,7 +2,7 @@
 
 use super::mention::{Mention, mentions};
 use super::recall::without_recalled;
-use super::{EntityKey, MAX_FACTS, MAX_KEY_BYTES, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
+use super::{EntityKey, MAX_FACTS, MAX_KEY_BYTES, MAX_TEXT_BYTES, MAX_VALUE_BYTES, Object};
 use crate::{Error, MAX_NAME_BYTES, Name, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,19 +45,6 @@ pub struct Episode {
     pub mentions: Vec<Mention>,
 }
 
-/// What a fact says about its subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Said {
-    /// It is linked to another entity.
-    Link(EntityKey),
-    /// It is linked to a value.
-    Value(Value),
-    /// It has a property: one value at a time.
-    Property(Value),
-}
-
 /// One fact: a subject, a relation, and an object or a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -67,8 +54,8 @@ pub struct Fact {
     pub subject: EntityKey,
     /// How the two are related; the name of the property, for one.
     pub relation: Name,
-    /// The object or value.
-    pub said: Said,
+    /// What the subject is linked to, or the value of the property.
+    pub object: Object,
     /// Since when it holds; since the episode, if it is not said.
     pub valid_from: Option<Timestamp>,
     /// When it ceases to hold; at this moment it does not hold any more.
@@ -76,8 +63,9 @@ pub struct Fact {
 }
 
 impl Fact {
-    fn of(subject: impl Into<EntityKey>, relation: impl Into<Name>, said: Said) -> Self {
-        Self { subject: subject.into(), relation: relation.into(), said, valid_from: None, valid_until: None }
+    fn of(subject: impl Into<EntityKey>, relation: impl Into<Name>, object: Object) -> Self {
+        let (subject, relation) = (subject.into(), relation.into());
+        Self { subject, relation, object, valid_from: None, valid_until: None }
     }
 
     /// A link between two entities.
@@ -86,17 +74,17 @@ impl Fact {
         relation: impl Into<Name>,
         object: impl Into<EntityKey>,
     ) -> Self {
-        Self::of(subject, relation, Said::Link(object.into()))
+        Self::of(subject, relation, Object::Entity(object.into()))
     }
 
     /// A link to a value. Many values of one relation hold at once, unless it is declared single-valued.
     pub fn value(subject: impl Into<EntityKey>, relation: impl Into<Name>, value: impl Into<Value>) -> Self {
-        Self::of(subject, relation, Said::Value(value.into()))
+        Self::of(subject, relation, Object::Value(value.into()))
     }
 
     /// A property of an entity: it has one value at a time.
     pub fn property(subject: impl Into<EntityKey>, name: impl Into<Name>, value: impl Into<Value>) -> Self {
-        Self::of(subject, name, Said::Property(value.into()))
+        Self::of(subject, name, Object::Property(value.into()))
     }
 
     /// Since when it holds.
@@ -112,9 +100,9 @@ impl Fact {
     fn check(&self) -> Result<()> {
         self.subject.check()?;
         check_name("a relation", &self.relation)?;
-        match &self.said {
-            Said::Link(object) => object.check()?,
-            Said::Value(value) | Said::Property(value) => {
+        match &self.object {
+            Object::Entity(object) => object.check()?,
+            Object::Value(value) | Object::Property(value) => {
                 let size = value.to_string().len();
                 if size > MAX_VALUE_BYTES {
                     return Err(Error::invalid(format!(

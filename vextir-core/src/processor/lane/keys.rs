@@ -5,14 +5,14 @@
 
 use crate::bus::{Delivery, Position};
 use crate::{Event, Name};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// Deliveries of one user with one ordering key come one after the other.
 type Key = (Name, Name);
 
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// Keys with a delivery that is ready, running or waiting for its retry, and those behind it.
+    /// Keys that are taken or blocked, and what stands behind them.
     busy: HashMap<Key, Behind>,
     /// Keys whose next delivery has to be read first.
     hungry: Vec<Key>,
@@ -27,6 +27,10 @@ pub(super) struct Keys {
 
 #[derive(Debug, Default)]
 struct Behind {
+    /// One of its deliveries is ready, running or waiting for its retry.
+    taken: bool,
+    /// Its dead letters, if they block it.
+    letters: BTreeSet<Position>,
     whole: VecDeque<Delivery>,
     /// Later than all that stand whole.
     distant: VecDeque<Position>,
@@ -47,7 +51,7 @@ impl Keys {
         match key_of(event) {
             None => true,
             Some(key) if self.busy.contains_key(&key) => false,
-            Some(key) => self.busy.insert(key, Behind::default()).is_none(),
+            Some(key) => self.busy.insert(key, Behind::taken()).is_none(),
         }
     }
 
@@ -55,7 +59,7 @@ impl Keys {
     pub(super) fn join(&mut self, delivery: Delivery) -> Option<Delivery> {
         let Some(key) = key_of(&delivery.event) else { return Some(delivery) };
         let Some(behind) = self.busy.get_mut(&key) else {
-            self.busy.insert(key, Behind::default());
+            self.busy.insert(key, Behind::taken());
             return Some(delivery);
         };
         if behind.distant.is_empty() && self.whole < self.capacity {
@@ -71,8 +75,27 @@ impl Keys {
     /// Ends the turn of an event; the next delivery of its key, if that is at hand.
     pub(super) fn free(&mut self, event: &Event) -> Option<Delivery> {
         let key = key_of(event)?;
-        let behind = self.busy.get_mut(&key)?;
-        if let Some(next) = behind.whole.pop_front() {
+        self.busy.get_mut(&key)?.taken = false;
+        self.go_on(key)
+    }
+
+    /// Keeps what is behind a key there, until this letter goes.
+    pub(super) fn block(&mut self, letter: &Event, position: Position) {
+        if let Some(key) = key_of(letter) {
+            self.busy.entry(key).or_default().letters.insert(position);
+        }
+    }
+
+    /// A letter is none any more. The next delivery of its key, if the letter was the last to keep it back.
+    pub(super) fn unblock(&mut self, letter: &Event, position: Position) -> Option<Delivery> {
+        let key = key_of(letter)?;
+        let blocked = self.busy.get_mut(&key)?.letters.remove(&position);
+        if blocked { self.go_on(key) } else { None }
+    }
+
+    fn go_on(&mut self, key: Key) -> Option<Delivery> {
+        let behind = self.busy.get_mut(&key).filter(|behind| behind.is_free())?;
+        if let Some(next) = behind.next() {
             self.whole -= 1;
             return Some(next);
         }
@@ -124,9 +147,9 @@ impl Keys {
         }
         let mut ready = Vec::new();
         for key in std::mem::take(&mut self.hungry) {
-            let Some(behind) = self.busy.get_mut(&key) else { continue };
+            let Some(behind) = self.busy.get_mut(&key).filter(|behind| behind.is_free()) else { continue };
             self.distant -= behind.forget(gone);
-            if let Some(next) = behind.whole.pop_front() {
+            if let Some(next) = behind.next() {
                 self.whole -= 1;
                 ready.push(next);
             } else if behind.distant.is_empty() {
@@ -140,6 +163,21 @@ impl Keys {
 }
 
 impl Behind {
+    fn taken() -> Self {
+        Self { taken: true, ..Self::default() }
+    }
+
+    fn is_free(&self) -> bool {
+        !self.taken && self.letters.is_empty()
+    }
+
+    /// The next delivery, if it is at hand: the key is its own from now on.
+    fn next(&mut self) -> Option<Delivery> {
+        let next = self.whole.pop_front();
+        self.taken = next.is_some();
+        next
+    }
+
     /// Forgets the next positions, as long as they are gone; says how many.
     fn forget(&mut self, gone: impl Fn(Position) -> bool) -> usize {
         let before = self.distant.len();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Event, Name, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 fn delivery(position: Position, priority: Priority, key: Option<&'static str>) -> Delivery {
     let mut event = Event::new("a.b").with_user("u").with_priority(priority);
@@ -16,6 +17,10 @@ fn delivery(position: Position, priority: Priority, key: Option<&'static str>) -
         obligations: None,
         error: None,
     }
+}
+
+fn timer() -> DropGuard {
+    CancellationToken::new().drop_guard()
 }
 
 fn open_lane(concurrency: usize, capacity: usize) -> Lane {
@@ -37,7 +42,7 @@ fn the_low_lane_is_not_starved() {
     for _ in 0..64 {
         let next = lane.next().unwrap();
         seen[lane_of(next.event.priority)] += 1;
-        lane.finish(&next, false);
+        lane.finish(&next);
     }
     assert_eq!(seen, [48, 12, 4]);
 }
@@ -52,15 +57,17 @@ fn one_key_is_handled_in_order_while_others_run() {
     let other = lane.next().unwrap();
     assert_eq!((first.position, other.position), (1, 3));
     assert!(lane.next().is_none(), "the key is busy");
-    lane.finish(&first, true);
+    lane.give_slot();
+    lane.sleep(first, timer());
     assert!(lane.next().is_none(), "a retry keeps its key");
-    lane.resume(first);
+    lane.wake(1);
+    lane.wake(1);
     let again = lane.next().unwrap();
     assert_eq!(again.position, 1);
-    lane.finish(&again, false);
+    lane.finish(&again);
     let second = lane.next().unwrap();
     assert_eq!(second.position, 2);
-    lane.finish(&second, false);
+    lane.finish(&second);
     assert_eq!(lane.next().unwrap().position, 4);
 }
 
@@ -73,7 +80,7 @@ fn what_does_not_fit_is_read_again_and_nothing_comes_twice() {
     assert_eq!(lane.queued(), 2);
     assert_eq!(lane.wants_to_read(), None, "no room yet");
     let first = lane.next().unwrap();
-    lane.finish(&first, false);
+    lane.finish(&first);
     assert_eq!(lane.wants_to_read(), Some(2));
     assert_eq!(lane.wants_to_read(), None, "one reader at a time");
     for position in 3..=5 {
@@ -83,7 +90,7 @@ fn what_does_not_fit_is_read_again_and_nothing_comes_twice() {
     lane.read(5, true);
     for _ in 0..4 {
         let next = lane.next().unwrap();
-        lane.finish(&next, false);
+        lane.finish(&next);
     }
     assert_eq!(lane.wants_to_read(), Some(5), "6 was passed over during the read");
     lane.enqueue(delivery(6, Priority::Normal, None));
@@ -99,14 +106,61 @@ fn removing_the_head_of_a_key_frees_it() {
     for position in 1..=3 {
         lane.offer(delivery(position, Priority::Normal, Some("k")));
     }
-    assert_eq!(lane.remove(|delivery| delivery.position == 1), 1);
+    lane.remove(|delivery| delivery.position == 1);
+    assert_eq!(lane.queued(), 2);
     assert_eq!(lane.next().unwrap().position, 2);
     assert_eq!(lane.queued(), 1);
 }
 
+#[test]
+fn removing_what_waits_for_its_retry_frees_its_key_and_ends_its_timer() {
+    let mut lane = open_lane(4, 100);
+    for position in 1..=2 {
+        lane.offer(delivery(position, Priority::Normal, Some("k")));
+    }
+    let first = lane.next().unwrap();
+    lane.give_slot();
+    let ends = CancellationToken::new();
+    lane.sleep(first, ends.clone().drop_guard());
+    lane.remove(|delivery| delivery.position == 3);
+    assert!(lane.next().is_none() && !ends.is_cancelled());
+    lane.remove(|delivery| delivery.position == 1);
+    assert!(ends.is_cancelled());
+    lane.wake(1);
+    assert_eq!(lane.next().unwrap().position, 2);
+    assert!(lane.next().is_none(), "what was removed does not come back");
+}
+
+#[test]
+fn a_key_goes_on_when_neither_a_letter_nor_a_delivery_keeps_it() {
+    let mut lane = open_lane(4, 100);
+    for position in 1..=3 {
+        lane.offer(delivery(position, Priority::Normal, Some("k")));
+    }
+    let letter = lane.next().unwrap();
+    let event = letter.event.clone();
+    lane.block(&event, 1);
+    lane.block(&event, 8);
+    lane.unblock(&event, 1);
+    lane.unblock(&event, 1);
+    lane.unblock(&event, 9);
+    lane.finish(&letter);
+    assert!(lane.next().is_none(), "letter 8 is left");
+    lane.unblock(&event, 8);
+    let second = lane.next().unwrap();
+    assert_eq!(second.position, 2);
+    lane.block(&event, 2);
+    lane.unblock(&event, 2);
+    assert!(lane.next().is_none(), "the second still runs");
+    lane.finish(&second);
+    assert_eq!(lane.next().unwrap().position, 3);
+    lane.unblock(&event, 8);
+    assert!(lane.next().is_none());
+}
+
 fn run(lane: &mut Lane) -> Option<Position> {
     let next = lane.next()?;
-    lane.finish(&next, false);
+    lane.finish(&next);
     Some(next.position)
 }
 
@@ -137,15 +191,17 @@ fn what_went_ahead_is_bounded_and_comes_once() {
     lane.offer(delivery(25, Priority::Normal, None));
     assert_eq!(lane.queued(), 10, "nothing passes a higher one that was passed over");
     let retried = lane.next().unwrap();
-    lane.finish(&retried, true);
+    assert_eq!(retried.position, 21);
+    lane.give_slot();
+    lane.sleep(retried, timer());
     let ended = lane.next().unwrap();
-    assert_eq!((retried.position, ended.position), (21, 22));
+    assert_eq!(ended.position, 22);
     for _ in 0..4 {
         run(&mut lane);
     }
     assert_eq!(lane.wants_to_read(), Some(8));
     // It ends while the tables are read: the page may have it still.
-    lane.finish(&ended, false);
+    lane.finish(&ended);
     for position in 9..=25 {
         let taken = lane.has_taken(position);
         assert_eq!(taken, position == 21 || position == 22, "{position}");
@@ -159,7 +215,7 @@ fn what_went_ahead_is_bounded_and_comes_once() {
         }
     }
     lane.read(25, true);
-    lane.resume(retried);
+    lane.wake(21);
     let mut left: Vec<Position> = std::iter::from_fn(|| run(&mut lane)).collect();
     left.sort_unstable();
     assert_eq!(left, (5..=25).filter(|position| *position != 22).collect::<Vec<_>>());

@@ -108,7 +108,15 @@ pub(super) async fn an_emitters_key_names_one_event<S: BusUnderTest>(subject: S)
     holds(!again.appended[0].fresh, "an event under a known key is a duplicate", &again)?;
     let other = append(&*bus, vec![keyed("bob", 1)]).await?;
     holds(other.appended[0].fresh, "keys belong to their user", &other)?;
-    same(log(&*bus).await?.len(), 2, "one event for each user and key")
+    same(log(&*bus).await?.len(), 2, "one event for each user and key")?;
+    let twice = append(&*bus, vec![keyed("cleo", 1), keyed("cleo", 2)]).await?.appended;
+    same(
+        &twice[1].id,
+        &twice[0].id,
+        "a key that stands twice in one command is answered with its first event",
+    )?;
+    same((twice[0].fresh, twice[1].fresh), (true, false), "which is stored once")?;
+    same(log(&*bus).await?.len(), 3, "one event for each user and key, also within one command")
 }
 
 pub(super) async fn the_bus_gives_missing_ids_and_times<S: BusUnderTest>(subject: S) -> Outcome {

@@ -74,6 +74,22 @@ pub(super) async fn what_waits_is_bounded_and_counted_by_who_made_it<S: BusUnder
     same(counts(), (2, 0), "and what is cancelled")
 }
 
+pub(super) async fn what_waits_behind_a_key_is_bounded_too<S: BusUnderTest>(subject: S) -> Outcome {
+    let Some(subject) = subject.with_backlog(2).await else { return Ok(()) };
+    let bus = subject.bus();
+    let keyed = |place| Command::append(vec![Entry::new(event("step").with_ordering_key("k"), place)]);
+    bus.commit(keyed(Place::Parked(Hold::Approval, None))).await?;
+    bus.commit(keyed(to(&["worker"]))).await?;
+    same(bus.parked(Hold::Key, 10).await?.len(), 1, "an event waits behind a held one of its key")?;
+    refused(bus.commit(keyed(to(&["worker"]))).await, ErrorKind::Busy, "where no more than the limit do")?;
+    refused(bus.commit(keyed(Place::Unrouted)).await, ErrorKind::Busy, "routed or not")?;
+    same(bus.status().borrow().waiting, 2, "and what is refused is not stored")?;
+    let other = Entry::new(event("step").with_ordering_key("l"), to(&["worker"]));
+    let receipt = append(&*bus, vec![job("step"), other]).await?;
+    let parked = receipt.appended.iter().any(|appended| appended.parked);
+    same(parked, false, "what need not wait is taken as before")
+}
+
 pub(super) async fn commits_from_many_tasks_are_all_there_in_order<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     bus.attach().await?;

@@ -127,8 +127,9 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
     let waits = delivered(&*bus, job("waits")).await?;
     soon(bus.receive(10), "deliveries are received").await??;
     let letter = bus.dead_letters(0, 1).await?.remove(0);
-    let receipt = bus.commit(redrive(vec![positions[0], positions[3], 999])).await?;
+    let receipt = bus.commit(redrive(vec![positions[0], positions[3], 999, positions[0]])).await?;
     same(receipt.touched, 2, "redrive counts the letters that it finds")?;
+    same(receipt.taken, vec![positions[0], positions[3]], "redrive says which letters it took, each once")?;
     let pending = bus.pending(0, 10).await?;
     same(pending.len(), 3, "a redriven letter is a delivery again")?;
     let again = &pending[1];
@@ -145,9 +146,23 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
     same(left, positions[1..3].to_vec(), "a redriven letter is a letter no more")?;
     let lease = present(bus.lease(&user(), &again.event.id).await?, "a tree with work has a ledger")?;
     same((lease.open, lease.events), (1, 1), "redrive opens the delivery in the ledger, and draws nothing")?;
-    same(bus.commit(redrive(positions[..1].to_vec())).await?.touched, 0, "redriven once")?;
+    let twice = bus.commit(redrive(positions[..1].to_vec())).await?;
+    same((twice.touched, twice.taken), (0, vec![]), "redriven once")?;
     let acts: Vec<String> = bus.audit(0, 10).await?.iter().map(|(_, one)| one.act.to_string()).collect();
     same(acts, vec!["redrive".to_owned(); 2], "what was redriven is audited, what was not there is not")
+}
+
+pub(super) async fn a_letter_of_a_cancelled_tree_is_not_redriven<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let positions = letters(&*bus).await?;
+    let root = bus.dead_letters(0, 1).await?.remove(0).event.id.clone();
+    bus.commit(Command::Cancel { user: user(), root, audit: Vec::new() }).await?;
+    let receipt = bus.commit(redrive(positions.clone())).await?;
+    same(receipt.taken, positions[1..].to_vec(), "a letter of a cancelled tree is not redriven")?;
+    let left: Vec<u64> = bus.dead_letters(0, 10).await?.iter().map(|letter| letter.position).collect();
+    same(left, positions[..1].to_vec(), "a letter of a cancelled tree stays")?;
+    let receipt = bus.commit(discard(positions.clone())).await?;
+    same(receipt.taken, positions[..1].to_vec(), "a letter of a cancelled tree can be discarded")
 }
 
 pub(super) async fn a_letter_keeps_the_ledger_of_its_tree<S: BusUnderTest>(subject: S) -> Outcome {
@@ -176,8 +191,9 @@ pub(super) async fn a_letter_keeps_the_ledger_of_its_tree<S: BusUnderTest>(subje
 pub(super) async fn discarded_letters_are_forgotten<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let positions = letters(&*bus).await?;
-    let receipt = bus.commit(discard(vec![positions[1], 999])).await?;
+    let receipt = bus.commit(discard(vec![positions[1], 999, positions[1]])).await?;
     same(receipt.touched, 1, "discard counts the letters that it finds")?;
+    same(receipt.taken, vec![positions[1]], "discard says which letters it took, each once")?;
     let left: Vec<u64> = bus.dead_letters(0, 10).await?.iter().map(|letter| letter.position).collect();
     same(left, vec![positions[0], positions[2]], "a discarded letter is gone, the others stay")?;
     same(bus.pending(0, 10).await?, vec![], "discard makes no delivery")?;

@@ -1,9 +1,9 @@
 //! What is told of changes to who follows them.
 
-use super::super::conformance::{Outcome, holds, present, same, soon};
+use super::super::conformance::{Outcome, holds, present, refused, same, soon};
 use super::{StoreUnderTest, of};
 use crate::context::Deed;
-use crate::{Actor, Level};
+use crate::{Actor, ErrorKind, Level};
 
 pub(super) async fn changes_come_in_commit_order<S: StoreUnderTest>(subject: S) -> Outcome {
     let ann = of(&subject, "ann");
@@ -58,8 +58,34 @@ pub(super) async fn cursors_tell_stores_apart<S: StoreUnderTest>(subject: S) -> 
     ann.write("/a", "x").await?;
     let cursor = ann.watch("/").await?.cursor();
     ann.watch_from("/", &cursor).await?;
-    let other = crate::Cursor::new(crate::bus::new_incarnation(), 1);
-    holds(ann.watch_from("/", &other).await.is_err(), "a cursor of another store is refused", ())
+    let made_up = crate::Cursor::new(crate::bus::new_incarnation(), 1);
+    refused(
+        ann.watch_from("/", &made_up).await,
+        ErrorKind::Invalid,
+        "a cursor that no store gave is refused",
+    )?;
+    let Some(other) = subject.another().await else { return Ok(()) };
+    let ann = of(&other, "ann");
+    ann.write("/a", "x").await?;
+    ann.watch_from("/", &ann.watch("/").await?.cursor()).await?;
+    refused(ann.watch_from("/", &cursor).await, ErrorKind::Invalid, "and one of another store")
+}
+
+pub(super) async fn a_cursor_tells_no_count<S: StoreUnderTest>(subject: S) -> Outcome {
+    let (store, ann) = (subject.store(), of(&subject, "ann"));
+    for number in 0..5 {
+        ann.write("/a", format!("{number}")).await?;
+    }
+    let page = store.changes(&Actor::user("ann"), "/", 0, 100).await?;
+    let after = page.next;
+    for earlier in [after, after - 1] {
+        let (left, right) = (store.cursor(earlier), store.cursor(after));
+        same((store.place(&left)?, store.place(&right)?), (earlier, after), "a cursor is for its place")?;
+        let (left, right) = (left.to_string(), right.to_string());
+        let alike = left.bytes().zip(right.bytes()).filter(|(left, right)| left == right).count();
+        holds(alike < left.len() / 2, "two cursors do not show how far they are apart", (left, right))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn the_head_grows_with_each_commit<S: StoreUnderTest>(subject: S) -> Outcome {

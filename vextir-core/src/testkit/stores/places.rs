@@ -1,9 +1,9 @@
 //! Where things are, and what was done to them.
 
 use super::super::conformance::{Outcome, holds, present, refused, same};
-use super::{StoreUnderTest, of};
-use crate::ErrorKind;
+use super::{StoreUnderTest, of, offered};
 use crate::context::{Deed, ItemKind};
+use crate::{Actor, ErrorKind};
 
 pub(super) async fn a_folder_is_listed_by_name_and_in_pages<S: StoreUnderTest>(subject: S) -> Outcome {
     let ann = of(&subject, "ann");
@@ -56,6 +56,39 @@ pub(super) async fn what_is_removed_can_be_restored<S: StoreUnderTest>(subject: 
     )?;
     refused(ann.restore("/f").await, ErrorKind::Conflict, "what is there is not restored")?;
     refused(ann.restore("/none").await, ErrorKind::NotFound, "nor what never was")
+}
+
+pub(super) async fn what_would_be_restored_is_read_before<S: StoreUnderTest>(subject: S) -> Outcome {
+    let (store, ann, actor) = (subject.store(), of(&subject, "ann"), Actor::user("ann"));
+    for text in ["one", "two"] {
+        ann.write("/f/a", text).await?;
+        ann.write("/f/in/b", "x").await?;
+        ann.remove("/f").await?;
+    }
+    let Some(last) = offered(store.read_removed(&actor, "/f", 0, "/f/a").await)? else { return Ok(()) };
+    same(last.map(|found| found.content), Some("two".into()), "the last removal counts")?;
+    let first = store.read_removed(&actor, "/f", 1, "/f/a").await?;
+    same(first.map(|found| found.content), Some("one".into()), "and those before it are told apart")?;
+    for (restored, before, path) in [("/f", 2, "/f/a"), ("/f", 0, "/f/none"), ("/none", 0, "/none")] {
+        let found = store.read_removed(&actor, restored, before, path).await?;
+        same(found, None, "what was never removed is not there")?;
+    }
+    let list = async |actor: &Actor, page: (&str, &str, usize)| -> crate::Result<Vec<String>> {
+        let items = store.list_removed(actor, "/f", 0, page).await?;
+        Ok(items.into_iter().map(|item| item.path).collect())
+    };
+    same(list(&actor, ("/f", "", 9)).await?, vec!["/f/a".to_owned(), "/f/in".to_owned()], "it is listed")?;
+    same(list(&actor, ("/f", "a", 1)).await?, vec!["/f/in".to_owned()], "in pages")?;
+    same(list(&actor, ("/f/in", "", 9)).await?, vec!["/f/in/b".to_owned()], "and below")?;
+    let eve = Actor::user("eve");
+    for path in ["/f", "/Shared/ann/f"] {
+        let seen = store.read_removed(&eve, path, 0, &format!("{path}/a")).await?;
+        same(seen, None, "what others removed is not there")?;
+        let listed = store.list_removed(&eve, path, 0, (path, "", 9)).await?;
+        holds(listed.is_empty(), "nor its names", listed)?;
+    }
+    ann.restore("/f").await?;
+    same(ann.read("/f/a").await?.map(|found| found.content), Some("two".into()), "it is what is restored")
 }
 
 pub(super) async fn guides_are_collected_from_the_root_down<S: StoreUnderTest>(subject: S) -> Outcome {

@@ -142,6 +142,33 @@ async fn what_a_failing_bus_kept_back_goes_on_when_it_works_again() {
 }
 
 #[tokio::test]
+async fn one_event_that_cannot_go_on_keeps_no_others() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let bus = Slow::failing(MemoryBus::new(), usize::MAX).refusing(|command| match command {
+        Command::Release(release) => {
+            let bad = release.entry.as_ref().is_some_and(|entry| entry.event.data.value() == "loose 1");
+            bad.then_some(ErrorKind::Invalid)
+        }
+        _ => None,
+    });
+    let (app, _) = stage(bus.builder().clock(clock.clone()));
+    let app = app.start().await.unwrap();
+    let (root, _) = held_work(&app).await;
+    // The extension is taken, and none of what it sets free.
+    bus.acts.store(1, Ordering::SeqCst);
+    app.extend(&root, Limits::default()).await.unwrap();
+    bus.acts.store(usize::MAX, Ordering::SeqCst);
+    let waits = async {
+        // Two for a person, each with one behind it, and the bad one.
+        while app.held(100).await.unwrap().len() > 5 {
+            clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, waits).await.expect("it waits for one that never goes on");
+}
+
+#[tokio::test]
 async fn who_gives_up_waiting_for_an_act_does_not_leave_it_half_done() {
     let (app, seen) = stage(Slow::new(MemoryBus::new(), |_| true).builder());
     let app = app.start().await.unwrap();

@@ -13,6 +13,8 @@ pub(super) struct Slow {
     refused: fn(&Command) -> Option<ErrorKind>,
     /// How long an answer to `attach` takes, and whether `detach` fails.
     attaching: Duration,
+    /// How long a listing of the dead letters takes.
+    listing: Duration,
     stays: bool,
     pub(super) reads: Arc<AtomicUsize>,
     pub(super) acts: Arc<AtomicUsize>,
@@ -25,6 +27,7 @@ impl Slow {
             late,
             refused: |_| None,
             attaching: Duration::ZERO,
+            listing: Duration::ZERO,
             stays: false,
             reads: Arc::default(),
             acts: Arc::new(AtomicUsize::new(usize::MAX)),
@@ -39,6 +42,11 @@ impl Slow {
     /// Answers late that a processor is attached.
     pub(super) fn attaching(self, attaching: Duration) -> Self {
         Self { attaching, ..self }
+    }
+
+    /// Tells late what the dead letters were.
+    pub(super) fn listing(self, listing: Duration) -> Self {
+        Self { listing, ..self }
     }
 
     /// Cannot detach.
@@ -140,7 +148,9 @@ impl EventBus for Slow {
     }
 
     async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>> {
-        self.inner.dead_letters(after, limit).await
+        let letters = self.inner.dead_letters(after, limit).await;
+        tokio::time::sleep(self.listing).await;
+        letters
     }
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(u64, AuditRecord)>> {
         self.inner.audit(after, limit).await

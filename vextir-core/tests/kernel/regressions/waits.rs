@@ -39,6 +39,43 @@ async fn what_handlers_let_wait_is_in_nobodys_way() {
     app.as_user("ann").try_emit(own).await.unwrap();
 }
 
+/// The first of a key waits for a person; what comes behind it waits too, and is bounded.
+#[tokio::test]
+async fn what_waits_behind_a_held_key_is_bounded() {
+    let hold = Policy(|request| {
+        let first = request.event.data.as_json() == "1";
+        Ok(if first { Verdict::Hold(Decision::new("ask", "first")) } else { Verdict::Allow })
+    });
+    for eager in [false, true] {
+        held_key(hold, eager).await;
+    }
+}
+
+async fn held_key(hold: Policy, eager: bool) {
+    let keyed = |kind: &'static str| Event::new(kind).with_ordering_key("k");
+    let order = Capability::new("order").effect(Effect::Reads);
+    let manifest = Manifest::new("worker").can(order).with_eager(eager).with_retries(0);
+    let worker = answers(manifest, move |_| Ok(vec![keyed("parcel"), Event::new("note")]));
+    let app = on(small(4)).authorizer(hold).driver(worker).start().await.unwrap();
+    app.emit(keyed("order").with_data(json!(1))).await.unwrap();
+    for _ in 0..10 {
+        app.emit(Event::new("order")).await.unwrap();
+        app.idle().await;
+    }
+    let held = app.held(100).await.unwrap();
+    assert_eq!(held.len(), 1 + 4, "what handlers made");
+    assert_eq!(app.dead_letters(0, 100).await.unwrap().len(), 6, "nothing is lost");
+    for n in 0..3 {
+        assert_eq!(app.try_emit(keyed("order")).await.map(drop).map_err(|error| error.kind()), Ok(()), "{n}");
+    }
+    let more = app.try_emit(keyed("order")).await.unwrap_err();
+    assert_eq!(more.kind(), ErrorKind::Busy, "what comes from outside");
+    app.try_emit(Event::new("order").with_ordering_key("other")).await.unwrap();
+    app.approve(&held[0], "fine").await.unwrap();
+    timeout(SOON, app.idle()).await.unwrap();
+    app.try_emit(keyed("order")).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_eager_handler_is_bounded_too() {
     let order = Capability::new("order").effect(Effect::Reads);

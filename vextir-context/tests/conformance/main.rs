@@ -1,6 +1,8 @@
 //! The hub keeps every promise of the bus contract and of the store contract, in a file and in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broken;
+
 use std::sync::Arc;
 use tempfile::TempDir;
 use vextir_context::{Hub, HubBuilder};
@@ -74,6 +76,10 @@ impl StoreUnderTest for Kept {
 
     async fn reopen(self) -> Option<Self> {
         BusUnderTest::reopen(self).await
+    }
+
+    async fn another(&self) -> Option<Self> {
+        Some(self.like(|builder| builder))
     }
 
     async fn add_member(&self, group: &str, user: &str) -> bool {
