@@ -74,7 +74,7 @@ async fn a_tree_comes_back_as_it_was_in_another_hub() {
     }
     let history = fs::read_to_string(folder.join("history.jsonl")).unwrap();
     assert!(history.lines().any(|line| line.contains("bob")), "{history}");
-    refused(hub.export("ann", &folder).await, ErrorKind::Conflict, "another folder");
+    refused(hub.export("ann", &folder).await, ErrorKind::Conflict, "another path");
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 
     let other = Hub::in_memory().unwrap();
