@@ -82,7 +82,7 @@ fn content(hub: &Connection, item: &Item) -> Result<Value> {
     let node = item.node.id;
     let longest = super::sandbox::LONGEST;
     // What is too long comes as null, and is not read.
-    let found = one_of::<Option<String>>(
+    let found = crate::queries::value::<Option<String>>(
         hub,
         "SELECT iif(octet_length(content) <= ?2, content, NULL) FROM document WHERE node = ?1",
         (node, longest as i64),
@@ -97,11 +97,7 @@ fn content(hub: &Connection, item: &Item) -> Result<Value> {
 }
 
 fn one<T: FromSql>(hub: &Connection, sql: &str, node: i64) -> Result<Option<T>> {
-    one_of(hub, sql, [node])
-}
-
-fn one_of<T: FromSql>(hub: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Option<T>> {
-    crate::queries::value(hub, sql, params)
+    crate::queries::value(hub, sql, [node])
 }
 
 fn words(text: &str) -> Value {
