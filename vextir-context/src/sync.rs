@@ -77,8 +77,8 @@ pub struct SyncReport {
     pub refused_there: u64,
     /// Scopes (the own tree, and each shared folder) that differed after everything was sent.
     pub differing: u64,
-    /// The peer had changes in the name of this opening of the file that it never made: it was copied while it was
-    /// open, and got them back.
+    /// The peer had changes of an earlier opening of this file that the file has not: it was restored from a backup or
+    /// copied, and got them back.
     pub restored: bool,
 }
 

@@ -59,7 +59,13 @@ impl Part {
     /// Gives it its name, if that is still free. A folder's files must be on the disk already.
     pub(super) fn finish(self) -> Result<()> {
         let Self { place, path, .. } = &self;
-        File::open(path).and_then(|file| file.sync_all()).map_err(|error| failed(path, error))?;
+        if path.is_dir() {
+            sync_folder(path)?;
+        } else {
+            // Windows syncs what may be written.
+            let file = File::options().append(true).open(path);
+            file.and_then(|file| file.sync_all()).map_err(|error| failed(path, error))?;
+        }
         // A second name is refused where there is a file, which a rename is not.
         match fs::hard_link(path, place) {
             Ok(()) => {}

@@ -36,6 +36,7 @@ CREATE TABLE early (
   PRIMARY KEY (user, trusted, scope, replica, counter)
 ) WITHOUT ROWID;
 CREATE INDEX early_missing ON early (missing);
+CREATE INDEX early_at ON early (at);
 
 -- Nodes whose folder is not here; parent: its uid.
 CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (parent, node)) WITHOUT ROWID;
@@ -43,8 +44,8 @@ CREATE TABLE orphan (parent BLOB NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (p
 -- What was purged, for replicas that still have it. top: what was removed, itself or a folder above it; clock, replica
 -- (its id), removed: what said so; at: when it was purged.
 CREATE TABLE purged (
-  uid BLOB PRIMARY KEY, top BLOB NOT NULL, folder INTEGER NOT NULL, created INTEGER NOT NULL, clock INTEGER NOT NULL,
-  replica BLOB NOT NULL, removed INTEGER NOT NULL, at INTEGER NOT NULL
+  uid BLOB PRIMARY KEY, owner TEXT NOT NULL, top BLOB NOT NULL, folder INTEGER NOT NULL, created INTEGER NOT NULL,
+  clock INTEGER NOT NULL, replica BLOB NOT NULL, removed INTEGER NOT NULL, at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX purged_at ON purged (at);
 

@@ -115,13 +115,6 @@ pub(super) fn of_moved_folders(connection: &Connection) -> Result<Vec<(NodeId, F
     Ok(found)
 }
 
-/// Whether a node is a folder that was ever moved.
-pub(super) fn is_moved_folder(connection: &Connection, node: NodeId) -> Result<bool> {
-    let sql = "SELECT 1 FROM fact JOIN node ON node.id = fact.node
-               WHERE fact.node = ?1 AND topic = 'm' AND kind = 1";
-    connection.prepare_cached(sql).and_then(|mut statement| statement.exists([node])).or_fault()
-}
-
 /// Whether another folder was moved at the time of the last move of this one, or is said to have been later.
 pub(super) fn is_before_another_move(connection: &Connection, folder: NodeId) -> Result<bool> {
     let sql = "SELECT 1 FROM fact INDEXED BY fact_moved_at JOIN node ON node.id = fact.node

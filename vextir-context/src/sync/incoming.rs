@@ -203,10 +203,14 @@ impl Taking<'_> {
 
     /// Whether a node that is not here was purged; the peer is told unless it knows.
     fn is_gone(&mut self, uid: Uid, facts: &[Fact]) -> Result<bool> {
-        match fate(self.file.connection, uid, facts)? {
+        // Of what is above its scope a peer hears nothing.
+        let is_all = self.intake.trusted || self.is_own_tree();
+        match fate(self.file.connection, uid, &self.intake.scope.owner, facts)? {
             Fate::Open => return Ok(false),
-            Fate::Gone => {}
-            Fate::Tell(removal) => drop(self.taken.gone.insert(removal.node, removal)),
+            Fate::Tell(removal) if is_all || removal.node == uid => {
+                self.taken.gone.insert(removal.node, removal);
+            }
+            Fate::Tell(_) | Fate::Gone => {}
         }
         Ok(true)
     }

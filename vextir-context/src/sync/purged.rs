@@ -35,15 +35,19 @@ pub(crate) fn bury(file: &mut Writing<'_>, id: NodeId) -> Result<()> {
     else {
         return Ok(());
     };
+    let owner = chain.first().map_or("", |root| root.name.as_str());
     let (uid, top) = (fact::uid(file.connection, id)?, fact::uid(file.connection, top.id)?);
+    if purged(file.connection, uid, owner)?.is_none() {
+        file.desk.bytes += ROW;
+    }
     let (now, created) = (file.now.as_micros(), row.created.as_micros());
-    let new = file.execute(
-        "INSERT OR IGNORE INTO purged (uid, top, folder, created, clock, replica, removed, at)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-        (uid.0, top.0, !row.is_document(), created, clock, by.0, removed, now),
-    )?;
-    file.desk.bytes += ROW * new as u64;
-    Ok(())
+    // It may have been purged before, and come back.
+    file.execute(
+        "INSERT OR REPLACE INTO purged (uid, owner, top, folder, created, clock, replica, removed, at)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+        (uid.0, owner, top.0, !row.is_document(), created, clock, by.0, removed, now),
+    )
+    .map(drop)
 }
 
 /// What is known of a node that was purged.
@@ -54,10 +58,11 @@ struct Purged {
     stamp: Stamp,
 }
 
-fn purged(connection: &Connection, uid: Uid) -> Result<Option<Purged>> {
-    let sql = "SELECT top, folder, created, clock, replica, removed FROM purged WHERE uid = ?1";
+fn purged(connection: &Connection, uid: Uid, owner: &str) -> Result<Option<Purged>> {
+    let sql =
+        "SELECT top, folder, created, clock, replica, removed FROM purged WHERE uid = ?1 AND owner = ?2";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
-    let mut rows = statement.query([uid.0]).or_fault()?;
+    let mut rows = statement.query((uid.0, owner)).or_fault()?;
     let Some(row) = rows.next().or_fault()? else { return Ok(None) };
     let (top, by) = (Uid::of(&get::<Vec<u8>>(row, 0)?)?, Uid::of(&get::<Vec<u8>>(row, 4)?)?);
     let (clock, removed) = (get(row, 3)?, get(row, 5)?);
@@ -76,23 +81,30 @@ pub(super) enum Fate {
     Tell(Record),
 }
 
-/// Whether a node that is not here was purged, and none of `facts` brings it back.
-pub(super) fn fate(connection: &Connection, uid: Uid, facts: &[Fact]) -> Result<Fate> {
-    let Some(Purged { top, removal, stamp }) = purged(connection, uid)? else { return Ok(Fate::Open) };
-    let mut is_known = false;
+/// Whether a node of a user's tree that is not here was purged, and none of `facts` brings it back.
+pub(super) fn fate(connection: &Connection, uid: Uid, owner: &str, facts: &[Fact]) -> Result<Fate> {
+    let Some(Purged { top, removal, stamp }) = purged(connection, uid, owner)? else {
+        return Ok(Fate::Open);
+    };
+    let (mut is_known, mut last) = (false, None);
     for fact in facts {
-        match fact.say {
+        match &fact.say {
             Say::Place { .. } | Say::Removed { at: None } if fact.stamp() > stamp => return Ok(Fate::Open),
             Say::Removed { at: Some(_) } => is_known |= fact.stamp() >= stamp,
+            Say::Place { parent, .. } => last = last.max(Some((fact.stamp(), *parent))),
             _ => {}
         }
     }
     if top == uid {
         return Ok(if is_known { Fate::Gone } else { Fate::Tell(removal) });
     }
-    // What was in a folder comes back with it. What is told is of the folder, which the other side may have restored.
-    if fact::node_of(connection, top)?.is_some() {
-        return Ok(Fate::Open);
+    // What was in a folder comes back with it, and with one below that was moved out of it. What is told is of the
+    // folder, which the other side may have restored.
+    let folder = last.and_then(|(_, parent)| parent);
+    for above in [Some(top), folder].into_iter().flatten() {
+        if fact::node_of(connection, above)?.is_some() {
+            return Ok(Fate::Open);
+        }
     }
-    Ok(purged(connection, top)?.map_or(Fate::Gone, |purged| Fate::Tell(purged.removal)))
+    Ok(purged(connection, top, owner)?.map_or(Fate::Gone, |purged| Fate::Tell(purged.removal)))
 }

@@ -25,7 +25,6 @@ pub(crate) struct Acknowledgement {
 impl Acknowledgement {
     pub(super) fn store(&self, mut file: Writing<'_>) -> Result<()> {
         let vector = serde_json::to_string(&self.vector).map_err(|_| damaged("a vector"))?;
-        super::purged::meet(&mut file)?;
         let now = file.now.as_micros();
         let row = (self.file.0, &self.user, self.scope.0, signed(self.sequence), vector, now, &self.owner);
         let sql = "INSERT OR REPLACE INTO peer (file, user, scope, seq, vector, at, owner)
@@ -82,7 +81,7 @@ pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<usize> 
         .and_then(|mut statement| statement.query_map([before], |row| row.get(0))?.collect())
         .or_fault()?;
     let bytes: u64 = waited.into_iter().map(|length| ROW + length.unsigned_abs()).sum();
-    file.desk.bytes = file.desk.bytes.saturating_sub(bytes);
-    file.execute("DELETE FROM purged WHERE at < ?1", [before])?;
+    let purged = file.execute("DELETE FROM purged WHERE at < ?1", [before])? as u64;
+    file.desk.bytes = file.desk.bytes.saturating_sub(bytes + ROW * purged);
     file.execute("DELETE FROM peer WHERE at < ?1", [before])
 }

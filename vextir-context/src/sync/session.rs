@@ -250,6 +250,8 @@ impl SyncSession {
         }
         let (user, file) = (self.peer.user.to_string(), hello.file);
         let met = self.read(move |connection| Meeting::prepare(connection, &user, hello)).await?;
+        // Before it can have anything of this hub.
+        self.hub.write_with(|rows| super::purged::meet(&mut rows.writing())).await?;
         self.state.file = Some(file);
         self.report.restored = met.restored;
         if met.restored {

@@ -59,10 +59,10 @@ pub(super) fn settle(
     nodes: &BTreeSet<NodeId>,
     now: Timestamp,
 ) -> Result<BTreeSet<NodeId>> {
-    // Only what is said about a folder that was ever moved changes which moves hold.
+    // Documents hold nothing; a folder that came, or that is known better, may be where another one was moved to.
     let mut moved = BTreeMap::new();
     for node in nodes {
-        if fact::is_moved_folder(connection, *node)? {
+        if node::node(connection, *node)?.is_some_and(|row| row.kind == Kind::Folder) {
             moved = held(connection)?;
             break;
         }

@@ -26,6 +26,7 @@ impl<'a> Taking<'a> {
         self.taken.missing.insert(missing);
         let text = serde_json::to_string(operation).map_err(|_| damaged("an operation"))?;
         let waiting = self.waiting()?;
+        self.waiting = Some(waiting);
         if waiting.operations >= MOST.operations || waiting.bytes >= MOST.bytes {
             // What it did comes with the whole node that is missing; who did it is not told then.
             let user = &self.intake.user;

@@ -49,6 +49,74 @@ async fn what_was_purged_does_not_come_back_from_who_still_has_it() {
     let all = shown(&there).await;
     assert_eq!(all["/f/deep/inner"], "inner");
     assert_eq!(shown(&here).await, all);
+
+    // And who purges it again need not fear the first time's restoration.
+    let third = hub(&clock, 300 * DAY);
+    exchange(&third, &other, "ann").await;
+    here.remove("/f").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    clock.advance(2 * DAY);
+    assert_eq!(one.tidy().await.unwrap().nodes, 4);
+    for _ in 0..2 {
+        exchange(&one, &third, "ann").await;
+    }
+    assert_eq!(shown(&here).await.keys().collect::<Vec<_>>(), ["/x", "/y"]);
+    assert_eq!(shown(&third.context("ann")).await, shown(&here).await);
+}
+
+#[tokio::test]
+async fn what_lies_in_a_folder_that_was_moved_out_of_a_purged_one_comes_with_it() {
+    let clock = clock();
+    let (laptop, server, desktop) = (hub(&clock, DAY), hub(&clock, 300 * DAY), hub(&clock, 300 * DAY));
+    laptop.context("ann").write("/top/sub/doc", "text").await.unwrap();
+    exchange(&laptop, &server, "ann").await;
+    exchange(&server, &desktop, "ann").await;
+    laptop.context("ann").remove("/top").await.unwrap();
+    exchange(&laptop, &server, "ann").await;
+    clock.advance(2 * DAY);
+    desktop.context("ann").move_to("/top/sub", "/sub").await.unwrap();
+    assert_eq!(laptop.tidy().await.unwrap().nodes, 3);
+    for _ in 0..2 {
+        exchange(&server, &desktop, "ann").await;
+        exchange(&laptop, &server, "ann").await;
+    }
+    let all = shown(&server.context("ann")).await;
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["/sub/", "/sub/doc"]);
+    for hub in [&laptop, &desktop] {
+        assert_eq!(shown(&hub.context("ann")).await, all);
+    }
+}
+
+#[tokio::test]
+async fn of_a_purged_folder_above_its_scope_a_peer_hears_nothing() {
+    let clock = clock();
+    let (server, laptop) = (hub(&clock, DAY), hub(&clock, 300 * DAY));
+    let ann = server.context("ann");
+    ann.write("/private/team/x", "x").await.unwrap();
+    ann.grant("/private/team", Principal::User("bob".into()), Level::Write).await.unwrap();
+    serve(&server, &laptop).await;
+    ann.remove("/private").await.unwrap();
+    server.forget_replicas(vextir_core::Clock::now(&clock).after(DAY)).await.unwrap();
+    clock.advance(2 * DAY);
+    server.tidy().await.unwrap();
+    let of_ann = server
+        .read_with(|connection| {
+            let sql = "SELECT count(*) FROM purged WHERE owner = 'ann'";
+            let uid: Vec<u8> = connection
+                .query_row("SELECT uid FROM purged WHERE uid <> top LIMIT 1", [], |row| row.get(0))
+                .unwrap();
+            let uid = crate::sync::name::Uid::of(&uid)?;
+            for owner in ["bob", "eve"] {
+                let fate = crate::sync::purged::fate(connection, uid, owner, &[])?;
+                assert!(matches!(fate, crate::sync::purged::Fate::Open), "of another's tree nothing is told");
+            }
+            crate::queries::number(connection, sql, [])
+        })
+        .await
+        .unwrap();
+    assert_eq!(of_ann, 3);
+    let (report, told) = serve(&server, &laptop).await;
+    assert_eq!((report.nodes_sent, told.repaired), (0, 0), "{report:?} {told:?}");
 }
 
 #[tokio::test]
