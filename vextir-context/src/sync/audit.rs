@@ -23,8 +23,9 @@ pub(super) fn digests(connection: &Connection, user: &str, scope: Uid) -> Result
     let snapshot = connection.unchecked_transaction().or_fault()?;
     let mut view = View::new(&snapshot, user);
     let mut found = Digests::new();
+    let top = fact::node_of(&snapshot, scope)?.unwrap_or_default();
     for node in nodes(&mut view, scope)? {
-        if let Some((uid, hash)) = of_node(&mut view, node)? {
+        if let Some((uid, hash)) = of_node(&mut view, node, top)? {
             found.insert(uid, hash);
         }
     }
@@ -52,7 +53,7 @@ pub(super) fn total(digests: &Digests) -> String {
     hexadecimal(&all.finalize())
 }
 
-fn of_node(view: &mut View<'_>, node: NodeId) -> Result<Option<(Uid, String)>> {
+fn of_node(view: &mut View<'_>, node: NodeId, top: NodeId) -> Result<Option<(Uid, String)>> {
     let row = node::node(view.connection, node)?.ok_or_else(|| damaged("a node"))?;
     let facts = fact::of_node(view.connection, node)?;
     let place = view.place(node, &facts)?;
@@ -91,7 +92,8 @@ fn of_node(view: &mut View<'_>, node: NodeId) -> Result<Option<(Uid, String)>> {
     }
     let short = hash.finalize();
     let mut text = hexadecimal(short.get(..SHORT).unwrap_or_default());
-    if view.chain(node)?.iter().any(|(row, _)| row.removed.is_some()) {
+    // As far as the other side knows what is above: what lies over the scope does not.
+    if view.chain(node)?.iter().skip_while(|(row, _)| row.id != top).any(|(row, _)| row.removed.is_some()) {
         text.insert(0, REMOVED);
     }
     Ok(Some((uid, text)))
