@@ -81,7 +81,7 @@ impl Hub {
     pub(crate) async fn sql(&self, actor: &Actor, sql: &str, parameters: &[Value]) -> Result<Vec<Value>> {
         // The tables of the graph show what documents say now.
         if names_graph(sql) {
-            self.catch_up().await?;
+            self.catch_up(self.queries().deadline()).await?;
         }
         let now = self.now();
         let copy = match self.path() {

@@ -45,6 +45,9 @@ pub(crate) struct Sight {
     patience: Option<Patience>,
 }
 
+/// How many episodes are looked at, at most, for whether somebody sees one of those that say a link or name an entity.
+const LOOKS: usize = 1_000;
+
 impl Sight {
     pub(crate) fn new(connection: &Connection, view: View, now: Timestamp) -> Result<Self> {
         let sql = "SELECT name FROM relation WHERE owner = ?1 AND single = 1";
@@ -63,7 +66,7 @@ impl Sight {
     }
 
     /// Stops what takes longer than so long.
-    pub(super) fn within(self, allowed: Duration) -> Self {
+    pub(crate) fn within(self, allowed: Duration) -> Self {
         Self { patience: Some(Patience { begun: Instant::now(), allowed, asked: 0 }), ..self }
     }
 
@@ -236,14 +239,16 @@ impl Sight {
 
     /// Whether anything that the reader sees says a link, or said it.
     pub(super) fn is_said(&mut self, connection: &Connection, link: i64) -> Result<bool> {
-        self.sees_any(connection, "SELECT episode FROM statement WHERE link = ?1", [link])
+        let by = format!("SELECT episode FROM statement WHERE link = ?1 LIMIT {LOOKS}");
+        self.sees_any(connection, &by, [link])
     }
 
     /// Whether anything that the reader sees names an entity, or named it.
     pub(super) fn was_named(&mut self, connection: &Connection, entity: i64) -> Result<bool> {
         let by = |end: &str| {
             format!(
-                "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1"
+                "SELECT episode FROM link CROSS JOIN statement ON statement.link = link.id WHERE {end} = ?1
+                 LIMIT {LOOKS}"
             )
         };
         Ok(self.sees_any(connection, &by("subject"), [entity])?

@@ -5,21 +5,26 @@ use crate::documents::change_graph;
 use crate::fault::OrFault;
 use crate::hub::Hub;
 use rusqlite::Connection;
+use std::time::{Duration, Instant};
 use vextir_core::context::Change;
 use vextir_core::context::graph::{
     Entity, EntityKey, GraphStore, Neighbourhood, Paths, Seen, Timeline, Told, View, Walk,
 };
-use vextir_core::{Actor, Result, async_trait};
+use vextir_core::{Actor, Error, ErrorKind, Result, async_trait};
 
 impl Hub {
-    /// Takes in what documents say that changed since the graph was asked last.
-    pub(crate) async fn catch_up(&self) -> Result<()> {
-        let head = *self.changes_seen().borrow();
+    /// Takes in what documents say that changed since the graph was asked last, for so long; who asks again goes on.
+    pub(crate) async fn catch_up(&self, allowed: Duration) -> Result<()> {
+        let (head, begun) = (*self.changes_seen().borrow(), Instant::now());
         while let Some(batch) = self.read_with(index::next).await? {
             let until = batch.until;
             self.write_with(move |rows| rows.take_links(&batch)).await?;
             if until >= head {
                 break;
+            }
+            if begun.elapsed() > allowed {
+                let message = "the graph is still taking in what documents say; ask again";
+                return Err(Error::new(ErrorKind::Timeout, message));
             }
         }
         Ok(())
@@ -31,10 +36,10 @@ impl Hub {
         view: &View,
         read: impl Fn(&Connection, Sight) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
-        let mut is_fresh = false;
+        let (mut is_fresh, begun) = (false, Instant::now());
         loop {
             let (view, now, read) = (view.clone(), self.now(), read.clone());
-            let allowed = self.queries().deadline();
+            let allowed = self.queries().deadline().saturating_sub(begun.elapsed());
             let answer = self
                 .read_with(move |connection| {
                     if !is_fresh && index::is_behind(connection)? {
@@ -49,7 +54,7 @@ impl Hub {
                 .await?;
             match answer {
                 Some(answer) => return Ok(answer),
-                None => self.catch_up().await?,
+                None => self.catch_up(allowed).await?,
             }
             // What comes while it is being read may wait for the next one who asks.
             is_fresh = true;

@@ -93,7 +93,11 @@ fn step(link: &mut Link, signatures: &Signatures, is_embedded: bool) -> Result<b
         let (nodes, end) = link.read(move |hub| entry::changed(hub, state.cursor, BATCH))?;
         take_in(link, nodes, is_embedded, Step::Cursor(end))?;
         let signatures = signatures.clone();
-        link.read(move |hub| signatures.follow(hub))?;
+        link.read(move |hub| {
+            let snapshot = hub.unchecked_transaction().or_fault()?;
+            signatures.follow(&snapshot)?;
+            snapshot.finish().or_fault()
+        })?;
         return Ok(true);
     }
     let Some(last) = state.sweep else { return Ok(false) };

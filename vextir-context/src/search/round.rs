@@ -6,7 +6,7 @@
 use crate::documents::node::NodeId;
 use std::mem;
 use std::ops::Range;
-use vextir_core::Error;
+use vextir_core::{Error, ErrorKind};
 
 /// How many texts are embedded at once.
 const TEXTS: usize = 16;
@@ -85,7 +85,7 @@ pub(super) fn round(
         let made = Made { node: document.node, seq: document.seq, pieces };
         works.push(Work { made, missing, refusal: None });
     }
-    let mut asking = Asking { ask, works, is_working: false };
+    let mut asking = Asking { ask, works };
     let failure = texts.chunks_mut(TEXTS).try_for_each(|texts| asking.together(texts)).err();
     let mut round = Round { failure, ..Round::default() };
     for Work { made, missing, refusal } in asking.works {
@@ -104,8 +104,6 @@ type Place = (usize, usize);
 struct Asking<A> {
     ask: A,
     works: Vec<Work>,
-    /// Whether the embedder took a text in this round.
-    is_working: bool,
 }
 
 impl<A: FnMut(&[String]) -> Result<Vec<Vec<f32>>, Trouble>> Asking<A> {
@@ -122,13 +120,14 @@ impl<A: FnMut(&[String]) -> Result<Vec<Vec<f32>>, Trouble>> Asking<A> {
                 places.into_iter().zip(vectors).for_each(|(place, vector)| self.keep(place, vector));
                 return Ok(());
             }
+            // One by one they may come within the time.
+            Err(Trouble::Embedder(error)) if error.kind() == ErrorKind::Timeout && places.len() > 1 => {
+                return places.into_iter().zip(texts).try_for_each(|(place, text)| self.alone(place, text));
+            }
             Err(Trouble::Embedder(error)) => return Err(error),
             Err(Trouble::Texts(error)) => error,
         };
-        if !self.is_working && (self.ask)(&[PROBE.to_owned()]).is_err() {
-            return Err(refusal);
-        }
-        self.is_working = true;
+        self.confirm(&refusal)?;
         if let [(work, _)] = places[..] {
             self.refuse(work, &refusal);
             return Ok(());
@@ -142,14 +141,21 @@ impl<A: FnMut(&[String]) -> Result<Vec<Vec<f32>>, Trouble>> Asking<A> {
         }
         match (self.ask)(&[text]) {
             Ok(vectors) => vectors.into_iter().for_each(|vector| self.keep(place, vector)),
-            Err(Trouble::Texts(error)) => self.refuse(place.0, &error),
+            Err(Trouble::Texts(error)) => {
+                self.confirm(&error)?;
+                self.refuse(place.0, &error);
+            }
             Err(Trouble::Embedder(error)) => return Err(error),
         }
         Ok(())
     }
 
+    /// Whether the embedder takes another text right now: else the refusal is about none.
+    fn confirm(&mut self, refusal: &Error) -> Result<(), Error> {
+        (self.ask)(&[PROBE.to_owned()]).map(drop).map_err(|_| refusal.duplicate())
+    }
+
     fn keep(&mut self, (work, piece): Place, vector: Vec<f32>) {
-        self.is_working = true;
         let work = &mut self.works[work];
         work.made.pieces[piece].1 = vector;
         work.missing -= 1;
@@ -163,7 +169,6 @@ impl<A: FnMut(&[String]) -> Result<Vec<Vec<f32>>, Trouble>> Asking<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vextir_core::ErrorKind;
 
     fn document(node: i64, texts: &[&str]) -> Waiting {
         let pieces = texts.iter().map(|text| (0..text.len(), (*text).to_owned())).collect();
@@ -191,6 +196,32 @@ mod tests {
     }
 
     #[test]
+    fn an_embedder_that_begins_to_refuse_everything_sets_nothing_aside() {
+        let mut asked = 0;
+        let texts = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let waiting = (1..6).map(|node| document(node, &texts)).collect();
+        let round = round(waiting, |texts| {
+            asked += 1;
+            if asked > 1 {
+                return Err(Trouble::Texts(Error::invalid("unloaded")));
+            }
+            Ok(texts.iter().map(|_| vec![1.0]).collect())
+        });
+        assert_eq!(nodes(&round), (vec![1, 2], vec![]));
+        assert!(round.failure.is_some());
+    }
+
+    #[test]
+    fn what_takes_too_long_together_is_asked_for_one_by_one() {
+        let waiting = vec![document(1, &["a", "b"]), document(2, &["c"])];
+        let round = round(waiting, |texts| match texts.len() {
+            1 => Ok(vec![vec![1.0]]),
+            _ => Err(Trouble::Embedder(Error::new(ErrorKind::Timeout, "slow"))),
+        });
+        assert_eq!((nodes(&round), round.failure.is_none()), ((vec![1, 2], vec![]), true));
+    }
+
+    #[test]
     fn a_text_that_is_refused_stops_no_other_document() {
         let mut calls = Vec::new();
         let waiting = vec![
@@ -207,8 +238,8 @@ mod tests {
         assert!(round.failure.is_none());
         assert_eq!(
             calls,
-            [6, 1, 1, 1, 1, 1, 1],
-            "all, the probe, and five alone: not what follows the refused one"
+            [6, 1, 1, 1, 1, 1, 1, 1],
+            "all, the probe, five alone and the probe for the refused one: not what follows it"
         );
     }
 
@@ -218,7 +249,7 @@ mod tests {
         let texts = vec!["bad"; 100];
         let round = round(vec![document(1, &texts), document(2, &["a"])], strict(&mut calls));
         assert_eq!(nodes(&round), (vec![2], vec![1]));
-        assert_eq!(calls, [16, 1, 1, 1]);
+        assert_eq!(calls, [16, 1, 1, 1, 1]);
     }
 
     #[test]

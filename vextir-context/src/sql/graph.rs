@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use serde_json::{Map, Value as Json};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::time::Duration;
 use vextir_core::context::graph::{EntityKey, Link, Object, View};
 use vextir_core::{Actor, Result, Timestamp};
 
@@ -51,8 +52,13 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn begin(hub: &Connection, actor: &Actor, now: Timestamp, wants_links: bool) -> Result<Self> {
-        let sight = Sight::new(hub, View::own(actor.clone()), now)?;
+    pub(super) fn begin(
+        hub: &Connection,
+        actor: &Actor,
+        (now, left): (Timestamp, Duration),
+        wants_links: bool,
+    ) -> Result<Self> {
+        let sight = Sight::new(hub, View::own(actor.clone()), now)?.within(left);
         Ok(Self { sight, after: 0, page: VecDeque::new(), said: VecDeque::new(), wants_links })
     }
 

@@ -148,7 +148,8 @@ impl Cursor {
         self.run.read(|hub| match self.which {
             Which::Events => Events::begin(hub, actor, wanted).map(Source::Events),
             Which::Links | Which::Entities => {
-                let graph = Graph::begin(hub, actor, self.run.now, self.which == Which::Links)?;
+                let graph =
+                    Graph::begin(hub, actor, (self.run.now, self.run.left()), self.which == Which::Links)?;
                 Ok(Source::Graph(Box::new(RefCell::new(graph))))
             }
             Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),

@@ -250,6 +250,13 @@ impl Lane {
         }
     }
 
+    /// Letters from before a position are gone: retention removes the oldest.
+    pub(super) fn forget_letters(&mut self, before: Position) {
+        for next in self.keys.forget_letters(before) {
+            self.make_ready(next);
+        }
+    }
+
     /// Removes what is queued, or waits for its retry, and fits. Keys whose head went are freed.
     pub(super) fn remove(&mut self, gone: impl Fn(&Delivery) -> bool) {
         self.keys.remove(&gone);

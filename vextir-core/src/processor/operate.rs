@@ -201,7 +201,8 @@ impl Processor {
         self.kernel.bus.dead_letters(after, limit).await
     }
 
-    /// Tries dead letters again, at the tail of the queue. Says how many. Those of cancelled trees stay; they can
+    /// Tries dead letters again, at the tail of the queue. Says how many. Ordering keys whose letters retention removed
+    /// go on, too. Those of cancelled trees stay; they can
     /// be discarded.
     ///
     /// # Errors
@@ -291,9 +292,18 @@ impl Kernel {
                 .iter()
                 .filter(|letter| taken.contains(&letter.position))
                 .for_each(|letter| self.unblock(letter));
-            self.pump_all();
         }
+        self.forget_letters().await?;
+        self.pump_all();
         Ok(touched)
+    }
+
+    /// Keys go on whose letters retention removed.
+    async fn forget_letters(&self) -> Result<()> {
+        let _one_at_a_time = self.letters.lock().await;
+        let oldest = self.bus.dead_letters(0, 1).await?.first().map_or(Position::MAX, |first| first.position);
+        self.routes().drivers().iter().for_each(|driver| driver.lane().forget_letters(oldest));
+        Ok(())
     }
 
     fn unblock(&self, letter: &DeadLetter) {

@@ -92,7 +92,8 @@ impl Graph {
     /// Removes what came from a source alone: its episodes, and the links, properties and entities that nothing else
     /// says. A source that begins with `/` is a document; what it says with `[[links]]` comes back when it changes.
     /// Nothing is removed, and no error, if there is nothing. A source of many episodes is removed in several commits; a
-    /// handler removes one of at most 200, and is told nothing (`None`).
+    /// handler removes one of at most 200, and is told nothing (`None`). What more than a thousand other episodes say
+    /// may be told of as removed although it stays: so many are looked at for one that the user may see.
     ///
     /// # Errors
     /// `Invalid`: the source. `Denied`: an agent without the right.

@@ -93,6 +93,19 @@ impl Keys {
         if blocked { self.go_on(key) } else { None }
     }
 
+    /// Letters from before a position are gone, also without anybody taking them. Not of keys that are taken: a
+    /// delivery there may be dying just now.
+    pub(super) fn forget_letters(&mut self, before: Position) -> Vec<Delivery> {
+        let mut freed = Vec::new();
+        for (key, behind) in &mut self.busy {
+            if !behind.taken && behind.letters.first().is_some_and(|first| *first < before) {
+                behind.letters = behind.letters.split_off(&before);
+                freed.push(key.clone());
+            }
+        }
+        freed.into_iter().filter_map(|key| self.go_on(key)).collect()
+    }
+
     fn go_on(&mut self, key: Key) -> Option<Delivery> {
         let behind = self.busy.get_mut(&key).filter(|behind| behind.is_free())?;
         if let Some(next) = behind.next() {

@@ -270,3 +270,20 @@ fn a_read_that_failed_is_made_again() {
     lane.read_behind(3, 4, vec![delivery(4, Priority::Normal, Some("k"))]);
     assert_eq!(run(&mut lane), Some(4));
 }
+
+#[test]
+fn a_key_whose_letters_retention_removed_goes_on() {
+    let mut lane = open_lane(4, 100);
+    let letter = delivery(1, Priority::Normal, Some("k")).event;
+    lane.block(&letter, 1);
+    lane.offer(delivery(5, Priority::Normal, Some("k")));
+    lane.forget_letters(1);
+    assert!(lane.next().is_none(), "it is still there");
+    lane.forget_letters(2);
+    assert_eq!(lane.next().unwrap().position, 5);
+    // Not while a delivery of the key may be dying.
+    lane.block(&letter, 5);
+    lane.offer(delivery(6, Priority::Normal, Some("k")));
+    lane.forget_letters(9);
+    assert!(lane.next().is_none());
+}
