@@ -100,7 +100,10 @@ impl Kernel {
     /// Delayed and held events are bounded. A settlement is never refused for that: without room the attempt has
     /// failed, and with the last attempt the delivery is a dead letter.
     pub(super) async fn find_room(&self, outputs: Outputs) -> Result<Outputs, Failure> {
-        if self.bus.status().borrow().has_room_to_wait() {
+        // What cannot wait does not ask for the status, which all share.
+        let may_wait =
+            |entry: &Entry| matches!(entry.place, Place::Parked(..)) || entry.event.ordering_key.is_some();
+        if !outputs.entries.iter().any(may_wait) || self.bus.status().borrow().has_room_to_wait() {
             return Ok(outputs);
         }
         for entry in &outputs.entries {
