@@ -14,17 +14,22 @@ const MAX_BATCH: usize = 256;
 
 /// The choices for an [`HttpEmbedder`]; made by [`HttpEmbedder::builder`].
 ///
-/// ```no_run
+/// ```
 /// # extern crate vextir_core as vextir;
 /// use std::time::Duration;
+/// use vextir::context::Embedder;
 /// use vextir_drivers::embed::HttpEmbedder;
 ///
-/// # fn make(key: String) -> vextir::Result<HttpEmbedder> {
-/// HttpEmbedder::builder("https://api.openai.com/v1", "text-embedding-3-small")
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> vextir::Result<()> {
+/// # let key = "a key";
+/// let embedder = HttpEmbedder::builder("https://api.openai.com/v1", "text-embedding-3-small")
 ///     .key(key)
 ///     .shorten_to(512)
 ///     .timeout(Duration::from_secs(5))
-///     .build()
+///     .build()?;
+/// assert_eq!(embedder.dimensions(), 512);
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
