@@ -166,6 +166,34 @@ async fn a_replica_holds_up_the_trees_that_it_has_and_no_others() {
 }
 
 #[tokio::test]
+async fn versions_that_stay_for_a_replica_are_told_of_once_for_each_document() {
+    let clock = clock();
+    let hub =
+        || HubBuilder::in_memory().clock(Arc::new(clock.clone())).keep_versions(7 * DAY).open().unwrap();
+    let (server, laptop) = (hub(), hub());
+    let ann = server.context("ann");
+    ann.write("/before", "0").await.unwrap();
+    exchange(&server, &laptop, "ann").await;
+    ann.write("/once", "never edited").await.unwrap();
+    for n in 0..5 {
+        ann.write("/often", format!("version {n}")).await.unwrap();
+        ann.write("/gone", format!("version {n}")).await.unwrap();
+    }
+    ann.remove("/gone").await.unwrap();
+    clock.advance(30 * DAY);
+    let tidied = server.tidy().await.unwrap();
+    assert_eq!(
+        (tidied.changes, tidied.held_back),
+        (0, 1),
+        "the laptop lacks the versions of one: {tidied:?}"
+    );
+    exchange(&server, &laptop, "ann").await;
+    exchange(&server, &laptop, "ann").await;
+    let tidied = server.tidy().await.unwrap();
+    assert!(tidied.changes > 3 && tidied.held_back == 0, "{tidied:?}");
+}
+
+#[tokio::test]
 async fn who_lost_a_share_holds_up_its_tree_no_more() {
     let clock = clock();
     let (server, laptop) = (hub(&clock, DAY), hub(&clock, DAY));
