@@ -3,6 +3,7 @@
 use super::{Position, Sequence};
 use crate::{Data, Decision, Event, EventId, Name, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What observers and emitters wait on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +116,9 @@ pub struct Delivery {
     pub reclaims: u32,
     /// What a policy demands of the handler.
     pub obligations: Option<Data>,
+    /// What is reserved for it in its tree's ledger.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserve: BTreeMap<Name, u64>,
     /// The last failure.
     pub error: Option<String>,
 }
@@ -194,6 +198,9 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// What a policy demands of the handler, also when it is redriven.
     pub obligations: Option<Data>,
+    /// What is reserved for it when it is redriven.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserve: BTreeMap<Name, u64>,
 }
 
 /// A driver that the log knows.

@@ -158,7 +158,9 @@ impl Kernel {
         let reason = format!("the process died {} times while it may have been running", delivery.reclaims);
         let outputs = self.error_event(delivery, &reason).into_iter().collect();
         let settlement = Settlement::of(delivery, Outcome::Dead { reason, outputs });
-        self.bus.commit(Command::Settle(Arc::new(settlement))).await.map(drop)
+        let receipt = self.bus.commit(Command::Settle(Arc::new(settlement))).await?;
+        self.go_on_if(&receipt);
+        Ok(())
     }
 
     /// Runs the suspects, one by one, each noted before it runs; then normal work begins.

@@ -311,6 +311,7 @@ impl Kernel {
         receipt: &Receipt,
     ) -> Settled {
         self.announce(settlement, receipt);
+        self.go_on_if(receipt);
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();

@@ -15,6 +15,7 @@ fn delivery(position: Position, priority: Priority, key: Option<&'static str>) -
         due: None,
         reclaims: 0,
         obligations: None,
+        reserve: Default::default(),
         error: None,
     }
 }
