@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/8_graph.sql"),
     include_str!("schema/9_refused.sql"),
     include_str!("schema/10_reserve.sql"),
+    include_str!("schema/11_outbox.sql"),
 ];
 
 /// The version that this code reads and writes.
