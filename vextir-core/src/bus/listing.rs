@@ -29,6 +29,9 @@ pub struct Chores {
     pub unrouted: usize,
     /// When the earliest delayed event falls due.
     pub next_due: Option<Timestamp>,
+    /// How many dead letters retention has removed since the bus was opened, the oldest first: keys that they blocked
+    /// go on.
+    pub letters_removed: u64,
 }
 
 impl BusStatus {
@@ -61,7 +64,13 @@ impl Chores {
     /// This many unrouted events, and the earliest due time.
     #[must_use]
     pub fn new(unrouted: usize, next_due: Option<Timestamp>) -> Self {
-        Self { unrouted, next_due }
+        Self { unrouted, next_due, letters_removed: 0 }
+    }
+
+    /// The same after retention has removed so many dead letters.
+    #[must_use]
+    pub fn with_letters_removed(self, letters_removed: u64) -> Self {
+        Self { letters_removed, ..self }
     }
 }
 

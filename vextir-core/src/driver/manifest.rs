@@ -79,7 +79,8 @@ pub struct Manifest {
     /// When the driver is new to a log, it gets the events that the log already has.
     #[serde(default, skip_serializing_if = "is_false")]
     pub from_start: bool,
-    /// A dead letter keeps its ordering key blocked until it is redriven or discarded.
+    /// A dead letter keeps its ordering key blocked until it is redriven or discarded, or until retention removes it
+    /// because there are too many.
     #[serde(default, skip_serializing_if = "is_false")]
     pub block_on_dead: bool,
 }

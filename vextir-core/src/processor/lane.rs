@@ -250,9 +250,14 @@ impl Lane {
         }
     }
 
-    /// Letters from before a position are gone: retention removes the oldest.
-    pub(super) fn forget_letters(&mut self, before: Position) {
-        for next in self.keys.forget_letters(before) {
+    /// The letters that block keys.
+    pub(super) fn letters(&self) -> Vec<Position> {
+        self.keys.letters()
+    }
+
+    /// Retention has removed these letters.
+    pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) {
+        for next in self.keys.forget_letters(gone) {
             self.make_ready(next);
         }
     }

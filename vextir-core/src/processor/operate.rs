@@ -298,11 +298,19 @@ impl Kernel {
         Ok(touched)
     }
 
-    /// Keys go on whose letters retention removed.
-    async fn forget_letters(&self) -> Result<()> {
+    /// Keys go on whose letters retention removed: it removes the oldest.
+    pub(super) async fn forget_letters(&self) -> Result<()> {
         let _one_at_a_time = self.letters.lock().await;
+        let routes = self.routes();
+        // Known before the listing: what dies meanwhile is not in it, and is not gone.
+        let known: Vec<_> = routes.drivers().iter().map(|driver| (driver, driver.lane().letters())).collect();
+        if known.iter().all(|(_, letters)| letters.is_empty()) {
+            return Ok(());
+        }
         let oldest = self.bus.dead_letters(0, 1).await?.first().map_or(Position::MAX, |first| first.position);
-        self.routes().drivers().iter().for_each(|driver| driver.lane().forget_letters(oldest));
+        for (driver, letters) in known {
+            driver.lane().forget_letters(&letters.into_iter().filter(|letter| *letter < oldest).collect());
+        }
         Ok(())
     }
 
