@@ -116,7 +116,8 @@ pub(crate) fn delivery(row: &Row<'_>) -> Result<Delivery> {
         due: maybe_time(row, 6)?,
         obligations: data(row, 7)?,
         error: text(row, 8)?.map(str::to_owned),
-        event: event(row, 9)?,
+        reserve: json(row, 9)?,
+        event: event(row, 10)?,
     })
 }
 
@@ -131,7 +132,8 @@ pub(crate) fn dead(row: &Row<'_>) -> Result<DeadLetter> {
         at: time(row, 5)?,
         reason: text(row, 6)?.unwrap_or_default().to_owned(),
         obligations: data(row, 7)?,
-        event: event(row, 8)?,
+        reserve: json(row, 8)?,
+        event: event(row, 9)?,
     })
 }
 
@@ -172,6 +174,8 @@ pub(crate) fn lease(row: &Row<'_>, defaults: &Limits) -> Result<Lease> {
         other => return Err(damaged(format_args!("the state {other} of a lease"))),
     };
     lease.units = json(row, 9)?;
+    lease.reserved = json(row, 10)?;
+    lease.short = json(row, 11)?;
     Ok(lease)
 }
 

@@ -5,8 +5,9 @@ use crate::key::{Key, bare};
 use rusqlite::Statement;
 use rusqlite::types::Null;
 use serde_json::to_string;
+use std::collections::BTreeMap;
 use vextir_core::bus::Hold;
-use vextir_core::{Category, Error, Event, LeaseState, Priority, Result};
+use vextir_core::{Category, Error, Event, LeaseState, Name, Priority, Result};
 
 /// How many columns an event takes: see [`EVENT_COLUMNS`](crate::schema::EVENT_COLUMNS).
 pub(crate) const EVENT_WIDTH: usize = 15;
@@ -43,6 +44,11 @@ pub(crate) fn bind_event(statement: &mut Statement<'_>, at: usize, event: &Event
 /// The JSON text of something that always has one.
 pub(crate) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
     to_string(value).map_err(|error| Error::invalid(format!("no JSON form: {error}")))
+}
+
+/// Amounts by unit, as JSON; null where there are none.
+pub(crate) fn units(units: &BTreeMap<Name, u64>) -> Result<Option<String>> {
+    (!units.is_empty()).then(|| json(units)).transpose()
 }
 
 fn category(category: Category) -> i64 {

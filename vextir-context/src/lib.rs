@@ -239,6 +239,7 @@ mod key;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub mod measure;
+mod outbox;
 mod queries;
 mod readers;
 mod rows;

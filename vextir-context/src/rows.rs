@@ -49,6 +49,8 @@ pub(crate) struct Counts {
     /// How many of the parked ones handlers made.
     pub(crate) made: usize,
     pub(crate) dead: usize,
+    /// Dead letters that retention has removed since the file was opened.
+    pub(crate) letters_removed: u64,
     unclaimed: usize,
     /// What retention has removed: everything up to here, but for what is still needed.
     pub(crate) trimmed: Sequence,
@@ -181,7 +183,7 @@ impl<'c> SqlRows<'c> {
 
     /// What the processor has to do.
     pub(crate) fn chores(&self) -> Chores {
-        Chores::new(self.counts.unrouted, self.next_due)
+        Chores::new(self.counts.unrouted, self.next_due).with_letters_removed(self.counts.letters_removed)
     }
 
     /// Forgets the ledger of a tree that retention removed.
@@ -230,6 +232,7 @@ fn count(connection: &Connection) -> Result<Counts> {
         parked: size("SELECT count(*) FROM parked")?,
         made: size("SELECT count(*) FROM parked WHERE root IS NOT NULL")?,
         dead: size("SELECT count(*) FROM dead")?,
+        letters_removed: 0,
         unclaimed: size("SELECT count(*) FROM unclaimed")?,
         trimmed: stored_number(connection, "trimmed")?,
     })

@@ -19,6 +19,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/8_graph.sql"),
     include_str!("schema/9_refused.sql"),
     include_str!("schema/10_approved.sql"),
+    include_str!("schema/11_reserve.sql"),
+    include_str!("schema/12_outbox.sql"),
 ];
 
 /// The version that this code reads and writes.

@@ -12,6 +12,7 @@ pub mod graph;
 mod handle;
 mod keep;
 mod origin;
+mod outbox;
 mod path;
 mod querying;
 mod searching;
@@ -28,6 +29,7 @@ pub use edit::{LineEdit, edit_lines, patch_json};
 pub use handle::{Context, Diff};
 pub use keep::Keep;
 pub use origin::{Origin, origin};
+pub use outbox::{Mark, Outbox, Posted};
 pub use path::{MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, clean_path, is_within, rebase, segments};
 pub use querying::Query;
 pub use searching::{ContentKind, Embedder, Found, Hit, MAX_HITS, MAX_SEARCH_BYTES, Search, Searching, Why};
@@ -182,6 +184,11 @@ pub trait ContextStore: fmt::Debug + Send + Sync + 'static {
 
     /// The store's graph, if it has one.
     fn graph(&self) -> Option<&dyn graph::GraphStore> {
+        None
+    }
+
+    /// The store's outbox, if it has one: through it handlers change documents though their bus is another system.
+    fn outbox(&self) -> Option<&dyn Outbox> {
         None
     }
 }

@@ -71,6 +71,10 @@ pub struct Lease {
     pub events: u64,
     /// Other units used.
     pub units: BTreeMap<Name, u64>,
+    /// What open deliveries have reserved of them, by [`Capability::reserve`](crate::Capability::reserve).
+    pub reserved: BTreeMap<Name, u64>,
+    /// While the tree is held because of what others have reserved: what the first event that waits would reserve.
+    pub short: BTreeMap<Name, u64>,
     /// Log sequence of its first event; 0 while that one waits.
     pub first: Sequence,
     /// Log sequence of its last event so far.
@@ -102,6 +106,8 @@ impl Lease {
             limits,
             events: 0,
             units: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            short: BTreeMap::new(),
             first: 0,
             last: 0,
             open: 0,
@@ -110,11 +116,11 @@ impl Lease {
         }
     }
 
-    /// Draws one event at `depth`.
+    /// Draws one event at `depth`, whose deliveries will [reserve](Lease::reserve) so much.
     ///
     /// # Errors
     /// The unit at whose limit the tree stands; nothing was drawn.
-    pub fn draw_event(&mut self, depth: u32) -> Result<(), Exceeded> {
+    pub fn draw_event(&mut self, depth: u32, reserve: &BTreeMap<Name, u64>) -> Result<(), Exceeded> {
         if let Some(exceeded) = self.exceeded() {
             return Err(exceeded);
         }
@@ -124,6 +130,7 @@ impl Lease {
         if self.events >= self.limits.events {
             return Err(Exceeded { unit: Name::literal(EVENTS), limit: self.limits.events });
         }
+        self.room_for(reserve)?;
         self.events += 1;
         Ok(())
     }
@@ -143,6 +150,50 @@ impl Lease {
             .filter_map(|(unit, used)| Some((unit, used, *self.limits.units.get(unit)?)))
             .find(|(_, used, limit)| *used >= limit)
             .map(|(unit, _, limit)| Exceeded { unit: unit.clone(), limit })
+    }
+
+    /// Whether a further reservation fits beside what was used and what is reserved.
+    ///
+    /// # Errors
+    /// The first unit of which too little is left.
+    pub fn room_for(&self, reserve: &BTreeMap<Name, u64>) -> Result<(), Exceeded> {
+        for (unit, amount) in reserve.iter().filter(|(_, amount)| **amount > 0) {
+            let Some(limit) = self.limits.units.get(unit) else { continue };
+            let of = |taken: &BTreeMap<Name, u64>| taken.get(unit).copied().unwrap_or(0);
+            if of(&self.units).saturating_add(of(&self.reserved)).saturating_add(*amount) > *limit {
+                return Err(Exceeded { unit: unit.clone(), limit: *limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets aside what a delivery is expected to use.
+    pub fn reserve(&mut self, reserve: &BTreeMap<Name, u64>) {
+        for (unit, amount) in reserve {
+            let reserved = self.reserved.entry(unit.clone()).or_default();
+            *reserved = reserved.saturating_add(*amount);
+        }
+    }
+
+    /// Takes back a reservation: its delivery is over, and what it used is [drawn](Lease::draw).
+    pub fn give_back(&mut self, reserve: &BTreeMap<Name, u64>) {
+        for (unit, amount) in reserve {
+            if let Some(reserved) = self.reserved.get_mut(unit) {
+                *reserved = reserved.saturating_sub(*amount);
+            }
+        }
+        self.reserved.retain(|_, reserved| *reserved > 0);
+    }
+
+    /// Makes a tree active again that was held because of what others had reserved, once there is room for the first
+    /// event that waits. Says whether it goes on.
+    pub fn resume(&mut self) -> bool {
+        let waits = self.state == LeaseState::Held && !self.short.is_empty();
+        let resumes = waits && self.exceeded().is_none() && self.room_for(&self.short).is_ok();
+        if resumes {
+            (self.state, self.short) = (LeaseState::Active, BTreeMap::new());
+        }
+        resumes
     }
 
     /// Nothing runs and nothing waits: whatever the root caused has happened.

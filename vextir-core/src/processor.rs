@@ -16,6 +16,7 @@ mod introduce;
 mod lane;
 mod meters;
 mod operate;
+mod publish;
 mod recover;
 mod registry;
 mod request;
@@ -42,7 +43,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
@@ -55,6 +56,9 @@ struct Kernel {
     store: Option<Arc<dyn ContextStore>>,
     /// Whether one commit covers the bus and the store.
     together: bool,
+    /// How long an outbox keeps its marks, and how many of them were made.
+    done_marks: Duration,
+    published: AtomicUsize,
     clock: Arc<dyn Clock>,
     ids: IdSource,
     authorizers: Vec<Arc<dyn Authorizer>>,

@@ -76,17 +76,17 @@ impl<'c> Rows<'c> {
                  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
             )?,
             add_delivery: connection.prepare(
-                "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error,
+                 reserve) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
             )?,
             take_delivery: connection.prepare("DELETE FROM delivery WHERE pos = ?1")?,
             add_lease: connection.prepare(
-                "INSERT INTO lease (root, user, events, first, last, open, parked, state, limits, units)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+                "INSERT INTO lease (root, user, events, first, last, open, parked, state, limits, units,
+                 reserved, short) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
             )?,
             set_lease: connection.prepare(
                 "UPDATE lease SET user = ?2, events = ?3, first = ?4, last = ?5, open = ?6, parked = ?7,
-                 state = ?8, limits = ?9, units = ?10 WHERE root = ?1",
+                 state = ?8, limits = ?9, units = ?10, reserved = ?11, short = ?12 WHERE root = ?1",
             )?,
             seq: 0,
             delivery: 0,
@@ -110,8 +110,8 @@ impl<'c> Rows<'c> {
         let id = self.log("bench.ask", "app", None)?;
         let (seq, now) = (self.seq, self.now);
         self.delivery += 1;
-        self.add_delivery.execute(params![self.delivery, seq, 1, now, 0, 0, Null, Null, Null])?;
-        self.add_lease.execute(params![id, "local", 1, seq, seq, 1, 0, 0, Null, Null])?;
+        self.add_delivery.execute(params![self.delivery, seq, 1, now, 0, 0, Null, Null, Null, Null])?;
+        self.add_lease.execute(params![id, "local", 1, seq, seq, 1, 0, 0, Null, Null, Null, Null])?;
         Ok(Open { id, seq, delivery: self.delivery })
     }
 
@@ -121,7 +121,8 @@ impl<'c> Rows<'c> {
             return Err("a delivery was settled twice".into());
         }
         self.log("bench.answer", "answerer", Some(open.id))?;
-        self.set_lease.execute(params![open.id, "local", 2, open.seq, self.seq, 0, 0, 0, Null, Null])?;
+        self.set_lease
+            .execute(params![open.id, "local", 2, open.seq, self.seq, 0, 0, 0, Null, Null, Null, Null])?;
         Ok(())
     }
 

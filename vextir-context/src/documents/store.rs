@@ -4,6 +4,7 @@ use super::bases::Bases;
 use super::merge::{Merged, merge};
 use super::{guides, history, list, place, restored};
 use crate::hub::Hub;
+use crate::outbox::Post;
 use crate::readers::spawn;
 use crate::writer::question;
 use serde_json::Value;
@@ -12,8 +13,8 @@ use tokio::sync::watch;
 use vextir_core::bus::{Command, Outcome, Receipt, Settlement};
 use vextir_core::context::graph::{GraphStore, Told};
 use vextir_core::context::{
-    Access, Change, ChangePage, Content, Document, Found, Guide, Intent, Item, Revision, Search, Version,
-    When,
+    Access, Change, ChangePage, Content, Document, Found, Guide, Intent, Item, Outbox, Revision, Search,
+    Version, When,
 };
 use vextir_core::{Actor, ContextStore, Cursor, Error, ErrorKind, Result, Sequence, async_trait};
 
@@ -55,8 +56,8 @@ fn changes_in(settlement: &Settlement) -> bool {
     matches!(&settlement.outcome, Outcome::Done { changes, .. } if !changes.is_empty())
 }
 
-/// Commits a command that changes documents: they are merged first.
-pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
+/// Commits a command that changes documents: they are merged first. What is posted lands with it.
+pub(crate) async fn change(hub: &Hub, command: Command, post: Option<Arc<Post>>) -> Result<Receipt> {
     let Some((actor, changes)) = changes_of(&command) else {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -79,7 +80,7 @@ pub(crate) async fn change(hub: &Hub, command: Command) -> Result<Receipt> {
         }
         last = Some(bases.clone());
         let merged = Arc::new(merge_aside(hub.client(), changes.clone(), bases).await?);
-        match hub.send_commit(command.clone(), Some(merged.clone())).await {
+        match hub.send_commit(command.clone(), Some(merged.clone()), post.clone()).await {
             Err(_) if merged.has_raced() => tokio::task::yield_now().await,
             answer => return answer,
         }
@@ -94,7 +95,7 @@ pub(crate) async fn change_graph(hub: &Hub, actor: &Actor, changes: Vec<Change>)
     }
     let merged = Arc::new(Merged::nothing(changes.len()));
     let command = Command::Change { actor: actor.clone(), changes };
-    hub.send_commit(command, Some(merged.clone())).await?;
+    hub.send_commit(command, Some(merged.clone()), None).await?;
     let told = std::mem::take(&mut *merged.told());
     Ok(told)
 }
@@ -169,7 +170,7 @@ impl ContextStore for Hub {
     }
 
     async fn change(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Version>> {
-        Ok(change(self, Command::Change { actor: actor.clone(), changes }).await?.versions)
+        Ok(change(self, Command::Change { actor: actor.clone(), changes }, None).await?.versions)
     }
 
     async fn history(
@@ -213,6 +214,10 @@ impl ContextStore for Hub {
     }
 
     fn graph(&self) -> Option<&dyn GraphStore> {
+        Some(self)
+    }
+
+    fn outbox(&self) -> Option<&dyn Outbox> {
         Some(self)
     }
 

@@ -3,6 +3,7 @@
 use super::Hub;
 use crate::documents::{self, Merged};
 use crate::key::Key;
+use crate::outbox::Post;
 use crate::queries;
 use crate::writer::{Answer, Commit, Job, question};
 use std::collections::BTreeMap;
@@ -34,8 +35,13 @@ impl Backend for Hub {
 
 impl Hub {
     /// Gives a command to the writer.
-    pub(crate) async fn send_commit(&self, command: Command, merged: Option<Arc<Merged>>) -> Result<Receipt> {
-        self.ask(|answer| Job::Commit(Commit { command, merged, answer })).await
+    pub(crate) async fn send_commit(
+        &self,
+        command: Command,
+        merged: Option<Arc<Merged>>,
+        post: Option<Arc<Post>>,
+    ) -> Result<Receipt> {
+        self.ask(|answer| Job::Commit(Commit { command, merged, post, answer })).await
     }
 
     /// Asks the writer and waits for its answer.
@@ -74,11 +80,11 @@ impl EventBus for Hub {
     async fn commit(&self, command: Command) -> Result<Receipt> {
         if documents::changes_documents(&command) {
             // Merging takes a larger future than most commands need.
-            return Box::pin(documents::change(self, command)).await;
+            return Box::pin(documents::change(self, command, None)).await;
         }
         // A copy that goes last frees the memory where it was taken; the writer has better things to do.
         let _spent = command.clone();
-        self.send_commit(command, None).await
+        self.send_commit(command, None, None).await
     }
 
     async fn read(&self, after: Sequence, filter: &EventFilter, limit: usize) -> Result<Page> {

@@ -45,7 +45,7 @@ pub struct HubStats {
 }
 
 const EVENTS: [&str; 3] = ["log", "key", "audit"];
-const WORK: [&str; 7] = ["delivery", "unclaimed", "unrouted", "dead", "parked", "lease", "linger"];
+const WORK: [&str; 8] = ["delivery", "unclaimed", "unrouted", "dead", "parked", "lease", "linger", "outbox"];
 const DOCUMENTS: [&str; 7] = ["document", "node", "entitlement", "member", "mount", "keeping", "former"];
 const GRAPH: [&str; 5] = ["entity", "episode", "link", "statement", "relation"];
 const HISTORY: [&str; 3] = ["change", "trimmed", "shortened"];

@@ -19,7 +19,8 @@ fn of_log() -> String {
 /// For [`decode::delivery`](crate::decode::delivery); `table` is `delivery` or `unclaimed`.
 fn deliveries(table: &str, rest: &str) -> String {
     format!(
-        "SELECT pos, {table}.seq, driver.name, {table}.logged, attempt, reclaims, due, obligations, error, {}
+        "SELECT pos, {table}.seq, driver.name, {table}.logged, attempt, reclaims, due, obligations, error, reserve,
+                {}
          FROM {table} CROSS JOIN driver ON driver.id = {table}.driver
          CROSS JOIN log ON log.seq = {table}.seq {rest}",
         of_log()
@@ -29,7 +30,7 @@ fn deliveries(table: &str, rest: &str) -> String {
 /// For [`decode::dead`](crate::decode::dead).
 fn dead(rest: &str) -> String {
     format!(
-        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, dead.obligations, {}
+        "SELECT pos, dead.seq, driver.name, dead.logged, attempts, at, reason, dead.obligations, reserve, {}
          FROM dead CROSS JOIN driver ON driver.id = dead.driver
          CROSS JOIN log ON log.seq = dead.seq {rest}",
         of_log()
@@ -81,7 +82,8 @@ pub(crate) static UNROUTED: Sql = LazyLock::new(|| {
 });
 /// For [`decode::lease`](crate::decode::lease).
 pub(crate) const LEASE: &str =
-    "SELECT root, user, events, first, last, open, parked, state, limits, units FROM lease WHERE root = ?1";
+    "SELECT root, user, events, first, last, open, parked, state, limits, units, reserved, short
+     FROM lease WHERE root = ?1";
 pub(crate) const AUDIT: &str = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
 pub(crate) const CHECKPOINTS: &str = "SELECT key, value FROM checkpoint
      WHERE driver = (SELECT id FROM driver WHERE name = ?1) AND key > ?2 ORDER BY key LIMIT ?3";

@@ -1,7 +1,7 @@
 //! Ledgers, keys, drivers, checkpoints and the audit.
 
 use super::SqlRows;
-use crate::encode::{json, state};
+use crate::encode::{json, state, units};
 use crate::fault::OrFault;
 use crate::key::Key;
 use crate::queries::{self, signed};
@@ -35,7 +35,8 @@ impl SqlRows<'_> {
                 left_behind.push(key.clone());
             }
             let limits = (lease.limits != *defaults).then(|| json(&lease.limits)).transpose()?;
-            let units = (!lease.units.is_empty()).then(|| json(&lease.units)).transpose()?;
+            let (used, reserved, short) =
+                (units(&lease.units)?, units(&lease.reserved)?, units(&lease.short)?);
             let statement = if stored { &mut statements.set_lease } else { &mut statements.add_lease };
             let mut bind = || {
                 statement.raw_bind_parameter(1, key)?;
@@ -47,7 +48,9 @@ impl SqlRows<'_> {
                 statement.raw_bind_parameter(7, signed(lease.parked))?;
                 statement.raw_bind_parameter(8, state(lease.state))?;
                 statement.raw_bind_parameter(9, limits.as_deref())?;
-                statement.raw_bind_parameter(10, units.as_deref())?;
+                statement.raw_bind_parameter(10, used.as_deref())?;
+                statement.raw_bind_parameter(11, reserved.as_deref())?;
+                statement.raw_bind_parameter(12, short.as_deref())?;
                 statement.raw_execute()
             };
             bind().or_fault().map(drop)

@@ -26,19 +26,19 @@ impl<'c> Statements<'c> {
                  VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
             ))?,
             add_delivery: prepare(
-                "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error,
+                 reserve) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
             )?,
             take_delivery: prepare("DELETE FROM delivery WHERE pos = ?1")?,
             add_unrouted: prepare("INSERT INTO unrouted (seq) VALUES (?1)")?,
             take_unrouted: prepare("DELETE FROM unrouted WHERE seq = ?1")?,
             add_lease: prepare(
-                "INSERT INTO lease (root, user, events, first, last, open, parked, state, limits, units)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+                "INSERT INTO lease (root, user, events, first, last, open, parked, state, limits, units,
+                 reserved, short) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
             )?,
             set_lease: prepare(
                 "UPDATE lease SET user = ?2, events = ?3, first = ?4, last = ?5, open = ?6, parked = ?7,
-                 state = ?8, limits = ?9, units = ?10 WHERE root = ?1",
+                 state = ?8, limits = ?9, units = ?10, reserved = ?11, short = ?12 WHERE root = ?1",
             )?,
         })
     }

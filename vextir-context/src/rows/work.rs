@@ -2,7 +2,7 @@
 
 use super::{BLOCK, SqlRows};
 use crate::decode;
-use crate::encode::bind_event;
+use crate::encode::{bind_event, units};
 use crate::fault::OrFault;
 use crate::key::Key;
 use crate::queries::{signed, sql};
@@ -51,6 +51,7 @@ impl SqlRows<'_> {
             self.set_meta("positions", self.counts.positions)?;
         }
         delivery.position = self.counts.position + 1;
+        let reserve = units(&delivery.reserve)?;
         let mut bind = || {
             let statement = &mut self.statements.add_delivery;
             statement.raw_bind_parameter(1, signed(delivery.position))?;
@@ -65,6 +66,7 @@ impl SqlRows<'_> {
                 None => statement.raw_bind_parameter(8, Null)?,
             }
             statement.raw_bind_parameter(9, delivery.error.as_deref())?;
+            statement.raw_bind_parameter(10, reserve.as_deref())?;
             statement.raw_execute()
         };
         bind().or_fault()?;
@@ -140,8 +142,8 @@ impl SqlRows<'_> {
     pub(super) fn insert_dead(&mut self, letter: &DeadLetter) -> Result<()> {
         self.writes += 1;
         let driver = self.driver_number(&letter.driver)?;
-        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations, root) \
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)";
+        let sql = "INSERT INTO dead (pos, seq, driver, logged, attempts, at, reason, obligations, root, \
+                   reserve) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
         let row = (
             signed(letter.position),
             signed(letter.sequence),
@@ -152,6 +154,7 @@ impl SqlRows<'_> {
             letter.reason.as_str(),
             letter.obligations.as_ref().map(Data::as_json),
             Key::new(&letter.event.user_id, letter.event.root()),
+            units(&letter.reserve)?,
         );
         self.cached(sql)?.execute(row).or_fault()?;
         self.counts.dead += 1;

@@ -4,6 +4,7 @@ use super::answer::answer_all;
 use super::job::Commit;
 use super::{Durability, Writer};
 use crate::fault::OrFault;
+use crate::outbox;
 use std::time::Instant;
 use vextir_core::bus::{Applied, transact};
 use vextir_core::{Error, ErrorKind, Result};
@@ -61,8 +62,7 @@ impl Writer<'_> {
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
             let writes = self.rows.writes;
-            self.rows.desk.merged.clone_from(&commit.merged);
-            let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command);
+            let outcome = self.apply(commit);
             if let Err(error) = &outcome
                 && (self.rows.writes != writes || self.connection.is_autocommit())
             {
@@ -77,6 +77,18 @@ impl Writer<'_> {
         self.run("COMMIT")?;
         self.window.learn(began.elapsed(), commits.len());
         Ok(outcomes)
+    }
+
+    fn apply(&mut self, commit: &Commit) -> Result<Applied> {
+        if let Some(post) = &commit.post {
+            outbox::refuse_known(&mut self.rows, post)?;
+        }
+        self.rows.desk.merged.clone_from(&commit.merged);
+        let applied = transact(&mut self.rows, &self.limits.lease, &commit.command)?;
+        if let Some(post) = &commit.post {
+            outbox::keep(&mut self.rows, post)?;
+        }
+        Ok(applied)
     }
 
     /// The way after a failure: each command can be taken back alone. Where a failure takes the transaction
@@ -124,9 +136,7 @@ impl Writer<'_> {
         for commit in commits {
             let counts = self.rows.counts;
             self.run("SAVEPOINT command")?;
-            self.rows.desk.merged.clone_from(&commit.merged);
-            let outcome = transact(&mut self.rows, &self.limits.lease, &commit.command)
-                .and_then(|applied| self.rows.flush().map(|()| applied));
+            let outcome = self.apply(commit).and_then(|applied| self.rows.flush().map(|()| applied));
             if let Err(error) = &outcome {
                 if self.connection.is_autocommit() {
                     return Err(error.duplicate());

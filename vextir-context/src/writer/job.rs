@@ -2,6 +2,7 @@
 
 use super::{Answer, Writer};
 use crate::documents::Merged;
+use crate::outbox::Post;
 use crate::rows::SqlRows;
 use rusqlite::Connection;
 use std::fmt;
@@ -51,6 +52,8 @@ pub(crate) struct Commit {
     pub(crate) command: Command,
     /// What the documents that it changes were merged to.
     pub(crate) merged: Option<Arc<Merged>>,
+    /// What another system's bus must learn of it.
+    pub(crate) post: Option<Arc<Post>>,
     pub(crate) answer: Answer<Receipt>,
 }
 

@@ -124,11 +124,16 @@ impl Writer<'_> {
         retention.failed = None;
         // Nobody's answer waits for a slice.
         self.relay.pass_on();
+        let letters_removed = self.rows.counts.letters_removed;
         if let Err(error) = self.retention_slice() {
             tracing::warn!(%error, "retention could not go on; it tries again later");
             self.rows.retiring = 0;
             self.retention.failed = Some(Instant::now());
             self.retention.task = Task::Look;
+        }
+        if self.rows.counts.letters_removed != letters_removed {
+            // Keys may go on.
+            self.publish();
         }
     }
 

@@ -7,10 +7,11 @@ use vextir_core::context::graph::{
     Entity, EntityKey, GraphStore, Neighbourhood, Paths, Seen, Timeline, Told, View, Walk,
 };
 use vextir_core::context::{
-    Access, Actor, Change, ChangePage, Document, Found, Guide, Item, Revision, Search, Version, When,
+    Access, Actor, Change, ChangePage, Document, Found, Guide, Item, Mark, Outbox, Posted, Revision, Search,
+    Version, When,
 };
 use vextir_core::testkit::stores::{self, StoreUnderTest};
-use vextir_core::{ContextStore, Cursor, Result, Sequence};
+use vextir_core::{ContextStore, Cursor, Data, ErrorKind, Result, Sequence, Timestamp};
 
 /// What a store does wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +27,8 @@ enum Fault {
     QueriesAll,
     GraphOfAll,
     HalfAGraph,
+    PostsTwice,
+    PublishesNothing,
 }
 
 #[derive(Debug)]
@@ -176,6 +179,10 @@ impl ContextStore for Broken {
     fn graph(&self) -> Option<&dyn GraphStore> {
         Some(self)
     }
+
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        Some(self)
+    }
 }
 
 #[vextir_core::async_trait]
@@ -219,6 +226,37 @@ impl GraphStore for Broken {
     }
 }
 
+#[vextir_core::async_trait]
+impl Outbox for Broken {
+    async fn post(&self, mark: &Mark, actor: &Actor, changes: Vec<Change>, outcome: &Data) -> Result<()> {
+        match self.hub.post(mark, actor, changes.clone(), outcome).await {
+            Err(error) if error.kind() == ErrorKind::Stale && self.fault == Fault::PostsTwice => {
+                self.hub.change(actor, changes).await.map(drop)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn posted(&self, mark: &Mark) -> Result<Option<Posted>> {
+        self.hub.posted(mark).await
+    }
+
+    async fn unpublished(&self, log: u64, after: u64, limit: usize) -> Result<Vec<Posted>> {
+        self.hub.unpublished(log, after, limit).await
+    }
+
+    async fn set_published(&self, mark: &Mark) -> Result<()> {
+        match self.fault {
+            Fault::PublishesNothing => Ok(()),
+            _ => self.hub.set_published(mark).await,
+        }
+    }
+
+    async fn forget(&self, before: Timestamp, limit: usize) -> Result<usize> {
+        self.hub.forget(before, limit).await
+    }
+}
+
 /// That the property holds, and breaks with the fault.
 macro_rules! finds {
     ($($fault:ident: $property:ident;)*) => {$(
@@ -243,5 +281,7 @@ async fn every_broken_promise_of_a_store_is_found() {
         QueriesAll: a_query_sees_what_its_user_may_read;
         GraphOfAll: a_graph_shows_what_its_reader_may_see;
         HalfAGraph: changes_of_the_graph_are_applied_whole_or_not_at_all;
+        PostsTwice: what_is_posted_lands_with_its_changes_once;
+        PublishesNothing: what_is_not_published_is_told_in_order;
     }
 }

@@ -260,29 +260,6 @@ async fn without_a_store_the_answer_says_so() {
 }
 
 #[tokio::test]
-async fn a_store_beside_the_bus_is_read_and_not_written() {
-    let other = crate::hub();
-    other.context("ann").write("/x", "x").await.unwrap();
-    let hub = crate::hub();
-    let worker = Worker {
-        work: |cx| {
-            Box::pin(async move {
-                assert_eq!(text(&cx.context(), "/x").await, "x");
-                cx.context().write("/x", "y").await?;
-                Ok(())
-            })
-        },
-    };
-    let app =
-        Processor::builder(hub.clone()).store(Arc::new(other.clone())).driver(worker).start().await.unwrap();
-    let told = run(&app).await;
-    assert!(told[0].contains("commit together"), "{told:?}");
-    assert_eq!(text(&other.context("ann"), "/x").await, "x");
-    assert!(hub.context("ann").read("/x").await.unwrap().is_none());
-    app.shutdown().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_handler_is_tested_without_a_processor() {
     let hub = crate::hub();
     hub.context("ann").write("/x", "one\n").await.unwrap();

@@ -25,7 +25,7 @@ fn large(bytes: usize) -> Event {
 }
 
 fn routed(event: Event, driver: &'static str) -> Entry {
-    let delivery = NewDelivery { driver: Name::literal(driver), obligations: None };
+    let delivery = NewDelivery::to(Name::literal(driver));
     Entry::new(event, Place::Routed(vec![delivery]))
 }
 

@@ -2,11 +2,13 @@
 
 use crate::{append, done, event, idle, large, output, page, routed, settle};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::bus::{Append, Command, Delivery, Entry, Hold, Outcome, Place};
 use vextir_core::{
-    AuditRecord, Clock, Decision, ErrorKind, EventBus, EventBusExt, EventFilter, ManualClock, Name, Start,
+    AuditRecord, Clock, Ctx, Decision, Driver, ErrorKind, Event, EventBus, EventBusExt, EventFilter, Failure,
+    HandlerResult, Manifest, ManualClock, Name, Processor, Start,
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -256,4 +258,41 @@ async fn what_gets_too_old_goes_although_nobody_writes() {
     append(&hub, vec![idle(event("old"))]).await;
     assert_eq!(hub.read(0, &EventFilter::all(), 1).await.unwrap().events.len(), 1);
     until(|| async { hub.read(0, &EventFilter::all(), 1).await.is_err() }).await;
+}
+
+#[tokio::test]
+async fn a_key_goes_on_when_the_letter_that_blocks_it_is_removed() {
+    struct Picky(Arc<AtomicUsize>);
+
+    #[vextir_core::async_trait]
+    impl Driver for Picky {
+        fn manifest(&self) -> Manifest {
+            Manifest::new("picky").handles("job").with_block_on_dead(true)
+        }
+
+        async fn handle_event(&self, event: Event, _cx: &Ctx) -> HandlerResult {
+            if event.data.value() == "bad" {
+                return Err(Failure::permanent("bad").into());
+            }
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(Vec::new())
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::builder(folder.path().join("hub.db")).dead_letters(3).open().unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let app = Processor::builder(hub.clone()).driver(Picky(done.clone())).start().await.unwrap();
+    let job =
+        |key: String, what: &str| Event::new("job").with_ordering_key(key).with_data(serde_json::json!(what));
+    app.emit(job("k".into(), "bad")).await.unwrap();
+    app.idle().await;
+    app.emit(job("k".into(), "good")).await.unwrap();
+    for other in 0..3 {
+        assert_eq!(done.load(Ordering::SeqCst), 0, "the letter blocks its key");
+        app.emit(job(format!("other-{other}"), "bad")).await.unwrap();
+    }
+    until(|| async { done.load(Ordering::SeqCst) == 1 }).await;
+    assert_eq!(hub.dead_letters(0, 10).await.unwrap().len(), 3);
+    app.shutdown().await.unwrap();
 }

@@ -6,6 +6,7 @@ use crate::{
     Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One atomic change of a bus. What is made for each event is shared, so that a copy for another try costs
@@ -177,6 +178,17 @@ pub struct NewDelivery {
     pub driver: Name,
     /// What a policy demands of the handler.
     pub obligations: Option<Data>,
+    /// What it is expected to use of further units: reserved in its tree's [`Lease`] until it is over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserve: BTreeMap<Name, u64>,
+}
+
+impl NewDelivery {
+    /// To this driver, with nothing special about it.
+    #[must_use]
+    pub fn to(driver: impl Into<Name>) -> Self {
+        Self { driver: driver.into(), obligations: None, reserve: BTreeMap::new() }
+    }
 }
 
 /// The end of one attempt at one delivery.
@@ -295,6 +307,8 @@ pub struct Receipt {
     pub versions: Vec<Version>,
     /// The settlement came after a cancel: outputs and changes were dropped.
     pub dropped: bool,
+    /// A tree that was held because of what others had reserved is active again: what waits for its lease may go on.
+    pub resumed: bool,
 }
 
 /// A summary of a [`Lease`].

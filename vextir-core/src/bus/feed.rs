@@ -108,6 +108,7 @@ mod tests {
             due: None,
             reclaims: 0,
             obligations: None,
+            reserve: Default::default(),
             error: None,
         }
     }

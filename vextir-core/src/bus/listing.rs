@@ -3,6 +3,7 @@
 use super::{Position, Sequence};
 use crate::{Data, Decision, Event, EventId, Name, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What observers and emitters wait on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,9 @@ pub struct Chores {
     pub unrouted: usize,
     /// When the earliest delayed event falls due.
     pub next_due: Option<Timestamp>,
+    /// How many dead letters retention has removed since the bus was opened, the oldest first: keys that they blocked
+    /// go on.
+    pub letters_removed: u64,
 }
 
 impl BusStatus {
@@ -60,7 +64,13 @@ impl Chores {
     /// This many unrouted events, and the earliest due time.
     #[must_use]
     pub fn new(unrouted: usize, next_due: Option<Timestamp>) -> Self {
-        Self { unrouted, next_due }
+        Self { unrouted, next_due, letters_removed: 0 }
+    }
+
+    /// The same after retention has removed so many dead letters.
+    #[must_use]
+    pub fn with_letters_removed(self, letters_removed: u64) -> Self {
+        Self { letters_removed, ..self }
     }
 }
 
@@ -115,6 +125,9 @@ pub struct Delivery {
     pub reclaims: u32,
     /// What a policy demands of the handler.
     pub obligations: Option<Data>,
+    /// What is reserved for it in its tree's ledger.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserve: BTreeMap<Name, u64>,
     /// The last failure.
     pub error: Option<String>,
 }
@@ -196,6 +209,9 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// What a policy demands of the handler, also when it is redriven.
     pub obligations: Option<Data>,
+    /// What is reserved for it when it is redriven.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserve: BTreeMap<Name, u64>,
 }
 
 /// A driver that the log knows.

@@ -3,6 +3,7 @@
 use crate::{Effect, Error, Name, Pattern, Payload, Result};
 use schemars::Schema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -78,7 +79,8 @@ pub struct Manifest {
     /// When the driver is new to a log, it gets the events that the log already has.
     #[serde(default, skip_serializing_if = "is_false")]
     pub from_start: bool,
-    /// A dead letter keeps its ordering key blocked until it is redriven or discarded.
+    /// A dead letter keeps its ordering key blocked until it is redriven or discarded, or until retention removes it
+    /// because there are too many.
     #[serde(default, skip_serializing_if = "is_false")]
     pub block_on_dead: bool,
 }
@@ -98,6 +100,8 @@ pub struct Capability {
     pub description: String,
     /// What it does to the world.
     pub effect: Effect,
+    /// What one call is expected to use of further units (tokens, cents), by name: see [`Capability::reserves`].
+    pub reserve: BTreeMap<Name, u64>,
     /// JSON Schema of the payload.
     pub input: Option<Schema>,
     /// What it emits, as far as its return type says.
@@ -130,6 +134,7 @@ impl Capability {
             pattern: pattern.into(),
             description: String::new(),
             effect: Effect::ActsOutside,
+            reserve: BTreeMap::new(),
             input: None,
             outputs: Vec::new(),
         }
@@ -159,6 +164,16 @@ impl Capability {
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
+        self
+    }
+
+    /// Says what one call is expected to use of a further unit. So much is reserved in the ledger of the causal tree
+    /// from the commit that makes the delivery until it is over, its retries included; what the handler really used is
+    /// what it [draws](crate::Ctx::draw). A tree that has not so much left is held instead of being overdrawn, and
+    /// goes on when others give back enough.
+    #[must_use]
+    pub fn reserves(mut self, unit: impl Into<Name>, amount: u64) -> Self {
+        self.reserve.insert(unit.into(), amount);
         self
     }
 }
@@ -377,6 +392,8 @@ struct Long {
     description: String,
     #[serde(default)]
     effect: Effect,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reserve: BTreeMap<Name, u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     input: Option<Schema>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -388,8 +405,8 @@ impl Serialize for Capability {
         if *self == Self::new(self.pattern.clone()) {
             return self.pattern.serialize(serializer);
         }
-        let Self { pattern, description, effect, input, outputs } = self.clone();
-        Long { pattern, description, effect, input, outputs }.serialize(serializer)
+        let Self { pattern, description, effect, reserve, input, outputs } = self.clone();
+        Long { pattern, description, effect, reserve, input, outputs }.serialize(serializer)
     }
 }
 
@@ -403,8 +420,8 @@ impl<'de> Deserialize<'de> for Capability {
         }
         Ok(match Form::deserialize(deserializer)? {
             Form::Short(pattern) => Self::new(pattern),
-            Form::Long(Long { pattern, description, effect, input, outputs }) => {
-                Self { pattern, description, effect, input, outputs }
+            Form::Long(Long { pattern, description, effect, reserve, input, outputs }) => {
+                Self { pattern, description, effect, reserve, input, outputs }
             }
         })
     }

@@ -11,7 +11,7 @@ use crate::bus::{Attachment, EventBus};
 use crate::event::{IdSource, MAX_EVENT_BYTES};
 use crate::{Authorizer, Backend, Clock, ContextStore, Driver, Limits, Provenance, Result, SystemClock};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
@@ -36,6 +36,7 @@ pub struct ProcessorBuilder {
     bus: Arc<dyn EventBus>,
     store: Option<Arc<dyn ContextStore>>,
     together: bool,
+    done_marks: Duration,
     drivers: Vec<(Arc<dyn Driver>, Provenance)>,
     authorizers: Vec<Arc<dyn Authorizer>>,
     policy_timeout: Duration,
@@ -55,6 +56,7 @@ impl ProcessorBuilder {
             bus: backend.bus(),
             store: backend.store(),
             together: backend.commits_together(),
+            done_marks: Duration::from_secs(7 * 24 * 60 * 60),
             drivers: Vec::new(),
             authorizers: Vec::new(),
             policy_timeout: Duration::from_secs(5),
@@ -82,10 +84,19 @@ impl ProcessorBuilder {
         self
     }
 
-    /// Adds a context store of another system, instead of the back end's own. Handlers read it; what they write
-    /// is refused, since it could not be committed together with what else they did.
+    /// Adds a context store of another system, instead of the back end's own. If it has an
+    /// [outbox](crate::context::Outbox), as every `Hub` has, what a handler writes is committed there, with what it
+    /// emits, and then published on the bus: exactly once, also over a crash. Of a tree that is cancelled in that moment
+    /// the writes may stay. Without an outbox handlers only read it, and what they write is refused.
     pub fn store(mut self, store: Arc<dyn ContextStore>) -> Self {
         (self.store, self.together) = (Some(store), false);
+        self
+    }
+
+    /// How long such a store remembers what was published, so that a bus which delivers it again is not handled
+    /// twice. Longer than the bus may do that; 7 days by default.
+    pub fn done_marks(mut self, horizon: Duration) -> Self {
+        self.done_marks = horizon;
         self
     }
 
@@ -180,6 +191,8 @@ impl ProcessorBuilder {
             bus: self.bus,
             store: self.store,
             together: self.together,
+            done_marks: self.done_marks,
+            published: AtomicUsize::new(0),
             clock: self.clock,
             ids: IdSource::new(self.seed),
             authorizers: self.authorizers,
@@ -240,6 +253,7 @@ impl Kernel {
 
     async fn begin(self: Arc<Self>, drivers: &[Arc<Registered>], attachment: &Attachment) -> Result<()> {
         lock(&self.known).extend(attachment.drivers.iter().map(|known| known.id.clone()));
+        self.publish_left().await?;
         self.recover(drivers, attachment).await?;
         for driver in drivers {
             self.introduce(driver).await?;

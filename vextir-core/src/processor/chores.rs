@@ -5,9 +5,10 @@ use super::Kernel;
 use super::accept::check_payload;
 use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::route::{RouteTable, Targets};
-use crate::bus::{Command, Entry, Hold, Logged, Parked, Place, Release, Route};
+use crate::bus::{Chores, Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::notice::is_kernels_own;
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,26 +21,17 @@ impl Kernel {
         let mut chores = self.bus.chores();
         // An earlier process may have died in the midst of it.
         let mut freed = true;
+        let mut letters_removed = None;
         loop {
             let seen = *chores.borrow_and_update();
-            let work = async {
-                if seen.unrouted > 0 {
-                    self.route_unrouted().await?;
-                }
-                if seen.next_due.is_some_and(|due| due <= self.clock.now()) {
-                    self.release_due().await?;
-                }
-                if freed {
-                    self.release_freed().await?;
-                }
-                Ok::<(), Error>(())
-            };
-            if let Err(error) = work.await {
+            if let Err(error) =
+                self.do_chores(seen, freed, Some(seen.letters_removed) != letters_removed).await
+            {
                 tracing::error!(%error, "what waits does not go on; trying again in a second");
                 self.clock.sleep(Duration::from_secs(1)).await;
                 continue;
             }
-            freed = false;
+            (freed, letters_removed) = (false, Some(seen.letters_removed));
             let next_due = chores.borrow().next_due;
             let sleep = async {
                 match next_due {
@@ -54,6 +46,25 @@ impl Kernel {
                 () = self.freed.notified() => freed = true,
             }
         }
+    }
+
+    /// Each of them, also where another one fails; the first failure comes back.
+    async fn do_chores(self: &Arc<Self>, seen: Chores, freed: bool, letters: bool) -> Result<()> {
+        let mut done = Ok(());
+        if seen.unrouted > 0 {
+            done = done.and(self.route_unrouted().await);
+        }
+        if seen.next_due.is_some_and(|due| due <= self.clock.now()) {
+            done = done.and(self.release_due().await);
+        }
+        if freed {
+            done = done.and(self.release_freed().await);
+        }
+        if letters {
+            done = done.and(self.forget_letters().await);
+            self.pump_all();
+        }
+        done
     }
 
     async fn route_unrouted(self: &Arc<Self>) -> Result<()> {
@@ -106,18 +117,49 @@ impl Kernel {
         check_payload(event, targets)
     }
 
+    /// Releases what is due. One that cannot go on, though the bus works, is held for the operator, and stops nobody.
     async fn release_due(self: &Arc<Self>) -> Result<()> {
+        let (mut stuck, mut failed) = (HashSet::new(), Ok(()));
         loop {
             let now = self.clock.now();
-            let page = self.bus.parked(Hold::Delayed, BATCH).await?;
+            let page = self.bus.parked(Hold::Delayed, BATCH + stuck.len()).await?;
             let due = |parked: &Parked| parked.event.deliver_at.is_none_or(|at| at <= now);
-            let ready: Vec<Parked> = page.into_iter().filter(due).collect();
+            let ready: Vec<Parked> =
+                page.into_iter().filter(|parked| due(parked) && !stuck.contains(&parked.number)).collect();
             if ready.is_empty() {
-                return Ok(());
+                return failed;
             }
             for parked in ready {
-                self.release(parked, None).await?;
+                let Err(error) = self.release(parked.clone(), None).await else { continue };
+                if error.kind().is_transient() || error.kind() == ErrorKind::Closed {
+                    return Err(error);
+                }
+                tracing::error!(%error, event = %parked.event.id, "an event that is due cannot go on");
+                if let Err(error) = self.hold_stuck(&parked, &error).await {
+                    stuck.insert(parked.number);
+                    failed = failed.and(Err(error));
+                }
             }
+        }
+    }
+
+    /// What cannot be released waits for a person, who is told why.
+    async fn hold_stuck(&self, parked: &Parked, error: &Error) -> Result<()> {
+        let event = &parked.event;
+        let decision =
+            Decision::new(Name::literal("release"), format!("it was due and could not go on: {error}"));
+        let audit = vec![AuditRecord::about(event, "hold", decision.clone())];
+        let entry = Entry {
+            minted: true,
+            origin: parked.origin.clone(),
+            limits: self.limits.clone(),
+            ..Entry::new(event.clone(), Place::Parked(Hold::Approval, Some(decision)))
+        };
+        let (user, id) = (event.user_id.clone(), event.id.clone());
+        let release = Release { user, id, entry: Some(entry), audit };
+        match self.bus.commit(Command::Release(Box::new(release))).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            answer => answer.map(drop),
         }
     }
 

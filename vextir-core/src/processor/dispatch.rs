@@ -101,8 +101,7 @@ impl Kernel {
             let settled = if self.cancellation.is_tree_cancelled(&delivery.event) {
                 Settled::Over
             } else {
-                let attempt = self.attempt(&driver, &delivery).await;
-                self.settle(&driver, &delivery, attempt).await
+                self.run(&driver, &delivery).await
             };
             next = self.after(&driver, &delivery, settled);
             // Handlers and buses that are always ready must not keep the thread for themselves.

@@ -38,6 +38,7 @@ impl Kernel {
                     due: None,
                     reclaims: 0,
                     obligations: new.obligations.clone(),
+                    reserve: new.reserve.clone(),
                     error: None,
                 };
                 let attempt = self.attempt_at_once(driver, &delivery).await;

@@ -4,7 +4,7 @@
 //! process dies between them, or one of them fails, the chores find what is free and let it go on.
 
 use super::{Kernel, closed};
-use crate::bus::{Command, Held, Hold, Parked, Release};
+use crate::bus::{Command, Held, Hold, Parked, Receipt, Release};
 use crate::{AuditRecord, Decision, Error, ErrorKind, Event, EventId, LeaseState, Limits, Name, Result};
 use std::collections::HashSet;
 use std::future::Future;
@@ -104,6 +104,13 @@ impl Kernel {
     async fn go_on(&self, work: impl Future<Output = Result<()>>) {
         if let Err(error) = work.await {
             tracing::error!(%error, "what an act of the operator set free does not go on; it is tried again");
+            self.freed.notify_one();
+        }
+    }
+
+    /// A tree that was held for want of room may have been resumed: the chores release what waits in it.
+    pub(super) fn go_on_if(&self, receipt: &Receipt) {
+        if receipt.resumed {
             self.freed.notify_one();
         }
     }

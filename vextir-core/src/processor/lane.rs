@@ -250,12 +250,12 @@ impl Lane {
         }
     }
 
-    /// The letters that block keys and that no running delivery may be about to add to.
-    pub(super) fn resting_letters(&self) -> HashSet<Position> {
-        self.keys.resting_letters()
+    /// The letters that block keys.
+    pub(super) fn letters(&self) -> Vec<Position> {
+        self.keys.letters()
     }
 
-    /// These letters are gone, without anybody taking them: retention removes the oldest.
+    /// Retention has removed these letters.
     pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) {
         for next in self.keys.forget_letters(gone) {
             self.make_ready(next);

@@ -202,7 +202,7 @@ impl Processor {
     }
 
     /// Tries dead letters again, at the tail of the queue. Says how many. Those of cancelled trees stay; they can be
-    /// discarded. Ordering keys whose letters retention removed go on, too.
+    /// discarded.
     ///
     /// # Errors
     /// The back end failed.
@@ -213,7 +213,7 @@ impl Processor {
         self.kernel.end_letters(letters.clone(), again).await
     }
 
-    /// Forgets dead letters. Says how many. Ordering keys whose letters retention removed go on, too.
+    /// Forgets dead letters. Says how many.
     ///
     /// # Errors
     /// The back end failed.
@@ -261,9 +261,6 @@ impl Kernel {
         let kernel = self.clone();
         self.act(async move {
             let ended = kernel.end_letters_now(&letters, command).await;
-            if let Err(error) = kernel.forget_letters().await {
-                tracing::warn!(%error, "keys whose letters retention removed wait until the next act on letters");
-            }
             // Also when it ended half way: what it freed can run.
             kernel.pump_all();
             ended
@@ -304,20 +301,18 @@ impl Kernel {
         Ok(touched)
     }
 
-    /// Keys go on whose letters retention removed.
-    async fn forget_letters(&self) -> Result<()> {
+    /// Keys go on whose letters retention removed: it removes the oldest.
+    pub(super) async fn forget_letters(&self) -> Result<()> {
         let _one_at_a_time = self.letters.lock().await;
         let routes = self.routes();
-        // Known before the read: a delivery may be dying meanwhile, and the read not show its letter.
-        let known: Vec<_> =
-            routes.drivers().iter().map(|driver| (driver, driver.lane().resting_letters())).collect();
+        // Known before the listing: what dies meanwhile is not in it, and is not gone.
+        let known: Vec<_> = routes.drivers().iter().map(|driver| (driver, driver.lane().letters())).collect();
         if known.iter().all(|(_, letters)| letters.is_empty()) {
             return Ok(());
         }
         let oldest = self.bus.dead_letters(0, 1).await?.first().map_or(Position::MAX, |first| first.position);
-        for (driver, mut letters) in known {
-            letters.retain(|letter| *letter < oldest);
-            driver.lane().forget_letters(&letters);
+        for (driver, letters) in known {
+            driver.lane().forget_letters(&letters.into_iter().filter(|letter| *letter < oldest).collect());
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::Kernel;
 use super::registry::Registered;
 use super::settle::Settled;
-use crate::bus::{Attachment, Command, Delivery, Outcome, Position, Settlement};
+use crate::bus::{Attachment, Command, Delivery, Position};
 use crate::{Name, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,9 +156,10 @@ impl Kernel {
 
     async fn bury(self: &Arc<Self>, delivery: &Delivery) -> Result<()> {
         let reason = format!("the process died {} times while it may have been running", delivery.reclaims);
-        let outputs = self.error_event(delivery, &reason).into_iter().collect();
-        let settlement = Settlement::of(delivery, Outcome::Dead { reason, outputs });
-        self.bus.commit(Command::Settle(Arc::new(settlement))).await.map(drop)
+        let settlement = self.letter(delivery, reason);
+        let receipt = self.bus.commit(Command::Settle(Arc::new(settlement))).await?;
+        self.go_on_if(&receipt);
+        Ok(())
     }
 
     /// Runs the suspects, one by one, each noted before it runs; then normal work begins.
@@ -205,8 +206,7 @@ impl Kernel {
             tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
             let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
             self.bus.commit(note).await?;
-            let attempt = self.attempt(driver, suspect).await;
-            self.settle(driver, suspect, attempt).await
+            self.run(driver, suspect).await
         };
         match settled {
             Settled::Left => {}

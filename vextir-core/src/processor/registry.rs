@@ -4,6 +4,7 @@ use super::lane::Lane;
 use super::meters::Meters;
 use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
 use futures::FutureExt;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
@@ -89,6 +90,20 @@ impl Registered {
             stopped: OnceCell::new(),
             manifest,
         })
+    }
+
+    /// What its capabilities reserve for an event of this type: of each unit the most.
+    pub(super) fn reserve_for(&self, event_type: &str) -> BTreeMap<Name, u64> {
+        let mut most: BTreeMap<Name, u64> = BTreeMap::new();
+        for (pattern, capability) in self.patterns.iter().zip(&self.manifest.capabilities) {
+            if !capability.reserve.is_empty() && pattern.matches(event_type) {
+                for (unit, amount) in &capability.reserve {
+                    let reserve = most.entry(unit.clone()).or_default();
+                    *reserve = (*reserve).max(*amount);
+                }
+            }
+        }
+        most
     }
 
     /// How many deliveries one task takes: several if the handler has long been quick, so that no delivery

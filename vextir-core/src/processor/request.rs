@@ -184,7 +184,8 @@ impl Kernel {
                     news.told.push_back(Told::Failed(Error::new(ErrorKind::Failed, text)));
                 }
                 news.told.extend(receipt.notices.iter().cloned().map(Told::Event));
-                news.tell_tree(receipt.tree);
+                // A tree that goes on by itself waits for nobody.
+                news.tell_tree(receipt.tree.filter(|_| !receipt.resumed));
             },
         );
     }

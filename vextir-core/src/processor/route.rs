@@ -6,6 +6,7 @@ use crate::bus::{Hold, NewDelivery, Place};
 use crate::pattern::Trie;
 use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
 use foldhash::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,8 @@ pub(super) struct RouteTarget {
     pub(super) driver: Arc<Registered>,
     /// The strongest effect of its matching capabilities.
     pub(super) effect: Effect,
+    /// What its matching capabilities reserve, of each unit the most.
+    pub(super) reserve: BTreeMap<Name, u64>,
 }
 
 impl RouteTarget {
@@ -100,7 +103,8 @@ impl RouteTable {
                 targets.pop();
             }
             last = Some(index);
-            targets.push(RouteTarget { driver: self.drivers[index].clone(), effect });
+            let driver = self.drivers[index].clone();
+            targets.push(RouteTarget { reserve: driver.reserve_for(event_type), driver, effect });
         }
         targets.into()
     }
@@ -162,6 +166,7 @@ fn deliveries(targets: &Targets, obligations: Option<&Data>) -> Vec<NewDelivery>
     let deliver = |target: &RouteTarget| NewDelivery {
         driver: target.driver.id.clone(),
         obligations: obligations.cloned(),
+        reserve: target.reserve.clone(),
     };
     targets.iter().map(deliver).collect()
 }

@@ -61,8 +61,9 @@ impl Kernel {
         // Kept until the commit: a driver that is being registered waits for what was routed without it.
         let routes = (!routes_nothing).then(|| self.routes());
         let done = match (result, &routes) {
-            (Ok(_), _) if !effects.changes.is_empty() && !self.together => Err(Failure::permanent(
-                "it changes documents of a store that does not commit together with the bus; run it on a Hub",
+            (Ok(_), _) if !effects.changes.is_empty() && !self.takes_changes() => Err(Failure::permanent(
+                "it changes documents of a store that does not commit together with the bus and has no outbox; \
+                 run it on a Hub",
             )),
             (Ok(_), None) => Ok(Outputs::default()),
             (Ok(returned), Some(routes)) => {
@@ -82,8 +83,14 @@ impl Kernel {
         };
         settlement.usage = effects.usage;
         let settlement = Arc::new(settlement);
-        match self.commit_settlement(driver, &settlement).await {
-            Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
+        let committed = match self.outbox_for(&settlement) {
+            None => {
+                self.commit_settlement(driver, &settlement).await.map(|receipt| (settlement.clone(), receipt))
+            }
+            Some(outbox) => Box::pin(self.post(driver, outbox, &settlement)).await,
+        };
+        match committed {
+            Ok((settlement, receipt)) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
                 Settled::Over
@@ -163,26 +170,35 @@ impl Kernel {
     }
 
     /// Commits. A letter blocks its key before that, for it may be redriven as soon as it is one.
-    async fn commit_settlement(&self, driver: &Registered, settlement: &Arc<Settlement>) -> Result<Receipt> {
+    pub(super) async fn commit_settlement(
+        &self,
+        driver: &Registered,
+        settlement: &Arc<Settlement>,
+    ) -> Result<Receipt> {
         let Settlement { delivery, outcome, .. } = &**settlement;
         let blocks = driver.manifest.block_on_dead && matches!(outcome, Outcome::Dead { .. });
         if blocks {
             driver.lane().block(&delivery.event, delivery.position);
         }
-        let answer = self.commit_until_stop(settlement).await;
+        let commit = || self.bus.commit(Command::Settle(settlement.clone()));
+        let answer = self.until_stop(&delivery.event, commit).await;
         if blocks && answer.as_ref().map_or(true, |receipt| receipt.dropped) {
             driver.lane().unblock(&delivery.event, delivery.position);
         }
         answer
     }
 
-    /// Commits; while the back end fails for now, tries again: the handler's work is not thrown away.
-    async fn commit_until_stop(&self, settlement: &Arc<Settlement>) -> Result<Receipt> {
+    /// Commits, or asks; while the back end fails for now, tries again: the handler's work is not thrown away.
+    pub(super) async fn until_stop<T, F: Future<Output = Result<T>>>(
+        &self,
+        event: &Event,
+        ask: impl Fn() -> F,
+    ) -> Result<T> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.bus.commit(Command::Settle(settlement.clone())).await {
+            match ask().await {
                 Err(error) if error.kind().is_transient() && !self.stop.is_cancelled() => {
-                    tracing::error!(%error, event = %settlement.delivery.event.id, "settling again in {pause:?}");
+                    tracing::error!(%error, event = %event.id, "settling again in {pause:?}");
                     self.clock.sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
@@ -268,16 +284,19 @@ impl Kernel {
         let next = self.retry.decide(failure.class(), failure.pause(), attempt, driver.retries, spread);
         let outcome = match next {
             Next::Retry(pause) => Outcome::Retry { at: self.clock.now().after(pause), error: reason },
-            Next::GiveUp => {
-                let outputs = self.error_event(delivery, &reason).into_iter().collect();
-                Outcome::Dead { reason, outputs }
-            }
+            Next::GiveUp => return self.letter(delivery, reason),
         };
         Settlement::of(delivery, outcome)
     }
 
+    /// The settlement that makes a delivery a dead letter, with the event that says so.
+    pub(super) fn letter(&self, delivery: &Delivery, reason: String) -> Settlement {
+        let outputs = self.error_event(delivery, &reason).into_iter().collect();
+        Settlement::of(delivery, Outcome::Dead { reason, outputs })
+    }
+
     /// The `error` event of a dead delivery; the kernel's own events cause none.
-    pub(super) fn error_event(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
+    fn error_event(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
         let handled = &delivery.event;
         if is_kernels_own(handled) {
             return None;
@@ -303,7 +322,7 @@ impl Kernel {
     }
 
     /// After the commit: meters, who waits, and what the queue does next.
-    fn conclude(
+    pub(super) fn conclude(
         self: &Arc<Self>,
         driver: &Arc<Registered>,
         delivery: &Delivery,
@@ -311,6 +330,7 @@ impl Kernel {
         receipt: &Receipt,
     ) -> Settled {
         self.announce(settlement, receipt);
+        self.go_on_if(receipt);
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();

@@ -36,7 +36,9 @@ impl Processor {
             after = last.position;
             let positions = page.iter().map(|delivery| delivery.position).collect();
             let discard = Command::Discard { positions, decision: decision.clone() };
-            discarded += bus.commit(discard).await?.taken.len();
+            let receipt = bus.commit(discard).await?;
+            self.kernel.go_on_if(&receipt);
+            discarded += receipt.taken.len();
         }
     }
 }
@@ -53,7 +55,8 @@ impl Kernel {
         }
         for some in deliveries.chunks(BATCH) {
             let positions = some.iter().map(|(_, position)| *position).collect();
-            self.bus.commit(Command::Unclaim(positions)).await?;
+            let receipt = self.bus.commit(Command::Unclaim(positions)).await?;
+            self.go_on_if(&receipt);
         }
         Ok(())
     }

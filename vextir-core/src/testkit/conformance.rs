@@ -23,6 +23,7 @@ mod load;
 mod operate;
 mod parked;
 mod read;
+mod reserve;
 mod settle;
 mod tools;
 mod unclaimed;
@@ -114,6 +115,12 @@ properties! {
         an_extension_that_does_not_suffice_changes_no_order
         a_delayed_event_draws_when_it_begins_to_wait
         the_kernels_own_events_draw_nothing;
+    reserve:
+        a_reservation_counts_until_its_delivery_is_over
+        a_reservation_survives
+        whatever_ends_a_delivery_gives_back
+        a_tree_that_cannot_pay_is_held_until_it_can
+        an_event_that_is_routed_later_reserves_then;
     operate:
         cancel_drops_what_waits
         an_operators_act_is_audited_with_it
@@ -191,7 +198,9 @@ macro_rules! __bus_conformance {
             eager_settlements_land_with_their_event a_ledger_counts_its_tree
             other_units_are_recorded_beyond_their_limit a_tree_at_its_limit_is_held_and_says_so_once
             an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
-            a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing cancel_drops_what_waits
+            a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing
+            a_reservation_counts_until_its_delivery_is_over a_reservation_survives whatever_ends_a_delivery_gives_back
+            a_tree_that_cannot_pay_is_held_until_it_can an_event_that_is_routed_later_reserves_then cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_of_a_cancelled_tree_is_not_redriven a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time

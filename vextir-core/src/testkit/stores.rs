@@ -1,5 +1,5 @@
 //! The conformance suite of [`ContextStore`] and of [`GraphStore`](crate::context::graph::GraphStore): what their
-//! documentation promises of documents, folders, rights, changes, cursors, searches, queries and the graph.
+//! documentation promises of documents, folders, rights, changes, cursors, searches, queries, the graph and the outbox.
 //!
 //! Not covered: the errors `Gap` and `Timeout`, which depend on what a store keeps and how long it takes; what SQL a store
 //! speaks, and how good its searches are; the time for which something was known in the graph, and agents in it.
@@ -21,6 +21,7 @@ mod asking;
 mod changes;
 mod content;
 mod graphs;
+mod outboxes;
 mod places;
 mod rights;
 
@@ -115,6 +116,10 @@ properties! {
         what_documents_link_to_is_in_the_graph
         a_graph_shows_what_its_reader_may_see
         changes_of_the_graph_are_applied_whole_or_not_at_all;
+    outboxes:
+        what_is_posted_lands_with_its_changes_once
+        what_is_not_published_is_told_in_order
+        what_is_posted_survives;
 }
 
 /// Writes one `#[tokio::test]` for each property of the store contract.
@@ -156,6 +161,7 @@ macro_rules! __store_conformance {
             a_search_finds_what_its_user_may_read a_query_sees_what_its_user_may_read
             the_graph_tells_what_was_said facts_may_come_in_any_order what_documents_link_to_is_in_the_graph
             a_graph_shows_what_its_reader_may_see changes_of_the_graph_are_applied_whole_or_not_at_all
+            what_is_posted_lands_with_its_changes_once what_is_not_published_is_told_in_order what_is_posted_survives
         }
     };
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use vextir::bus::{
     Attachment, BusStatus, Checkpoint, Chores, Command, DeadLetter, Delivery, Held, Hold, Logged, Page,
-    Parked, Position, Receipt, Sequence,
+    Parked, Place, Position, Receipt, Sequence,
 };
 use vextir::testkit::conformance;
 use vextir::{
@@ -29,6 +29,9 @@ enum Fault {
     DropsAudit,
     LatePendingOnly,
     UnholdsTrees,
+    ReservesNothing,
+    ForgetsReservations,
+    HidesThatItResumes,
 }
 
 #[derive(Debug, Clone)]
@@ -55,12 +58,25 @@ impl Broken {
             }
             Command::Append(append) if self.is(Fault::DropsAudit) => Arc::make_mut(append).audit.clear(),
             Command::Audit(records) if self.is(Fault::DropsAudit) => records.clear(),
+            Command::Append(append) if self.is(Fault::ReservesNothing) => {
+                Arc::make_mut(append).entries.iter_mut().for_each(|entry| reserve_nothing(&mut entry.place));
+            }
+            Command::Route(route) if self.is(Fault::ReservesNothing) => reserve_nothing(&mut route.place),
+            Command::Settle(settlement) if self.is(Fault::ForgetsReservations) => {
+                Arc::make_mut(settlement).delivery.reserve.clear();
+            }
             Command::Settle(settlement) if self.is(Fault::LosesUsage) => {
                 Arc::make_mut(settlement).usage.clear()
             }
             _ => {}
         }
         command
+    }
+}
+
+fn reserve_nothing(place: &mut Place) {
+    if let Place::Routed(new) = place {
+        new.iter_mut().for_each(|one| one.reserve.clear());
     }
 }
 
@@ -92,6 +108,10 @@ impl EventBus for Broken {
         match self.bus.commit(command).await {
             Err(error) if error.kind() == ErrorKind::Stale && self.is(Fault::AnswersStaleAsDone) => {
                 Ok(Receipt::default())
+            }
+            Ok(mut receipt) if self.is(Fault::HidesThatItResumes) => {
+                receipt.resumed = false;
+                Ok(receipt)
             }
             answer => answer,
         }
@@ -216,6 +236,10 @@ async fn every_broken_promise_is_found() {
         (Fault::DropsAudit, "audit_is_kept_in_order"),
         (Fault::LatePendingOnly, "a_delivery_keeps_its_failed_attempts"),
         (Fault::UnholdsTrees, "a_tree_at_its_limit_is_held_and_says_so_once"),
+        (Fault::ReservesNothing, "a_reservation_counts_until_its_delivery_is_over"),
+        (Fault::ReservesNothing, "an_event_that_is_routed_later_reserves_then"),
+        (Fault::ForgetsReservations, "whatever_ends_a_delivery_gives_back"),
+        (Fault::HidesThatItResumes, "a_tree_that_cannot_pay_is_held_until_it_can"),
     ];
     for (fault, property) in faults {
         let found = found(fault).await;
@@ -240,4 +264,23 @@ async fn a_bus_that_hides_what_retention_removed_is_found() {
 
     let broken = Broken { bus: crate::forgetting(100), fault: Fault::HidesGap, again: Arc::default() };
     assert!(conformance::retention_is_a_gap_and_not_silence(Forgetful(broken)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_bus_that_forgets_a_reservation_is_found() {
+    struct Reopened(Broken);
+
+    #[vextir::async_trait]
+    impl conformance::BusUnderTest for Reopened {
+        fn bus(&self) -> Arc<dyn EventBus> {
+            Arc::new(self.0.clone())
+        }
+
+        async fn reopen(self) -> Option<Self> {
+            Some(self)
+        }
+    }
+
+    let broken = Broken { bus: MemoryBus::new(), fault: Fault::ForgetsReservations, again: Arc::default() };
+    assert!(conformance::a_reservation_survives(Reopened(broken)).await.is_err());
 }

@@ -13,6 +13,7 @@ mod meters;
 mod operate;
 mod order;
 mod regressions;
+mod reserve;
 mod retry;
 mod tenant;
 mod unclaimed;

@@ -94,7 +94,7 @@ async fn a_redriven_letter_of_such_a_driver_waits_too() {
 async fn what_a_raw_bus_delivers_to_nobody_is_set_aside_and_claimed_by_who_comes() {
     let bus = MemoryBus::new();
     let app = on(bus.clone()).start().await.unwrap();
-    let deliver = NewDelivery { driver: "echo".into(), obligations: None };
+    let deliver = NewDelivery::to("echo");
     let entry = Entry::new(Event::new("ask").with_user("local"), Place::Routed(vec![deliver]));
     for _ in 0..20 {
         bus.commit(Append { entries: vec![entry.clone()], ..Append::default() }.into()).await.unwrap();

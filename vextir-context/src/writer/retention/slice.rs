@@ -257,6 +257,7 @@ impl Writer<'_> {
             .and_then(|mut statement| statement.execute([excess]))
             .or_fault()?;
         self.rows.counts.dead = self.rows.counts.dead.saturating_sub(gone);
+        self.rows.counts.letters_removed += gone as u64;
         tracing::warn!(letters = gone, "the oldest dead letters were removed: there are too many");
         Ok(gone > 0)
     }

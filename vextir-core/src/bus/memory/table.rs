@@ -28,6 +28,7 @@ pub(super) struct Table {
     made: usize,
     pub(super) delayed: BTreeSet<(Timestamp, u64)>,
     pub(super) dead: BTreeMap<Position, DeadLetter>,
+    letters_removed: u64,
     pub(super) audit: VecDeque<(u64, AuditRecord)>,
     pub(super) checkpoints: HashMap<Name, BTreeMap<String, Data>>,
     log: VecDeque<Logged>,
@@ -61,6 +62,7 @@ impl Table {
             made: 0,
             delayed: BTreeSet::new(),
             dead: BTreeMap::new(),
+            letters_removed: 0,
             audit: VecDeque::new(),
             checkpoints: HashMap::new(),
             log: VecDeque::new(),
@@ -95,6 +97,7 @@ impl Table {
 
     pub(super) fn chores(&self) -> Chores {
         Chores::new(self.unrouted.len(), self.delayed.first().map(|(due, _)| *due))
+            .with_letters_removed(self.letters_removed)
     }
 
     /// The first sequence that is still there (or the next to come).
@@ -163,6 +166,7 @@ impl Table {
         }
         while self.dead.len() > self.keep {
             if let Some((_, letter)) = self.dead.pop_first() {
+                self.letters_removed += 1;
                 tracing::warn!(event = %letter.event.id, driver = %letter.driver, "oldest dead letter removed");
             }
         }

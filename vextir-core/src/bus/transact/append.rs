@@ -3,13 +3,13 @@
 use super::{Write, leaves_work};
 use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
-use crate::notice::KERNEL;
+use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
     AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
     Result, Timestamp,
 };
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An entry with what the emitter left open filled in.
 struct Stamped<'a> {
@@ -200,7 +200,8 @@ impl<R: Rows> Write<'_, R> {
         let deliveries = match place {
             Place::Parked(hold, decision) => {
                 // It counts from now on: what waits for its time is bounded by its tree's limits.
-                let used_up = if *hold == Hold::Delayed { self.draw(event, entry, false)? } else { None };
+                let used_up =
+                    if *hold == Hold::Delayed { self.draw(event, entry, &[], false)? } else { None };
                 let (hold, decision) =
                     used_up.map_or((*hold, decision.clone()), |used_up| (Hold::Lease, Some(used_up)));
                 return self.park(event, hold, decision, Some(entry));
@@ -208,10 +209,11 @@ impl<R: Rows> Write<'_, R> {
             Place::Unrouted => None,
             Place::Routed(deliveries) => Some(deliveries),
         };
-        if ledger && let Some(decision) = self.draw(event, entry, false)? {
+        let deliveries = deliveries.map(|deliveries| &deliveries[..]);
+        if ledger && let Some(decision) = self.draw(event, entry, deliveries.unwrap_or_default(), false)? {
             return self.park(event, Hold::Lease, Some(decision), Some(entry));
         }
-        self.log(event, entry, deliveries.map(|deliveries| &deliveries[..]), ledger)
+        self.log(event, entry, deliveries, ledger)
     }
 
     /// Puts an event into the log, and its deliveries, or the note that it waits to be routed, beside it.
@@ -239,22 +241,62 @@ impl<R: Rows> Write<'_, R> {
 
     /// Draws the lease. When it is used up, the tree is held from now on, and what comes back says why. What drew
     /// before and gave it back (`again`) is not held because others are.
-    pub(super) fn draw(&mut self, event: &Event, entry: &Entry, again: bool) -> Result<Option<Decision>> {
+    pub(super) fn draw(
+        &mut self,
+        event: &Event,
+        entry: &Entry,
+        deliveries: &[NewDelivery],
+        again: bool,
+    ) -> Result<Option<Decision>> {
         if entry.exempt {
             return Ok(None);
         }
         let Some(lease) = self.rows.lease(&event.user_id, event.root())? else { return Ok(None) };
-        let active = lease.state == LeaseState::Active;
-        if !active && !again {
+        if lease.state != LeaseState::Active && !again {
             return Ok(Some(Decision::new("lease", "the tree is held at its limit")));
         }
-        let Err(exceeded) = lease.draw_event(event.depth) else { return Ok(None) };
-        lease.state = LeaseState::Held;
-        if active {
-            self.announce_held(event, &exceeded)?;
+        let reserve = reserve_of(deliveries);
+        match lease.draw_event(event.depth, &reserve) {
+            Ok(()) => Ok(None),
+            Err(exceeded) => self.hold_tree(event, &exceeded, reserve).map(Some),
+        }
+    }
+
+    /// Looks whether the deliveries of an event that was drawn before can be paid. If not, the tree is held.
+    pub(super) fn find_room(
+        &mut self,
+        event: &Event,
+        deliveries: &[NewDelivery],
+    ) -> Result<Option<Decision>> {
+        let reserve = reserve_of(deliveries);
+        if reserve.is_empty() || is_kernels_own(event) {
+            return Ok(None);
+        }
+        let lease = self.rows.lease(&event.user_id, event.root())?;
+        match lease.map_or(Ok(()), |lease| lease.room_for(&reserve)) {
+            Ok(()) => Ok(None),
+            Err(exceeded) => self.hold_tree(event, &exceeded, reserve).map(Some),
+        }
+    }
+
+    /// Holds the tree of an event that it cannot pay, and says why.
+    fn hold_tree(
+        &mut self,
+        event: &Event,
+        exceeded: &Exceeded,
+        reserve: BTreeMap<Name, u64>,
+    ) -> Result<Decision> {
+        if let Some(lease) = self.rows.lease(&event.user_id, event.root())?
+            && lease.state == LeaseState::Active
+        {
+            lease.state = LeaseState::Held;
+            // With room again it goes on by itself; at any other limit it does not.
+            let short = lease.room_for(&reserve).err().as_ref() == Some(exceeded);
+            lease.short = if short { reserve } else { BTreeMap::new() };
+            self.announce_held(event, exceeded)?;
         }
         let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
-        Ok(Some(Decision::new("lease", reason)))
+        Ok(Decision::new("lease", reason))
     }
 
     pub(super) fn park(
@@ -306,7 +348,7 @@ impl<R: Rows> Write<'_, R> {
             return Ok(());
         }
         let count = new.len() as u64;
-        for NewDelivery { driver, obligations } in new {
+        for NewDelivery { driver, obligations, reserve } in new {
             let mut delivery = Delivery {
                 position: 0,
                 driver: driver.clone(),
@@ -317,6 +359,7 @@ impl<R: Rows> Write<'_, R> {
                 due: None,
                 reclaims: 0,
                 obligations: obligations.clone(),
+                reserve: reserve.clone(),
                 error: None,
             };
             self.rows.add_delivery(&mut delivery)?;
@@ -324,6 +367,7 @@ impl<R: Rows> Write<'_, R> {
         }
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.open += count;
+            new.iter().for_each(|delivery| lease.reserve(&delivery.reserve));
             self.applied.receipt.tree = Some(Tree::from(&*lease));
         }
         Ok(())
@@ -332,6 +376,16 @@ impl<R: Rows> Write<'_, R> {
     pub(super) fn audit(&mut self, records: &[AuditRecord]) -> Result<()> {
         records.iter().try_for_each(|record| self.rows.add_audit(record))
     }
+}
+
+/// What several deliveries reserve together.
+fn reserve_of(deliveries: &[NewDelivery]) -> BTreeMap<Name, u64> {
+    let mut all: BTreeMap<Name, u64> = BTreeMap::new();
+    for (unit, amount) in deliveries.iter().flat_map(|delivery| &delivery.reserve) {
+        let reserve = all.entry(unit.clone()).or_default();
+        *reserve = reserve.saturating_add(*amount);
+    }
+    all
 }
 
 /// Which events repeat an earlier one of the same command, by id and content. What the kernel made an id for

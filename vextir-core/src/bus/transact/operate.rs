@@ -1,7 +1,9 @@
 //! The operator's and the processor's own commands.
 
 use super::{Write, leaves_work};
-use crate::bus::{Appended, Entry, Hold, Parked, Place, Position, Release, Route, Rows, Tree};
+use crate::bus::{
+    Appended, DeadLetter, Entry, Hold, NewDelivery, Parked, Place, Position, Release, Route, Rows, Tree,
+};
 use crate::{AuditRecord, Decision, Error, ErrorKind, EventId, Lease, LeaseState, Limits, Name, Result};
 use std::borrow::Cow;
 
@@ -37,7 +39,12 @@ impl<R: Rows> Write<'_, R> {
         // Who is given the past stands behind nothing of today.
         let place = if *waiting { self.destination(event, place)? } else { Cow::Borrowed(place) };
         match &*place {
-            Place::Routed(deliveries) => self.deliver(event, sequence, deliveries),
+            Place::Routed(deliveries) => match self.find_room(event, deliveries)? {
+                None => self.deliver(event, sequence, deliveries),
+                // What is held today is not done for the past.
+                Some(_) if !*waiting => Ok(()),
+                Some(decision) => self.park(event, Hold::Lease, Some(decision), None),
+            },
             Place::Parked(hold, decision) => self.park(event, *hold, decision.clone(), None),
             Place::Unrouted => Ok(()),
         }
@@ -79,7 +86,7 @@ impl<R: Rows> Write<'_, R> {
         };
         let deliveries = match &*place {
             Place::Parked(Hold::Delayed, decision) => {
-                let used_up = self.draw(event, entry, drew)?;
+                let used_up = self.draw(event, entry, &[], drew)?;
                 let hold = if used_up.is_some() { Hold::Lease } else { Hold::Delayed };
                 return self.wait_on(parked, entry, hold, used_up.as_ref().or(decision.as_ref()));
             }
@@ -89,11 +96,15 @@ impl<R: Rows> Write<'_, R> {
         };
         // An event that was held after it was logged has its place in the log already.
         if let Some(logged) = self.rows.find_event(&parked.event.user_id, &parked.event.id)? {
+            let deliveries = deliveries.unwrap_or_default();
+            if let Some(decision) = self.find_room(event, deliveries)? {
+                return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
+            }
             self.end_wait(parked)?;
-            return self.deliver(&logged.event, logged.sequence, deliveries.unwrap_or_default());
+            return self.deliver(&logged.event, logged.sequence, deliveries);
         }
         // Drawn while it still stands in its place, in case that it has to keep it.
-        if let Some(decision) = self.draw(event, entry, drew)? {
+        if let Some(decision) = self.draw(event, entry, deliveries.unwrap_or_default(), drew)? {
             return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
         }
         self.end_wait(parked)?;
@@ -136,6 +147,8 @@ impl<R: Rows> Write<'_, R> {
         let dropped = self.rows.drop_tree(&snapshot)? + self.rows.drop_parked(&snapshot.user, root)?;
         if let Some(lease) = self.rows.lease(user, root)? {
             (lease.open, lease.parked) = (0, 0);
+            lease.reserved.clear();
+            lease.short.clear();
         }
         self.applied.receipt.touched = dropped;
         self.audit(audit)?;
@@ -157,6 +170,7 @@ impl<R: Rows> Write<'_, R> {
         }
         lease.limits = limits.clone();
         lease.state = LeaseState::Active;
+        lease.short.clear();
         self.audit(audit)?;
         self.report(user, root)
     }
@@ -169,7 +183,7 @@ impl<R: Rows> Write<'_, R> {
     ) -> Result<()> {
         for position in positions {
             let Some(letter) = self.rows.take_dead(*position)? else { continue };
-            let event = letter.event.clone();
+            let (event, sequence) = (letter.event.clone(), letter.sequence);
             let state = self.rows.lease(&event.user_id, event.root())?.map(|lease| lease.state);
             if state == Some(LeaseState::Cancelled) {
                 // Nothing of a cancelled tree runs again.
@@ -181,8 +195,10 @@ impl<R: Rows> Write<'_, R> {
                 self.rows.add_lease(Lease::new(event.root().clone(), event.user_id.clone(), limits))?;
             }
             self.rows.add_audit(&AuditRecord::about(&event, "redrive", decision.clone()))?;
-            let delivery = crate::bus::NewDelivery { driver: letter.driver, obligations: letter.obligations };
-            self.deliver(&event, letter.sequence, &[delivery])?;
+            // It reserves again whatever is left: the operator wants it.
+            let DeadLetter { driver, obligations, reserve, .. } = letter;
+            let delivery = NewDelivery { driver, obligations, reserve };
+            self.deliver(&event, sequence, &[delivery])?;
             self.take(*position);
         }
         Ok(())

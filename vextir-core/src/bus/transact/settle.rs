@@ -72,9 +72,13 @@ impl<R: Rows> Write<'_, R> {
     ) -> Result<()> {
         let Settlement { outcome, usage, audit, .. } = settlement;
         let event = &delivery.event;
-        for (unit, amount) in usage {
-            if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
-                lease.draw(unit, *amount);
+        let over = !matches!(outcome, Outcome::Retry { .. });
+        if (!usage.is_empty() || !delivery.reserve.is_empty())
+            && let Some(lease) = self.rows.lease(&event.user_id, event.root())?
+        {
+            usage.iter().for_each(|(unit, amount)| lease.draw(unit, *amount));
+            if over {
+                lease.give_back(&delivery.reserve);
             }
         }
         match outcome {
@@ -97,14 +101,17 @@ impl<R: Rows> Write<'_, R> {
                     reason: reason.clone(),
                     at: self.rows.now(),
                     obligations: delivery.obligations.clone(),
+                    reserve: delivery.reserve.clone(),
                 })?;
                 self.outputs(outputs, known)?;
             }
         }
         self.audit(audit)?;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
-            if !matches!(outcome, Outcome::Retry { .. }) {
+            if over {
                 lease.open = lease.open.saturating_sub(1);
+                // After the outputs: they wait behind what waits already.
+                self.applied.receipt.resumed |= lease.resume();
             }
             self.applied.receipt.tree = Some(Tree::from(&*lease));
         }

@@ -14,6 +14,10 @@ impl<R: Rows> Write<'_, R> {
             if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
                 lease.open = lease.open.saturating_sub(1);
                 lease.parked += u64::from(!full);
+                if full {
+                    lease.give_back(&delivery.reserve);
+                    self.applied.receipt.resumed |= lease.resume();
+                }
             }
             if full {
                 self.rows.take_unclaimed(*position)?;
@@ -31,6 +35,7 @@ impl<R: Rows> Write<'_, R> {
                     reason,
                     at: self.rows.now(),
                     obligations: delivery.obligations,
+                    reserve: delivery.reserve,
                 })?;
             }
             self.applied.receipt.touched += 1;
@@ -57,6 +62,8 @@ impl<R: Rows> Write<'_, R> {
         let event = delivery.event;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked = lease.parked.saturating_sub(1);
+            lease.give_back(&delivery.reserve);
+            self.applied.receipt.resumed |= lease.resume();
         }
         Ok(Some(event))
     }

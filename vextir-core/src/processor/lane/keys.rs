@@ -93,13 +93,18 @@ impl Keys {
         if blocked { self.go_on(key) } else { None }
     }
 
-    /// The letters that block keys. Not of keys that are taken: what runs there may be about to become one.
-    pub(super) fn resting_letters(&self) -> HashSet<Position> {
-        let resting = self.busy.values().filter(|behind| !behind.taken);
-        resting.flat_map(|behind| behind.letters.iter().copied()).collect()
+    /// The letters that block keys. Not those of keys that are taken: a delivery there may be dying just now, and no
+    /// letter yet.
+    pub(super) fn letters(&self) -> Vec<Position> {
+        self.busy
+            .values()
+            .filter(|behind| !behind.taken)
+            .flat_map(|behind| &behind.letters)
+            .copied()
+            .collect()
     }
 
-    /// These letters are gone, without anybody taking them.
+    /// These letters are gone without anybody taking them.
     pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) -> Vec<Delivery> {
         let mut freed = Vec::new();
         for (key, behind) in &mut self.busy {

@@ -3,7 +3,7 @@
 use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{Command, Entry, EventBus, Hold, NewDelivery, Place};
-use crate::{AuditRecord, Data, Decision, ErrorKind, EventFilter, LeaseState, Limits, Name, Timestamp};
+use crate::{AuditRecord, Data, Decision, ErrorKind, EventFilter, LeaseState, Limits, Timestamp};
 use std::sync::Arc;
 
 fn far() -> Timestamp {
@@ -120,7 +120,7 @@ pub(super) async fn redrive_makes_new_deliveries_at_the_tail<S: BusUnderTest>(su
     bus.attach().await?;
     let mut positions = letters(&*bus).await?;
     let obligations = Some(Data::from(serde_json::json!({"model": "small"})));
-    let place = Place::Routed(vec![NewDelivery { driver: Name::literal("worker"), obligations }]);
+    let place = Place::Routed(vec![NewDelivery { obligations, ..NewDelivery::to("worker") }]);
     let limited = delivered(&*bus, Entry::new(event("ask"), place)).await?;
     bus.commit(dead(&limited, vec![])).await?;
     positions.push(limited.position);

@@ -172,6 +172,7 @@ fn eager_delivery(event: &Event) -> Delivery {
         due: None,
         reclaims: 0,
         obligations: None,
+        reserve: Default::default(),
         error: None,
     }
 }

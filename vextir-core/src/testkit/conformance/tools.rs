@@ -145,8 +145,7 @@ pub(super) fn id(text: &str) -> EventId {
 
 /// To these drivers.
 pub(super) fn to(drivers: &[&'static str]) -> Place {
-    let deliver = |driver: &&'static str| NewDelivery { driver: Name::literal(driver), obligations: None };
-    Place::Routed(drivers.iter().map(deliver).collect())
+    Place::Routed(drivers.iter().map(|driver| NewDelivery::to(Name::literal(driver))).collect())
 }
 
 /// An entry for one driver, `worker`.

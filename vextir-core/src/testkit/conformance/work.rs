@@ -89,7 +89,7 @@ pub(super) async fn unrouted_events_are_routed_once<S: BusUnderTest>(subject: S)
 pub(super) async fn a_delivery_keeps_its_failed_attempts<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let obligations = Some(Data::from(serde_json::json!({"model": "small"})));
-    let place = Place::Routed(vec![NewDelivery { driver: Name::literal("worker"), obligations }]);
+    let place = Place::Routed(vec![NewDelivery { obligations, ..NewDelivery::to("worker") }]);
     let delivery = delivered(&*bus, Entry::new(event("job"), place)).await?;
     same((delivery.attempt, delivery.due, delivery.error.as_deref()), (0, None, None), "a new delivery")?;
     same(

@@ -221,3 +221,30 @@ async fn letters_block_their_key_also_for_a_driver_that_comes_later() {
     timeout(SOON, app.idle()).await.unwrap();
     assert_eq!(work.done(), ["4"]);
 }
+
+#[tokio::test]
+async fn a_key_goes_on_when_retention_removes_the_letter_that_blocks_it() {
+    let bus = MemoryBus::with_limits(BusLimits::default(), 4, Arc::new(SystemClock));
+    let done = Arc::new(AtomicUsize::new(0));
+    let by = done.clone();
+    let worker = answers(Manifest::new("worker").handles("job").with_block_on_dead(true), move |event| {
+        if event.data.as_json() == "\"bad\"" {
+            return Err(Failure::permanent("bad").into());
+        }
+        by.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![])
+    });
+    let app = on(bus).driver(worker).start().await.unwrap();
+    let job = |key: String, what: &str| Event::new("job").with_ordering_key(key).with_data(json!(what));
+    app.emit(job("k".into(), "bad")).await.unwrap();
+    app.idle().await;
+    app.emit(job("k".into(), "good")).await.unwrap();
+    settle_down().await;
+    assert_eq!(done.load(Ordering::SeqCst), 0, "the letter blocks its key");
+    for other in 0..4 {
+        app.emit(job(format!("other-{other}"), "bad")).await.unwrap();
+    }
+    timeout(SOON, app.idle()).await.expect("the key is blocked by a letter that is gone");
+    assert_eq!(done.load(Ordering::SeqCst), 1);
+    assert_eq!(app.dead_letters(0, 10).await.unwrap().len(), 4);
+}

@@ -1,5 +1,6 @@
 //! Events that handlers let wait: bounded, and nobody else's matter.
 
+use super::slow::Slow;
 use super::*;
 use vextir::{Clock, Effect};
 
@@ -125,4 +126,37 @@ async fn an_extension_does_not_hurry_what_is_not_due() {
     assert_eq!(app.held(10).await.unwrap().len(), 0);
     assert_eq!(app.delayed(10).await.unwrap().len(), 1, "it waits for its time");
     assert_eq!(types(&log(&app).await), ["order", "lease.held"]);
+}
+
+/// One event that is due cannot be released, for good. The others go on, and the operator hears of it.
+#[tokio::test]
+async fn an_event_that_cannot_be_released_stops_nobody_and_is_not_forgotten() {
+    let goes_wrong = |command: &Command| match command {
+        Command::Release(release) => {
+            let entry = release.entry.as_ref()?;
+            let logs = matches!(entry.place, vextir::bus::Place::Routed(_));
+            (logs && entry.event.event_type == "bad").then_some(ErrorKind::Corrupt)
+        }
+        _ => None,
+    };
+    let bus = MemoryBus::new();
+    let app = Slow::new(bus.clone(), |_| false).refusing(goes_wrong).builder().start().await.unwrap();
+    let soon = SystemClock.now().after(Duration::from_millis(20));
+    for kind in ["bad", "good", "bad", "good"] {
+        app.emit(Event::new(kind).with_deliver_at(soon)).await.unwrap();
+    }
+    let mut good = app.subscribe_from("good", vextir::Start::Beginning).await.unwrap();
+    for _ in 0..2 {
+        timeout(SOON, good.next()).await.expect("it waits for another one").unwrap().unwrap();
+    }
+    while app.held(10).await.unwrap().len() < 2 {
+        settle_down().await;
+    }
+    let held = app.held(10).await.unwrap();
+    let reason = &held[0].decision.as_ref().unwrap().reason;
+    assert!(reason.contains("refused by the test"), "{reason}");
+    assert_eq!(app.audit(0, 10).await.unwrap().len(), 2, "that is audited");
+    assert!(app.approve(&held[0], "again").await.is_err(), "whoever decides hears of it");
+    app.reject(&held[1], "no").await.unwrap();
+    assert_eq!(app.held(10).await.unwrap().len(), 1);
 }

@@ -1,0 +1,112 @@
+//! What calls are expected to use is reserved before they run, and given back when they are over.
+
+use crate::driver::{answers, driver, log, quick};
+use std::time::Duration;
+use vextir::prelude::*;
+use vextir::{Capability, EmitOptions, ErrorKind, LeaseState, Limits};
+
+/// Takes `ask`, for 40 tokens as it thinks, uses ten, and says `answer` after the last of three.
+fn model() -> impl Driver {
+    let manifest = Manifest::new("model").can(Capability::new("ask").reserves("tokens", 40));
+    driver(manifest, |event, cx| {
+        Box::pin(async move {
+            cx.draw("tokens", 10);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let last = event.data.value() == json!(2);
+            Ok(if last { vec![Event::new("answer").with_data(json!({"text": "yes"}))] } else { Vec::new() })
+        })
+    })
+}
+
+fn fan() -> impl Driver {
+    answers(Manifest::new("fan").handles("start"), |_| {
+        Ok((0..3).map(|index| Event::new("ask").with_data(json!(index))).collect())
+    })
+}
+
+fn tokens(limit: u64) -> Limits {
+    Limits { units: [("tokens".into(), limit)].into(), ..Limits::default() }
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Answer {
+    text: String,
+}
+
+impl Payload for Answer {
+    const TYPE: &'static str = "answer";
+}
+
+#[tokio::test]
+async fn a_tree_without_room_for_a_call_goes_on_when_another_call_is_over() {
+    let app = quick().limits(tokens(100)).driver(model()).driver(fan()).start().await.unwrap();
+    let answer: Answer = app.request(Event::new("start")).await.unwrap();
+    assert_eq!(answer.text, "yes");
+    app.idle().await;
+    let log = log(&app).await;
+    let root = log[0].id.clone();
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.open, lease.parked), (LeaseState::Active, 0, 0));
+    assert_eq!(lease.units, [("tokens".into(), 30)].into());
+    assert!(lease.reserved.is_empty() && lease.short.is_empty(), "{lease:?}");
+    assert_eq!(log.iter().filter(|event| event.event_type == "lease.held").count(), 1, "it was held, once");
+}
+
+#[tokio::test]
+async fn a_call_that_no_tree_can_pay_waits_for_an_extension() {
+    let app = quick().limits(tokens(39)).driver(model()).start().await.unwrap();
+    let root = app.emit(Event::new("ask").with_data(json!(2))).await.unwrap();
+    app.idle().await;
+    let held = app.held(10).await.unwrap();
+    assert_eq!(held.len(), 1);
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.short), (LeaseState::Held, [("tokens".into(), 40)].into()));
+    app.extend(&root, tokens(40)).await.unwrap();
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.units), (LeaseState::Active, [("tokens".into(), 10)].into()));
+    assert!(app.held(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_retry_keeps_and_a_letter_gives_back_what_is_reserved() {
+    let manifest = Manifest::new("model").can(Capability::new("ask").reserves("tokens", 40)).with_retries(1);
+    let failing = driver(manifest, |_, cx| {
+        Box::pin(async move {
+            cx.draw("tokens", 10);
+            Err("not today".into())
+        })
+    });
+    let app = quick().driver(failing).start().await.unwrap();
+    let options = EmitOptions::new().limits(tokens(60));
+    let root = app.emit_with(Event::new("ask"), options).await.unwrap();
+    app.idle().await;
+    let letters = app.dead_letters(0, 10).await.unwrap();
+    assert_eq!((letters.len(), letters[0].attempts), (1, 2));
+    assert_eq!(letters[0].reserve, [("tokens".into(), 40)].into());
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.units, lease.reserved), ([("tokens".into(), 20)].into(), [].into()));
+}
+
+#[tokio::test]
+async fn of_several_capabilities_that_match_the_dearest_is_reserved() {
+    let manifest: Manifest = serde_json::from_value(json!({
+        "id": "model",
+        "capabilities": [
+            {"type": "ask", "reserve": {"tokens": 10, "cents": 3}},
+            {"type": "*", "reserve": {"tokens": 20}},
+            {"type": "other", "reserve": {"tokens": 30}},
+        ],
+    }))
+    .unwrap();
+    let again: Manifest = serde_json::from_value(serde_json::to_value(&manifest).unwrap()).unwrap();
+    assert_eq!(again, manifest);
+    let app = quick().driver(answers(manifest, |_| Ok(Vec::new()))).paused().start().await.unwrap();
+    let root = app.emit(Event::new("ask")).await.unwrap();
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!(lease.reserved, [("cents".into(), 3), ("tokens".into(), 20)].into());
+    assert_eq!(app.cancel(&root).await.unwrap(), 1);
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert!(lease.reserved.is_empty());
+    assert_eq!(app.extend(&root, tokens(1)).await.unwrap_err().kind(), ErrorKind::Cancelled);
+}
