@@ -81,8 +81,8 @@ pub struct SearchState {
     pub behind: u64,
     /// Documents that wait for their vectors.
     pub waiting: u64,
-    /// Documents that the embedder refused: they are found by words alone, until they change, there is another embedder, or
-    /// the index is made anew.
+    /// Documents that the embedder refused, or failed at again and again: they are found by words alone, until they change,
+    /// there is another embedder, or the index is made anew.
     pub refused: u64,
     /// What the embedder said about the last one of these, with the user and the path.
     pub refusal: Option<Error>,

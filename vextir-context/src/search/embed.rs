@@ -4,7 +4,7 @@ use super::entry::{self, Stored, execute, set};
 use super::ids;
 use super::link::{Link, Patience};
 use super::refused;
-use super::round::{Made, Refused, Round, Trouble, Waiting, round};
+use super::round::{Looks, Made, Refused, Round, Trouble, Waiting, round};
 use super::signatures::{Fresh, Signatures, signs, to_bytes};
 use crate::decode::get;
 use crate::documents::node::NodeId;
@@ -72,14 +72,14 @@ impl Desk {
     pub(super) fn run(mut self) {
         let runtime = self.runtime.clone();
         let _inside = runtime.as_ref().map(tokio::runtime::Handle::enter);
-        let mut patience = Patience::new();
+        let (mut patience, mut looks) = (Patience::new(), Looks::default());
         let mut progress = self.link.signals.progress.subscribe();
         let mut appointed = false;
         while !self.link.is_closing() {
             progress.mark_unchanged();
             let begun = if appointed { Ok(()) } else { self.begin() };
             appointed = begun.is_ok();
-            match begun.and_then(|()| self.step(&mut patience)) {
+            match begun.and_then(|()| self.step(&mut patience, &mut looks)) {
                 Ok(true) => patience.renew(),
                 Ok(false) => {
                     patience.renew();
@@ -106,7 +106,7 @@ impl Desk {
     }
 
     /// Some documents; false when none wait.
-    fn step(&mut self, patience: &mut Patience) -> Result<bool> {
+    fn step(&mut self, patience: &mut Patience, looks: &mut Looks) -> Result<bool> {
         if self.link.read(|hub| queries::meta::<i64>(hub, "search_enroll"))?.is_some() {
             self.link.store(enroll)?;
             return Ok(true);
@@ -116,7 +116,7 @@ impl Desk {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let Round { made, refused, failure } = round(waiting, |texts| self.ask(texts));
+        let Round { made, refused, failure } = round(waiting, looks, |texts| self.ask(texts));
         if !made.is_empty() || !refused.is_empty() {
             self.keep(made, refused)?;
             patience.renew();

@@ -103,15 +103,15 @@ impl HttpEmbedderBuilder {
         self
     }
 
-    /// How often a request is tried again; twice by default.
+    /// How often a request is tried again; twice by default. One of several texts that was not answered in time is not.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
     /// How attempts are spaced: 250 milliseconds, doubling up to 5 seconds by default. The cap is also how long all requests
-    /// rest after the last attempt. A service that asks for more (`retry-after`) is not tried again, and gets its rest, up to
-    /// an hour.
+    /// rest after the last attempt, where the service takes none (no connection, or the status 429 or 503). One that asks for
+    /// more (`retry-after`) is not tried again, and gets its rest, up to an hour.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self

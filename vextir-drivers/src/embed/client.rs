@@ -119,10 +119,14 @@ impl Inner {
         let Settings { retries, retry, .. } = self.settings;
         let mut attempt = 1;
         loop {
-            let Failure { error, again } = match self.service.post(texts, dimensions).await {
+            let Failure { error, mut again } = match self.service.post(texts, dimensions).await {
                 Ok(vectors) => return Ok(vectors),
                 Err(failure) => failure,
             };
+            // Fewer may come in time, which is for who asks; as many will not.
+            if again == Again::Soon && error.kind() == ErrorKind::Timeout && texts.len() > 1 {
+                again = Again::Never;
+            }
             match next(again, attempt, retries, retry, fastrand::f64()) {
                 Next::Retry(pause) => {
                     tracing::debug!(%error, attempt, ?pause, "texts are sent once more");

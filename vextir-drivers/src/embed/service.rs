@@ -137,7 +137,7 @@ impl Service {
 
     fn wrong(&self, fault: Fault) -> Failure {
         match fault {
-            Fault::Cut => Failure::later(ErrorKind::Unavailable, format!("{self}: the answer broke off")),
+            Fault::Cut => Failure::soon(ErrorKind::Unavailable, format!("{self}: the answer broke off")),
             Fault::Text(why) => Failure::never(ErrorKind::Invalid, format!("{self}: {why}")),
             Fault::Foreign(why) => {
                 let message = format!("{self}: {why}; is this an OpenAI-compatible service?");
@@ -151,7 +151,7 @@ impl Service {
         if error.is_timeout() {
             let message =
                 format!("{self}: no answer in time: see `.timeout(..)`, or send fewer texts together");
-            Failure::later(ErrorKind::Timeout, message)
+            Failure::soon(ErrorKind::Timeout, message)
         } else if error.is_connect() {
             let why = innermost(error);
             let message =
@@ -160,7 +160,7 @@ impl Service {
         } else if error.is_builder() {
             Failure::never(ErrorKind::Invalid, format!("{self}: a request that cannot be sent"))
         } else {
-            Failure::later(ErrorKind::Unavailable, format!("{self}: the connection broke off"))
+            Failure::soon(ErrorKind::Unavailable, format!("{self}: the connection broke off"))
         }
     }
 }

@@ -82,6 +82,27 @@ async fn a_slow_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn texts_that_are_too_many_or_too_much_leave_the_service_open_to_others() {
+    let server = Server::start(|_, asked| match asked.input()[0].as_str() {
+        "a dog" => Answer::Raw(right(asked)),
+        "a slow dog" => Answer::Silent,
+        _ => Answer::Raw(status("500 Internal Server Error", "", "")),
+    });
+    let embedder = choices(&server).timeout(Duration::from_millis(200)).build().unwrap();
+    let cases = [
+        (texts(&["a slow dog", "a dog"]), ErrorKind::Timeout, 1),
+        (texts(&["a slow dog"]), ErrorKind::Timeout, 3),
+        (texts(&["a large dog", "a dog"]), ErrorKind::Unavailable, 3),
+    ];
+    for (asked, kind, requests) in cases {
+        let before = server.asked().len();
+        assert_eq!(embedder.embed(&asked).await.unwrap_err().kind(), kind, "{asked:?}");
+        assert_eq!(server.asked().len() - before, requests, "{asked:?}");
+        assert_eq!(embedder.embed(&texts(&["a dog"])).await.unwrap(), [vector("a dog")]);
+    }
+}
+
+#[tokio::test]
 async fn a_request_ends_with_its_caller() {
     let server = Server::start(|_, _| Answer::Silent);
     let embedder = choices(&server).build().unwrap();
