@@ -1,6 +1,7 @@
 //! One request to the service.
 
 use super::answer::{self, Fault};
+use super::builder::DIMENSIONS;
 use super::failure::{Failure, known_code, pause, refused};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -13,9 +14,6 @@ use vextir::{Error, ErrorKind, Result};
 
 /// How much is read of what a service says about a failure.
 const MAX_COMPLAINT: usize = 16 << 10;
-
-/// The most numbers of a vector whose dimensions are not known.
-const MAX_DIMENSIONS: usize = 4_096;
 
 /// A key, which nobody gets to see.
 #[derive(Clone)]
@@ -117,7 +115,7 @@ impl Service {
             let said = self.read(&mut response, MAX_COMPLAINT).await.unwrap_or_default();
             return Err(refused(&self.address, status.as_u16(), known_code(&said), asked));
         }
-        let limit = answer::limit(texts.len(), dimensions.unwrap_or(MAX_DIMENSIONS));
+        let limit = answer::limit(texts.len(), dimensions.unwrap_or(*DIMENSIONS.end()));
         let body = self.read(&mut response, limit).await?;
         answer::read(&body, texts.len(), dimensions).map_err(|fault| self.wrong(fault))
     }
