@@ -85,7 +85,7 @@ impl Signatures {
         let (mut end, mut moved) = (seen, HashMap::new());
         let scanned = moves(hub, &mut end, &mut moved);
         if end > seen {
-            self.change().relocate(end, &moved);
+            self.change().relocate((seen, end), &moved);
         }
         scanned
     }
