@@ -209,9 +209,7 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
     }
     for found in &batch.documents {
         // It may have been removed for good meanwhile.
-        if node::node(file.connection, found.node)?
-            .is_none_or(|row| row.removed.is_some_and(|at| at < Timestamp::UNSET))
-        {
+        if node::node(file.connection, found.node)?.is_none_or(|row| row.is_purged()) {
             continue;
         }
         // As the owner sees it: who wrote it stands in the episode.
