@@ -10,7 +10,7 @@ use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use crate::queries;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,8 +140,7 @@ impl Desk {
             for node in &aside {
                 grown += note_bytes(connection, *node, 0)?;
             }
-            let head = "SELECT coalesce(max(seq), 0) FROM change";
-            let at = connection.query_row(head, [], |row| row.get(0)).or_fault()?;
+            let at = queries::signed(queries::last_change(connection)?);
             *into.lock().unwrap_or_else(PoisonError::into_inner) = (fresh, aside, at);
             Ok(grown)
         })?;
@@ -273,17 +272,9 @@ fn store(connection: &Connection, made: &[Made], epoch: i64, fresh: &mut Vec<Fre
     let mut grown = 0;
     for Made { node, seq, pieces } in made {
         execute(connection, "DELETE FROM search_queue WHERE node = ?1 AND seq = ?2", (node, seq))?;
-        let place = connection
-            .prepare_cached(
-                "SELECT tree, parent FROM search_node CROSS JOIN node ON node.id = search_node.node
-                 WHERE search_node.node = ?1",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row([node], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-                    .optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT tree, parent FROM search_node CROSS JOIN node ON node.id = search_node.node
+                   WHERE search_node.node = ?1";
+        let place = queries::one(connection, sql, [node], |row| Ok((get(row, 0)?, get(row, 1)?)))?;
         let Some((tree, folder)) = place else { continue };
         entry::remove_pieces(connection, *node)?;
         let mut bytes = 0;
