@@ -1,8 +1,9 @@
 //! What documents say with `[[links]]` and mentions.
 //!
 //! Nothing is done when a document is written. Who asks the graph first takes in what changed since the last time,
-//! along the operation log, in slices: read and searched beside the writer, compared and stored by it. The mark of how
-//! far that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
+//! along the operation log, in slices: read and searched beside the writer, compared and stored by it. So does
+//! house-keeping for a graph that was asked before, because it takes away what is too old of the log. The mark of how far
+//! that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
 
 use super::pen::{Pen, Times};
 use crate::decode::get;
