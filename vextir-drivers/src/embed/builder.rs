@@ -89,8 +89,8 @@ impl HttpEmbedderBuilder {
         self
     }
 
-    /// How long one request may take, up to the last byte of its answer; 10 seconds by default. A search waits for all
-    /// attempts: at most so long for each, and the pauses between them.
+    /// How long one request may take, up to the last byte of its answer; 10 seconds by default, half of it for the connection.
+    /// A search waits for all attempts: at most so long for each, and the pauses between them.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self

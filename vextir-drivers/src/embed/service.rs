@@ -78,6 +78,8 @@ impl Service {
         let mut client = Client::builder()
             .redirect(Policy::none())
             .timeout(timeout)
+            // Who does not even let us in is away; who lets us in and is slow may be so because of the texts.
+            .connect_timeout(timeout / 2)
             .user_agent(concat!("vextir/", env!("CARGO_PKG_VERSION")));
         if is_local {
             client = client.no_proxy();
@@ -146,15 +148,15 @@ impl Service {
 
     /// What became of a request without an answer, or with a part of one.
     fn broken(&self, error: &reqwest::Error) -> Failure {
-        if error.is_timeout() {
-            let message =
-                format!("{self}: no answer in time: see `.timeout(..)`, or send fewer texts together");
-            Failure::soon(ErrorKind::Timeout, message)
-        } else if error.is_connect() {
+        if error.is_connect() {
             let why = innermost(error);
             let message =
                 format!("{self}: no connection ({why}): does the service run, and is the address right?");
             Failure::later(ErrorKind::Unavailable, message)
+        } else if error.is_timeout() {
+            let message =
+                format!("{self}: no answer in time: see `.timeout(..)`, or send fewer texts together");
+            Failure::soon(ErrorKind::Timeout, message)
         } else if error.is_builder() {
             Failure::never(ErrorKind::Invalid, format!("{self}: a request that cannot be sent"))
         } else {

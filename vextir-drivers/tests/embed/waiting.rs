@@ -69,6 +69,30 @@ async fn a_service_that_is_away_is_left_alone_for_a_moment() {
     assert!(!embedder.embed(&texts(&["a dog"])).await.unwrap_err().to_string().contains("rests"));
 }
 
+/// A machine that is off refuses nothing: it says nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_service_that_lets_nobody_in_is_away() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody is let in, so that more than a few wait outside.
+    let mut inside = Vec::new();
+    let limit = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await {
+        inside.push(stream.unwrap());
+    }
+    let base = format!("http://{address}/v1");
+    let builder = HttpEmbedder::builder(&base, "animals").dimensions(8).retries(0);
+    let embedder = builder.timeout(Duration::from_millis(400)).build().unwrap();
+    let error = embedder.embed(&texts(&["a dog", "a cat"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("no connection"), "{error}");
+    let error = embedder.embed(&texts(&["a dog"])).await.unwrap_err();
+    assert!(error.to_string().contains("rests"), "{error}");
+}
+
 #[tokio::test]
 async fn a_slow_answer_is_not_waited_for() {
     let server = Server::start(|_, _| Answer::Silent);
