@@ -41,12 +41,14 @@ pub use hashing::HashingEmbedder;
 pub(crate) use link::Link;
 pub use options::SearchOptions;
 
+use crate::decode::get;
+use crate::documents::history;
 use crate::fault::OrFault;
 use crate::hub::Hub;
 use crate::queries::{self, signed};
 use crate::writer::{Reading, closed, question};
 use arms::{by_meaning, by_names, by_words};
-use entry::Stored;
+use entry::{Stored, is_about_words};
 use fuse::{Fused, fuse};
 use rusqlite::Connection;
 use sieve::Sieve;
@@ -60,7 +62,7 @@ use words::Asked;
 const LEAST: usize = 20;
 
 /// How many changes are looked at to tell how far the index is behind.
-const BEHIND: i64 = 1_000;
+const BEHIND: usize = 1_000;
 
 /// What a search has to know beside what is asked.
 struct Question {
@@ -81,8 +83,8 @@ pub struct SearchState {
     pub behind: u64,
     /// Documents that wait for their vectors.
     pub waiting: u64,
-    /// Documents that the embedder refused: they are found by words alone, until they change, there is another embedder, or
-    /// the index is made anew.
+    /// Documents that the embedder refused, or failed at again and again: they are found by words alone, until they change,
+    /// there is another embedder, or the index is made anew.
     pub refused: u64,
     /// What the embedder said about the last one of these, with the user and the path.
     pub refusal: Option<Error>,
@@ -317,12 +319,17 @@ fn hit(hub: &Connection, asked: &Asked, rank: usize, fused: Fused) -> Result<Hit
 /// How many changes of what the actor may read are not in the index yet. Those of others are nobody's business.
 fn behind(hub: &Connection, sieve: &mut Sieve<'_, '_>) -> Result<usize> {
     let cursor = queries::stored_number(hub, "search_cursor")?;
-    let sql = "SELECT node FROM change WHERE seq > ?1 AND what <= 4 ORDER BY seq LIMIT ?2";
+    let sql = "SELECT node, what FROM change WHERE seq > ?1 ORDER BY seq";
     let mut statement = hub.prepare_cached(sql).or_fault()?;
-    let mut rows = statement.query([signed(cursor), BEHIND]).or_fault()?;
-    let mut count = 0;
-    while let Some(row) = rows.next().or_fault()? {
-        count += usize::from(sieve.eyes.document(crate::decode::get(row, 0)?)?.is_some());
+    let mut rows = statement.query([signed(cursor)]).or_fault()?;
+    let (mut count, mut looked) = (0, 0);
+    while looked < BEHIND
+        && let Some(row) = rows.next().or_fault()?
+    {
+        if is_about_words(history::deed(get(row, 1)?)?) {
+            looked += 1;
+            count += usize::from(sieve.eyes.document(get(row, 0)?)?.is_some());
+        }
     }
     Ok(count)
 }

@@ -23,11 +23,13 @@
 //! * **Everything is bounded**: the time of a request, the number of attempts, the pauses, the size of an answer.
 //! * **An answer that is wrong spoils nothing**: the number of vectors, their order, their dimensions and each number are
 //!   checked.
-//! * **What may pass by is tried again**: no connection, a timeout, an answer that breaks off, and the statuses 408, 429 and
-//!   5xx, with the pause that `retry-after` asks for. After the last attempt it rests: calls fail at once, so that searches
-//!   do not wait for a service that is away.
+//! * **What may pass by is tried again**: no connection, a timeout of a single text, an answer that breaks off, and the
+//!   statuses 408, 429 and 5xx, with the pause that `retry-after` asks for. Where the service takes nothing (no connection,
+//!   429, 503, or it asks for a pause), the embedder rests after the last attempt: calls fail at once, so that searches do
+//!   not wait for a service that is away.
 //! * **A text that the service refuses is [`ErrorKind::Invalid`](vextir::ErrorKind::Invalid)**, and nothing else is: the hub
-//!   sets such a document aside and goes on.
+//!   sets such a document aside and goes on. Several texts that do not come in time are not sent again: the hub asks for
+//!   them one by one. A text at which the service fails each time stops none of the others.
 //! * Dropping the future ends the request.
 
 mod answer;

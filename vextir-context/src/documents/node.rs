@@ -1,5 +1,6 @@
 //! The tree of folders and documents, row by row.
 
+use super::keeping::{CONDEMNED, GONE};
 use crate::decode::{count, get, name, time};
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -93,6 +94,11 @@ impl Extent {
 impl Node {
     pub(crate) fn is_document(&self) -> bool {
         self.kind == Kind::Document
+    }
+
+    /// Whether it is being removed for good, or was: nobody can restore it any more.
+    pub(crate) fn is_purged(&self) -> bool {
+        self.removed.is_some_and(|at| matches!(at.as_micros(), CONDEMNED | GONE))
     }
 
     fn read(row: &Row<'_>) -> Result<Self> {

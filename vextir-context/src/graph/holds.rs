@@ -206,7 +206,6 @@ pub(crate) fn group(
     connection: &Connection,
     sight: &mut Sight,
     (subject, sort, relation): (i64, i64, &str),
-    is_over: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<Stated>> {
     let sql = format!(
         "SELECT {COLUMNS}, link, uid, object FROM link CROSS JOIN statement ON statement.link = link.id
@@ -217,7 +216,6 @@ pub(crate) fn group(
     let mut found: Vec<(Stated, Vec<u8>)> = Vec::new();
     let is_single = sight.is_single(sort, relation);
     while let Some(row) = rows.next().or_fault()? {
-        is_over()?;
         if is_single && !sight.may_name(connection, get(row, 7)?)? {
             continue;
         }

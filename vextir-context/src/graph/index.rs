@@ -1,8 +1,9 @@
 //! What documents say with `[[links]]` and mentions.
 //!
 //! Nothing is done when a document is written. Who asks the graph first takes in what changed since the last time,
-//! along the operation log, in slices: read and searched beside the writer, compared and stored by it. The mark of how
-//! far that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
+//! along the operation log, in slices: read and searched beside the writer, compared and stored by it. So does
+//! house-keeping for a graph that was asked before, because it takes away what is too old of the log. The mark of how far
+//! that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
 
 use super::pen::{Pen, Times};
 use crate::decode::get;
@@ -209,9 +210,7 @@ pub(crate) fn take_links(mut file: Writing<'_>, batch: &Batch) -> Result<bool> {
     }
     for found in &batch.documents {
         // It may have been removed for good meanwhile.
-        if node::node(file.connection, found.node)?
-            .is_none_or(|row| row.removed.is_some_and(|at| at < Timestamp::UNSET))
-        {
+        if node::node(file.connection, found.node)?.is_none_or(|row| row.is_purged()) {
             continue;
         }
         // As the owner sees it: who wrote it stands in the episode.

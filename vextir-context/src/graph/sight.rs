@@ -9,26 +9,16 @@ use crate::key::hex;
 use crate::queries;
 use rusqlite::{Connection, Params};
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
 use vextir_core::context::graph::{DOCUMENT, EntityKey, PAGE, View};
-use vextir_core::{Error, ErrorKind, Level, Result, Timestamp};
+use vextir_core::{Level, Result, Timestamp};
 
 /// How much is remembered of what was looked up.
 const REMEMBERED: usize = 100_000;
 
-/// How much is looked at between two looks at the clock.
+/// How much is looked at between two looks at whether to go on.
 const STRIDE: u32 = 64;
 
-/// For how long a reader waits.
-#[derive(Debug)]
-struct Patience {
-    begun: Instant,
-    allowed: Duration,
-    asked: u32,
-}
-
 /// One reader's view of one graph, with what was found out about it.
-#[derive(Debug)]
 pub(crate) struct Sight {
     pub(crate) view: View,
     /// What holds at this time, in microseconds.
@@ -41,8 +31,9 @@ pub(crate) struct Sight {
     episodes: HashMap<i64, bool>,
     keys: HashMap<i64, Option<EntityKey>>,
     singles: HashSet<String>,
-    /// `None` where something else sees to it.
-    patience: Option<Patience>,
+    /// Why not to go on; `None` where something else sees to it.
+    check: Option<Box<dyn Fn() -> Result<()>>>,
+    looked: u32,
 }
 
 /// How many episodes are looked at, at most, for whether somebody sees one of those that say a link or name an entity.
@@ -61,29 +52,23 @@ impl Sight {
             episodes: HashMap::new(),
             keys: HashMap::new(),
             singles: singles.into_iter().collect(),
-            patience: None,
+            check: None,
+            looked: 0,
         })
     }
 
-    /// Stops what takes longer than so long.
-    pub(crate) fn within(self, allowed: Duration) -> Self {
-        Self { patience: Some(Patience { begun: Instant::now(), allowed, asked: 0 }), ..self }
+    /// Ends what must not go on: asked now and then, on and on.
+    pub(crate) fn while_allowed(self, check: impl Fn() -> Result<()> + 'static) -> Self {
+        Self { check: Some(Box::new(check)), ..self }
     }
 
     /// Asked for everything that is looked at.
-    pub(super) fn go_on(&mut self) -> Result<()> {
-        let Some(Patience { begun, allowed, asked }) = &mut self.patience else { return Ok(()) };
-        *asked += 1;
-        if asked.is_multiple_of(STRIDE) && begun.elapsed() > *allowed {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "the graph was not gone through within {allowed:?}; ask for fewer steps, for some relations only, or \
-                     from an entity with fewer links"
-                ),
-            ));
+    pub(crate) fn go_on(&mut self) -> Result<()> {
+        self.looked = self.looked.wrapping_add(1);
+        match &self.check {
+            Some(check) if self.looked.is_multiple_of(STRIDE) => check(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether a later fact of such a link retires an earlier one.

@@ -46,7 +46,9 @@ impl Hub {
                         return Ok(None);
                     }
                     let snapshot = connection.unchecked_transaction().or_fault()?;
-                    let sight = Sight::new(&snapshot, view, now)?.within(allowed);
+                    let begun = Instant::now();
+                    let sight =
+                        Sight::new(&snapshot, view, now)?.while_allowed(move || in_time(begun, allowed));
                     let answer = read(&snapshot, sight)?;
                     snapshot.finish().or_fault()?;
                     Ok(Some(answer))
@@ -60,6 +62,19 @@ impl Hub {
             is_fresh = true;
         }
     }
+}
+
+fn in_time(begun: Instant, allowed: Duration) -> Result<()> {
+    if begun.elapsed() <= allowed {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "the graph was not gone through within {allowed:?}; ask for fewer steps, for some relations only, or from an \
+             entity with fewer links"
+        ),
+    ))
 }
 
 #[async_trait]

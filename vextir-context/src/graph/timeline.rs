@@ -75,7 +75,7 @@ pub(super) fn timeline(
     let mut found: Vec<Stated> = Vec::new();
     for (sql, is_object) in [(AS_SUBJECT, false), (AS_OBJECT, true)] {
         for (subject, sort, relation) in groups(connection, id, sql)? {
-            let all = group(connection, sight, (subject, sort, &relation), &|| Ok(()))?;
+            let all = group(connection, sight, (subject, sort, &relation))?;
             for stated in all.into_iter().filter(|stated| stated.from <= latest) {
                 if is_object && object(connection, stated.link)? != Some(id) {
                     continue;
@@ -135,15 +135,10 @@ pub(crate) fn link(connection: &Connection, sight: &mut Sight, stated: Stated) -
 }
 
 /// What is said with an entity as the subject, group by group.
-pub(crate) fn links_of(
-    connection: &Connection,
-    sight: &mut Sight,
-    entity: i64,
-    is_over: &dyn Fn() -> Result<()>,
-) -> Result<Vec<Stated>> {
+pub(crate) fn links_of(connection: &Connection, sight: &mut Sight, entity: i64) -> Result<Vec<Stated>> {
     let mut found = Vec::new();
     for (subject, sort, relation) in groups(connection, entity, AS_SUBJECT)? {
-        found.extend(group(connection, sight, (subject, sort, &relation), is_over)?);
+        found.extend(group(connection, sight, (subject, sort, &relation))?);
         if found.len() > MOST {
             return Err(Error::new(
                 ErrorKind::Invalid,

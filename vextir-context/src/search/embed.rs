@@ -4,13 +4,13 @@ use super::entry::{self, Stored, execute, set};
 use super::ids;
 use super::link::{Link, Patience};
 use super::refused;
-use super::round::{Made, Refused, Round, Trouble, Waiting, round};
+use super::round::{Looks, Made, Refused, Round, Trouble, Waiting, round};
 use super::signatures::{Fresh, Signatures, signs, to_bytes};
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use crate::queries;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,14 +72,14 @@ impl Desk {
     pub(super) fn run(mut self) {
         let runtime = self.runtime.clone();
         let _inside = runtime.as_ref().map(tokio::runtime::Handle::enter);
-        let mut patience = Patience::new();
+        let (mut patience, mut looks) = (Patience::new(), Looks::default());
         let mut progress = self.link.signals.progress.subscribe();
         let mut appointed = false;
         while !self.link.is_closing() {
             progress.mark_unchanged();
             let begun = if appointed { Ok(()) } else { self.begin() };
             appointed = begun.is_ok();
-            match begun.and_then(|()| self.step(&mut patience)) {
+            match begun.and_then(|()| self.step(&mut patience, &mut looks)) {
                 Ok(true) => patience.renew(),
                 Ok(false) => {
                     patience.renew();
@@ -106,7 +106,7 @@ impl Desk {
     }
 
     /// Some documents; false when none wait.
-    fn step(&mut self, patience: &mut Patience) -> Result<bool> {
+    fn step(&mut self, patience: &mut Patience, looks: &mut Looks) -> Result<bool> {
         if self.link.read(|hub| queries::meta::<i64>(hub, "search_enroll"))?.is_some() {
             self.link.store(enroll)?;
             return Ok(true);
@@ -116,7 +116,7 @@ impl Desk {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let Round { made, refused, failure } = round(waiting, |texts| self.ask(texts));
+        let Round { made, refused, failure } = round(waiting, looks, |texts| self.ask(texts));
         if !made.is_empty() || !refused.is_empty() {
             self.keep(made, refused)?;
             patience.renew();
@@ -140,8 +140,7 @@ impl Desk {
             for node in &aside {
                 grown += note_bytes(connection, *node, 0)?;
             }
-            let head = "SELECT coalesce(max(seq), 0) FROM change";
-            let at = connection.query_row(head, [], |row| row.get(0)).or_fault()?;
+            let at = queries::signed(queries::last_change(connection)?);
             *into.lock().unwrap_or_else(PoisonError::into_inner) = (fresh, aside, at);
             Ok(grown)
         })?;
@@ -273,17 +272,9 @@ fn store(connection: &Connection, made: &[Made], epoch: i64, fresh: &mut Vec<Fre
     let mut grown = 0;
     for Made { node, seq, pieces } in made {
         execute(connection, "DELETE FROM search_queue WHERE node = ?1 AND seq = ?2", (node, seq))?;
-        let place = connection
-            .prepare_cached(
-                "SELECT tree, parent FROM search_node CROSS JOIN node ON node.id = search_node.node
-                 WHERE search_node.node = ?1",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row([node], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-                    .optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT tree, parent FROM search_node CROSS JOIN node ON node.id = search_node.node
+                   WHERE search_node.node = ?1";
+        let place = queries::one(connection, sql, [node], |row| Ok((get(row, 0)?, get(row, 1)?)))?;
         let Some((tree, folder)) = place else { continue };
         entry::remove_pieces(connection, *node)?;
         let mut bytes = 0;

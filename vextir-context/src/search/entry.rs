@@ -4,12 +4,14 @@ use super::ids;
 use super::prose::Prose;
 use super::refused;
 use crate::decode::get;
+use crate::documents::history;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::OrFault;
 use crate::queries;
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::mem;
 use vextir_core::Result;
+use vextir_core::context::Deed;
 
 /// What one transaction stores at most, in bytes of text: about a millisecond.
 const STEP: usize = 64 << 10;
@@ -312,7 +314,7 @@ pub(super) fn changed(hub: &Connection, after: u64, limit: usize) -> Result<(Vec
     let (mut nodes, mut end) = (Vec::new(), after);
     while let Some(row) = rows.next().or_fault()? {
         end = crate::decode::count(row, 0)?;
-        if is_about_words(get(row, 2)?) {
+        if is_about_words(history::deed(get(row, 2)?)?) {
             nodes.push(get(row, 1)?);
         }
     }
@@ -322,6 +324,6 @@ pub(super) fn changed(hub: &Connection, after: u64, limit: usize) -> Result<(Vec
 }
 
 /// Whether a deed changes what the index holds: not rights, which are asked for when searching, and not guides.
-fn is_about_words(deed: i64) -> bool {
-    (0..=4).contains(&deed)
+pub(super) fn is_about_words(deed: Deed) -> bool {
+    matches!(deed, Deed::Created | Deed::Written | Deed::Moved | Deed::Removed | Deed::Restored)
 }

@@ -74,7 +74,7 @@ impl<'c> Eyes<'c> {
         Ok(queries::rows(self.hub, sql, params, |row| get(row, 0))?.into_iter().collect())
     }
 
-    /// A folder; `None` where it is removed, or in something that is.
+    /// A folder; `None` where there is none, or it is removed, or in something that is.
     pub(super) fn folder(&mut self, id: NodeId) -> Result<Option<Rc<Place>>> {
         let mut way = Vec::new();
         let mut next = id;
@@ -88,7 +88,8 @@ impl<'c> Eyes<'c> {
                 }
                 break;
             }
-            let Some(node) = node::node(self.hub, next)?.filter(|_| way.len() < DEEPEST) else {
+            let node = node::node(self.hub, next)?;
+            let Some(node) = node.filter(|node| !node.is_document() && way.len() < DEEPEST) else {
                 return Ok(None);
             };
             next = node.parent;

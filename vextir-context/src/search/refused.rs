@@ -2,10 +2,11 @@
 
 use super::entry::{self, execute};
 use super::round::Refused;
+use crate::decode::get;
 use crate::documents::node::{self, NodeId};
-use crate::fault::OrFault;
+use crate::fault::{OrFault, damaged};
 use crate::queries;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use vextir_core::{Error, Result};
 
 /// Sets documents aside, in the writer's transaction; which they are. One that has changed meanwhile goes on waiting.
@@ -45,15 +46,14 @@ pub(super) fn report(hub: &Connection) -> Result<(u64, Option<Error>)> {
 
 fn report_from(hub: &Connection) -> Result<(u64, Option<Error>)> {
     let count = queries::number(hub, "SELECT count(*) FROM search_refused", [])?;
-    let last: Option<(NodeId, String)> = hub
-        .prepare_cached("SELECT node, reason FROM search_refused ORDER BY seq DESC, node DESC LIMIT 1")
-        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional())
-        .or_fault()?;
+    let sql = "SELECT node, reason FROM search_refused ORDER BY seq DESC, node DESC LIMIT 1";
+    let last = queries::one(hub, sql, [], |row| Ok((get::<NodeId>(row, 0)?, get::<String>(row, 1)?)))?;
     let Some((node, reason)) = last else { return Ok((count, None)) };
     let chain = node::chain(hub, node)?;
-    let path: Vec<&str> = chain.iter().map(|node| node.name.as_str()).collect();
     // The name of a root is its user.
-    let (user, path) = path.split_first().map_or(("", String::new()), |(user, path)| (*user, path.join("/")));
-    let error = Error::invalid(reason).context(format!("/{path} of {user} is found by its words alone"));
+    let Some((root, below)) = chain.split_first() else { return Err(damaged("a folder")) };
+    let path = node::join("/", below.iter().map(|node| node.name.as_str()));
+    let error =
+        Error::invalid(reason).context(format!("{path} of {} is found by its words alone", root.name));
     Ok((count, Some(error)))
 }

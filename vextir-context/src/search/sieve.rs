@@ -3,9 +3,10 @@
 use super::entry::known_tree;
 use super::eyes::Eyes;
 use super::ids;
+use crate::decode::get;
 use crate::documents::node::NodeId;
-use crate::fault::OrFault;
-use rusqlite::{Connection, OptionalExtension};
+use crate::queries;
+use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -119,13 +120,10 @@ impl<'c, 's> Sieve<'c, 's> {
         if search.kind.is_none() && search.metadata.is_empty() {
             return Ok(true);
         }
-        let found: Option<(i64, Option<String>)> = self
-            .hub()
-            .prepare_cached("SELECT kind, metadata FROM document WHERE node = ?1")
-            .and_then(|mut statement| {
-                statement.query_row([node], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .or_fault()?;
+        let sql = "SELECT kind, metadata FROM document WHERE node = ?1";
+        let found = queries::one(self.hub(), sql, [node], |row| {
+            Ok((get::<i64>(row, 0)?, get::<Option<String>>(row, 1)?))
+        })?;
         let Some((kind, metadata)) = found else { return Ok(false) };
         let kind = if kind == 0 { ContentKind::Text } else { ContentKind::Json };
         let metadata: Value = metadata.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

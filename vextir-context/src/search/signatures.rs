@@ -7,6 +7,7 @@ pub(super) use table::{Fresh, Table, signs, to_bytes};
 
 use super::ids;
 use crate::decode::get;
+use crate::documents::history;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
@@ -14,9 +15,7 @@ use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use vextir_core::Result;
-
-/// How a move is stored.
-const MOVED: i64 = 2;
+use vextir_core::context::Deed;
 
 /// All signatures of a hub; empty until somebody searches by meaning.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ fn moves(hub: &Connection, end: &mut i64, moved: &mut HashMap<NodeId, NodeId>) -
         hub.prepare_cached("SELECT seq, node, what FROM change WHERE seq > ?1 ORDER BY seq").or_fault()?;
     let mut rows = statement.query([*end]).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
-        if get::<i64>(row, 2)? == MOVED {
+        if history::deed(get(row, 2)?)? == Deed::Moved {
             let id: NodeId = get(row, 1)?;
             if let Some(node) = crate::documents::node::node(hub, id)?.filter(|node| node.is_document()) {
                 moved.insert(id, node.parent);
@@ -85,7 +84,7 @@ impl Signatures {
         let (mut end, mut moved) = (seen, HashMap::new());
         let scanned = moves(hub, &mut end, &mut moved);
         if end > seen {
-            self.change().relocate(end, &moved);
+            self.change().relocate((seen, end), &moved);
         }
         scanned
     }

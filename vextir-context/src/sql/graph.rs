@@ -1,6 +1,7 @@
 //! The tables `links` and `entities`: the user's own graph, as far as it is seen.
 
 use super::rows::moment;
+use super::run::Run;
 use crate::decode::get;
 use crate::graph::{Sight, Stated, link, links_of, properties};
 use crate::queries;
@@ -9,9 +10,9 @@ use rusqlite::types::Value;
 use serde_json::{Map, Value as Json};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::Arc;
 use vextir_core::context::graph::{EntityKey, Link, Object, View};
-use vextir_core::{Actor, Result, Timestamp};
+use vextir_core::{Result, Timestamp};
 
 pub(super) const LINKS: &[&str] = &[
     "id",
@@ -42,7 +43,6 @@ pub(super) enum Found {
 }
 
 /// Goes through a user's graph, entity by entity.
-#[derive(Debug)]
 pub(super) struct Graph {
     sight: Sight,
     after: i64,
@@ -52,23 +52,16 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn begin(
-        hub: &Connection,
-        actor: &Actor,
-        (now, left): (Timestamp, Duration),
-        wants_links: bool,
-    ) -> Result<Self> {
-        let sight = Sight::new(hub, View::own(actor.clone()), now)?.within(left);
+    pub(super) fn begin(hub: &Connection, run: &Arc<Run>, wants_links: bool) -> Result<Self> {
+        let clock = run.clone();
+        let sight =
+            Sight::new(hub, View::own(run.actor.clone()), run.now)?.while_allowed(move || clock.check());
         Ok(Self { sight, after: 0, page: VecDeque::new(), said: VecDeque::new(), wants_links })
     }
 
-    pub(super) fn next(
-        &mut self,
-        hub: &Connection,
-        is_over: &dyn Fn() -> Result<()>,
-    ) -> Result<Option<Found>> {
+    pub(super) fn next(&mut self, hub: &Connection) -> Result<Option<Found>> {
         loop {
-            is_over()?;
+            self.sight.go_on()?;
             while let Some(stated) = self.said.pop_front() {
                 if let Some(link) = link(hub, &mut self.sight, stated)? {
                     let source = self.sight.source(hub, stated.episode)?;
@@ -82,7 +75,7 @@ impl Graph {
                 continue;
             };
             if self.wants_links {
-                self.said = links_of(hub, &mut self.sight, entity, is_over)?.into();
+                self.said = links_of(hub, &mut self.sight, entity)?.into();
             } else if let Some(key) = self.sight.key(hub, entity)?
                 && self.sight.is_named(hub, entity)?
             {

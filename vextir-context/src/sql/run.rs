@@ -39,11 +39,6 @@ impl Run {
         self.stops.iter().any(|stop| stop.load(Ordering::Relaxed)) || Instant::now() >= self.end
     }
 
-    /// How long it may still take.
-    pub(super) fn left(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
-    }
-
     /// As [`Run::is_over`], for what ends with an error.
     pub(super) fn check(&self) -> Result<()> {
         if self.is_over() { Err(self.too_long()) } else { Ok(()) }

@@ -148,8 +148,7 @@ impl Cursor {
         self.run.read(|hub| match self.which {
             Which::Events => Events::begin(hub, actor, wanted).map(Source::Events),
             Which::Links | Which::Entities => {
-                let graph =
-                    Graph::begin(hub, actor, (self.run.now, self.run.left()), self.which == Which::Links)?;
+                let graph = Graph::begin(hub, &self.run, self.which == Which::Links)?;
                 Ok(Source::Graph(Box::new(RefCell::new(graph))))
             }
             Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),
@@ -167,7 +166,7 @@ impl Cursor {
             Source::Events(events) => {
                 Ok(events.next(hub, &is_over)?.map(|event| Row::Event(Box::new(event))))
             }
-            Source::Graph(graph) => Ok(graph.get_mut().next(hub, &is_over)?.map(Row::Found)),
+            Source::Graph(graph) => Ok(graph.get_mut().next(hub)?.map(Row::Found)),
             Source::Items(walk) => {
                 while let Some(item) = walk.next(hub, &is_over)? {
                     if item.node.is_document() == documents {

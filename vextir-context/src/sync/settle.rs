@@ -129,8 +129,7 @@ fn place(
     groups: &mut BTreeSet<Group>,
 ) -> Result<bool> {
     // What is being purged stays so.
-    let may_move =
-        |row: &node::Node| row.kind != Kind::Root && row.removed.is_none_or(|at| at >= Timestamp::UNSET);
+    let may_move = |row: &node::Node| row.kind != Kind::Root && !row.is_purged();
     let Some(row) = node::node(connection, node)?.filter(may_move) else { return Ok(false) };
     let Some((parent, name, _)) = belongs(facts, held) else { return Ok(false) };
     let folder = parent.map(|parent| fact::node_of(connection, parent)).transpose()?.flatten();

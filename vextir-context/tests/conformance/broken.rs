@@ -65,6 +65,7 @@ impl StoreUnderTest for Broken {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[vextir_core::async_trait]
 impl ContextStore for Broken {
     async fn read(&self, actor: &Actor, path: &str, when: When) -> Result<Option<Document>> {
@@ -185,6 +186,7 @@ impl ContextStore for Broken {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[vextir_core::async_trait]
 impl GraphStore for Broken {
     async fn change_graph(&self, actor: &Actor, changes: Vec<Change>) -> Result<Vec<Told>> {

@@ -108,5 +108,6 @@ async fn what_goes_for_good_with_its_document_is_given_back() {
         assert!(hub.tidy().await.unwrap().nodes > 0);
         left.push(counted(&path));
     }
-    assert_eq!(left[0], left[1], "with a graph, and without");
+    // The id under which each of the two hubs writes is now and then a byte shorter than the other's.
+    assert!((left[0] - left[1]).abs() < ROW / 10, "{left:?}: with a graph, and without");
 }

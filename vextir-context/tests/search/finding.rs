@@ -58,6 +58,18 @@ async fn words_paths_and_meaning_find_documents() {
 }
 
 #[tokio::test]
+async fn what_is_not_asked_for_crowds_out_nothing_by_its_name() {
+    let (_folder, hub) = stored();
+    let ann = hub.context("ann");
+    for number in 0..401 {
+        ann.write(&format!("/{number}/plan"), "x").await.unwrap();
+    }
+    ann.write("/last/plan", json!({"y": 1})).await.unwrap();
+    let found = ann.search("plan").kind(ContentKind::Json).text_only().fresh().await.unwrap();
+    assert_eq!(found.iter().map(|hit| hit.path.as_str()).collect::<Vec<_>>(), ["/last/plan"]);
+}
+
+#[tokio::test]
 async fn filters_narrow_each_arm() {
     let (_folder, hub) = stored();
     let ann = hub.context("ann");

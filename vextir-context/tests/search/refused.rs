@@ -11,7 +11,7 @@ use vextir_core::{Context, Error, ErrorKind, Result, async_trait};
 /// What an embedder is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Mood {
-    /// Refuses what is sour, and panics at what is bitter.
+    /// Refuses what is sour, panics at what is bitter, and fails at what is hot.
     Picky,
     /// Takes everything.
     Hungry,
@@ -61,6 +61,7 @@ impl Embedder for Taster {
             Mood::Fasting => return Err(Error::invalid("no such model")),
             Mood::Away => return Err(Error::new(ErrorKind::Unavailable, "out for lunch")),
             _ if has("sour") => return Err(Error::invalid("too sour")),
+            _ if has("hot") => return Err(Error::new(ErrorKind::Unavailable, "no water")),
             _ => {}
         }
         let vector = |text: &String| {
@@ -176,7 +177,8 @@ async fn an_embedder_that_refuses_everything_or_is_away_sets_nothing_aside() {
         assert_eq!(exact(&ann, "lemon").await, ["/lemon"]);
         let state = until(&hub, |state| state.failure.is_some() && state.waiting == 3).await;
         assert_eq!((state.refused, state.failure.unwrap().kind()), (0, kind), "{mood:?}");
-        let asks = if mood == Mood::Fasting { 2 } else { 1 };
+        // The texts, and another one that shows whose fault it is.
+        let asks = 2;
         let start = Instant::now();
         while taster.asked.lock().unwrap().len() < 3 * asks {
             assert!(start.elapsed() < Duration::from_secs(20));
@@ -215,4 +217,29 @@ async fn an_embedder_that_comes_back_goes_on_by_itself() {
     assert_eq!(near(&ann, "a").await, ["/apple"]);
     let state = until(&hub, |state| state.failure.is_none()).await;
     assert_eq!((state.refused, state.waiting), (1, 0));
+}
+
+#[tokio::test]
+async fn a_text_at_which_an_embedder_always_fails_stops_no_other_document_and_is_set_aside_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let taster = Taster::new("taster-1", Mood::Picky);
+    let hub = open(&folder.path().join("hub.db"), &taster);
+    let ann = hub.context("ann");
+    ann.write("/chili", "chili is hot").await.unwrap();
+    let failed = until(&hub, |state| state.failure.is_some()).await;
+    assert_eq!((failed.refused, failed.waiting), (0, 1));
+    for number in 0..20 {
+        ann.write(&format!("/apple/{number}"), format!("apple {number}")).await.unwrap();
+    }
+    let state = until(&hub, |state| state.waiting <= 1).await;
+    assert_eq!(state.refused, 0, "it is looked at more than once");
+    assert!(state.failure.is_some(), "{state:?}");
+    assert!(!ann.search("a").meaning_only().await.unwrap().is_empty());
+    let state = until(&hub, |state| state.refused == 1 && state.failure.is_none()).await;
+    assert_eq!(state.waiting, 0);
+    let refusal = state.refusal.unwrap().to_string();
+    assert!(refusal.starts_with("/chili of ann") && refusal.contains("no water"), "{refusal}");
+    ann.write("/chili", "chili is mild").await.unwrap();
+    assert_eq!(near(&ann, "c").await, ["/chili"]);
+    assert_eq!(hub.search_state().await.unwrap().refused, 0);
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use vextir_context::{Hub, QueryLimits};
 use vextir_core::ErrorKind;
+use vextir_core::context::graph::{Episode, Fact, MAX_FACTS};
 
 const ENDLESS: &str = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
 
@@ -62,6 +63,30 @@ async fn what_runs_too_long_is_stopped_and_the_next_one_runs() {
         }
     };
     assert_eq!(answer, [json!({"x": 1})]);
+}
+
+/// What an agent may not see is gone through to its end: nothing of it names the entity.
+#[tokio::test]
+async fn a_graph_that_is_gone_through_for_too_long_is_stopped_as_any_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let hub = Hub::open(&path).unwrap();
+    for number in 0..40 {
+        let fact = |object: usize| Fact::new(("thing", "bob"), "knows", ("thing", object.to_string()));
+        let note = (0..MAX_FACTS)
+            .fold(Episode::new("note", "mail").key(number.to_string()), |note, object| {
+                note.fact(fact(object))
+            });
+        hub.context("ann").graph().ingest(note).await.unwrap();
+    }
+    hub.close().await.unwrap();
+    let limits = QueryLimits::default().with_deadline(Duration::from_millis(10));
+    let hub = Hub::builder(&path).query_limits(limits).open().unwrap();
+    for sql in ["SELECT key FROM entities", "SELECT id FROM links"] {
+        let error = refusal(&hub.context("ann").as_agent("helper"), sql).await;
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains("the query took longer than 10ms"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -38,8 +38,10 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Invalid`: there is no vector for one of the texts, and never will be. The document is set aside, if the embedder takes
-    /// another text; so is one at which it panics. It is found by its words alone until it changes. With every other error
-    /// all documents wait, and are tried again, later and later. A search goes on without vectors.
+    /// another text; so is one at which it panics. It is found by its words alone until it changes. `Timeout`, `Unavailable`:
+    /// if the embedder takes another text, these are tried one by one; a document at which it fails each time waits, and is
+    /// set aside too in the end, while the others go on. With every other error all documents wait, and are tried again,
+    /// later and later. A search goes on without vectors.
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>>;
 
     /// Below this cosine two texts have nothing in common, and no search finds the one by the other; from -1 to 1.

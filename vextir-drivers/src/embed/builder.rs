@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use vextir::{Error, ErrorKind, Result, RetryPolicy};
 
 /// How many numbers a vector may have.
-const DIMENSIONS: std::ops::RangeInclusive<usize> = 8..=4_096;
+pub(super) const DIMENSIONS: std::ops::RangeInclusive<usize> = 8..=4_096;
 
 /// The most texts in a request.
 const MAX_BATCH: usize = 256;
@@ -37,31 +37,30 @@ const MAX_BATCH: usize = 256;
 pub struct HttpEmbedderBuilder {
     base: String,
     model: String,
-    name: Option<String>,
     key: Option<Key>,
     dimensions: Option<usize>,
     is_shortened: bool,
     timeout: Duration,
-    batch: usize,
-    retries: u32,
-    retry: RetryPolicy,
-    floor: f32,
+    settings: Settings,
 }
 
 impl HttpEmbedderBuilder {
     pub(super) fn new(base: String, model: String) -> Self {
-        Self {
-            base,
-            model,
-            name: None,
-            key: None,
-            dimensions: None,
-            is_shortened: false,
-            timeout: Duration::from_secs(10),
+        let settings = Settings {
+            name: model.clone(),
             batch: 16,
             retries: 2,
             retry: RetryPolicy { base: Duration::from_millis(250), cap: Duration::from_secs(5) },
             floor: 0.0,
+        };
+        Self {
+            base,
+            model,
+            key: None,
+            dimensions: None,
+            is_shortened: false,
+            timeout: Duration::from_secs(10),
+            settings,
         }
     }
 
@@ -73,7 +72,7 @@ impl HttpEmbedderBuilder {
 
     /// What stored vectors are called; the model's name by default. Under another name all documents are embedded anew.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.settings.name = name.into();
         self
     }
 
@@ -90,8 +89,8 @@ impl HttpEmbedderBuilder {
         self
     }
 
-    /// How long one request may take, up to the last byte of its answer; 10 seconds by default. A search waits for all
-    /// attempts: at most so long for each, and the pauses between them.
+    /// How long one request may take, up to the last byte of its answer; 10 seconds by default, half of it for the connection.
+    /// A search waits for all attempts: at most so long for each, and the pauses between them.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self
@@ -99,28 +98,28 @@ impl HttpEmbedderBuilder {
 
     /// How many texts are sent together; 16 by default, 256 at most.
     pub fn batch(mut self, texts: usize) -> Self {
-        self.batch = texts;
+        self.settings.batch = texts;
         self
     }
 
-    /// How often a request is tried again; twice by default.
+    /// How often a request is tried again; twice by default. One of several texts that was not answered in time is not.
     pub fn retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+        self.settings.retries = retries;
         self
     }
 
     /// How attempts are spaced: 250 milliseconds, doubling up to 5 seconds by default. The cap is also how long all requests
-    /// rest after the last attempt. A service that asks for more (`retry-after`) is not tried again, and gets its rest, up to
-    /// an hour.
+    /// rest after the last attempt, where the service takes none (no connection, or the status 429 or 503). One that asks for
+    /// more (`retry-after`) is not tried again, and gets its rest, up to an hour.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+        self.settings.retry = policy;
         self
     }
 
     /// Below this cosine two texts have nothing in common; from -1 to 1, 0 by default. It depends on the model: some put
     /// whatever there is above 0.6.
     pub fn floor(mut self, cosine: f32) -> Self {
-        self.floor = cosine;
+        self.settings.floor = cosine;
         self
     }
 
@@ -158,19 +157,19 @@ impl HttpEmbedderBuilder {
         if let Some(dimensions) = self.dimensions.filter(|dimensions| !DIMENSIONS.contains(dimensions)) {
             return Err(Error::invalid(format!("{dimensions} dimensions; {}", allowed())));
         }
-        if !(1..=MAX_BATCH).contains(&self.batch) {
+        let Settings { name, batch, floor, .. } = &self.settings;
+        if !(1..=MAX_BATCH).contains(batch) {
             return Err(Error::invalid(format!(
-                "{} texts in a request; 1 to {MAX_BATCH} can be sent together",
-                self.batch
+                "{batch} texts in a request; 1 to {MAX_BATCH} can be sent together"
             )));
         }
         if self.timeout.is_zero() {
             return Err(Error::invalid("a timeout of 0: no request could be answered"));
         }
-        if !(-1.0..=1.0).contains(&self.floor) {
-            return Err(Error::invalid(format!("{} is no cosine: the floor is from -1 to 1", self.floor)));
+        if !(-1.0..=1.0).contains(floor) {
+            return Err(Error::invalid(format!("{floor} is no cosine: the floor is from -1 to 1")));
         }
-        if self.model.trim().is_empty() || self.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+        if self.model.trim().is_empty() || name.trim().is_empty() {
             return Err(Error::invalid("the name of the model is empty"));
         }
         let shortened = self.dimensions.filter(|_| self.is_shortened);
@@ -183,18 +182,7 @@ impl HttpEmbedderBuilder {
                 "there is no tokio runtime here: build the embedder where its connections are to live",
             )
         })?;
-        Ok(HttpEmbedder::new(
-            service,
-            runtime,
-            Settings {
-                name: self.name.clone().unwrap_or_else(|| self.model.clone()),
-                dimensions,
-                batch: self.batch,
-                retries: self.retries,
-                retry: self.retry,
-                floor: self.floor,
-            },
-        ))
+        Ok(HttpEmbedder::new(service, runtime, dimensions, self.settings.clone()))
     }
 }
 

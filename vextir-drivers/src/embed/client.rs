@@ -31,14 +31,15 @@ struct Inner {
     service: Service,
     /// Where its connections live, whoever asks.
     runtime: Handle,
+    dimensions: usize,
     settings: Settings,
     rest: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug)]
+/// The choices that matter once it is built.
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) name: String,
-    pub(super) dimensions: usize,
     pub(super) batch: usize,
     pub(super) retries: u32,
     pub(super) retry: RetryPolicy,
@@ -51,8 +52,8 @@ impl HttpEmbedder {
         HttpEmbedderBuilder::new(base.into(), model.into())
     }
 
-    pub(super) fn new(service: Service, runtime: Handle, settings: Settings) -> Self {
-        Self(Arc::new(Inner { service, runtime, settings, rest: Mutex::default() }))
+    pub(super) fn new(service: Service, runtime: Handle, dimensions: usize, settings: Settings) -> Self {
+        Self(Arc::new(Inner { service, runtime, dimensions, settings, rest: Mutex::default() }))
     }
 
     /// How many numbers a vector has, by asking for one; `expected` if it was said.
@@ -84,7 +85,7 @@ impl Embedder for HttpEmbedder {
     }
 
     fn dimensions(&self) -> usize {
-        self.0.settings.dimensions
+        self.0.dimensions
     }
 
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
@@ -99,12 +100,11 @@ impl Embedder for HttpEmbedder {
 
 impl Inner {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let dimensions = self.settings.dimensions;
-        let mut vectors = vec![vec![0.0; dimensions]; texts.len()];
+        let mut vectors = vec![vec![0.0; self.dimensions]; texts.len()];
         let sent: Vec<usize> = (0..texts.len()).filter(|at| !texts[*at].trim().is_empty()).collect();
         for places in sent.chunks(self.settings.batch) {
             let batch: Vec<&str> = places.iter().map(|at| texts[*at].as_str()).collect();
-            let made = self.ask(&batch, Some(dimensions)).await?;
+            let made = self.ask(&batch, Some(self.dimensions)).await?;
             places.iter().zip(made).for_each(|(at, vector)| vectors[*at] = vector);
         }
         Ok(vectors)
@@ -119,10 +119,14 @@ impl Inner {
         let Settings { retries, retry, .. } = self.settings;
         let mut attempt = 1;
         loop {
-            let Failure { error, again } = match self.service.post(texts, dimensions).await {
+            let Failure { error, mut again } = match self.service.post(texts, dimensions).await {
                 Ok(vectors) => return Ok(vectors),
                 Err(failure) => failure,
             };
+            // Fewer may come in time, which is for who asks; as many will not.
+            if again == Again::Soon && error.kind() == ErrorKind::Timeout && texts.len() > 1 {
+                again = Again::Never;
+            }
             match next(again, attempt, retries, retry, fastrand::f64()) {
                 Next::Retry(pause) => {
                     tracing::debug!(%error, attempt, ?pause, "texts are sent once more");

@@ -30,7 +30,9 @@ pub(super) struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     Never,
-    /// After the pause that the service asked for, if it did.
+    /// It may, and if it does not, other texts may do better.
+    Soon,
+    /// The service takes none now; after the pause that it asked for, if it did.
     Later(Option<Duration>),
 }
 
@@ -47,6 +49,10 @@ impl Failure {
         Self { error: Error::new(kind, message), again: Again::Never }
     }
 
+    pub(super) fn soon(kind: ErrorKind, message: String) -> Self {
+        Self { error: Error::new(kind, message), again: Again::Soon }
+    }
+
     pub(super) fn later(kind: ErrorKind, message: String) -> Self {
         Self { error: Error::new(kind, message), again: Again::Later(None) }
     }
@@ -56,6 +62,8 @@ impl Failure {
 pub(super) fn next(again: Again, attempt: u32, retries: u32, policy: RetryPolicy, spread: f64) -> Next {
     match again {
         Again::Never => Next::GiveUp(Duration::ZERO),
+        Again::Soon if attempt > retries => Next::GiveUp(Duration::ZERO),
+        Again::Soon => Next::Retry(policy.pause(attempt, spread)),
         Again::Later(Some(asked)) if attempt > retries || asked > policy.cap => {
             Next::GiveUp(asked.max(policy.cap).min(LONGEST_REST))
         }
@@ -87,8 +95,14 @@ pub(super) fn refused(address: &str, status: u16, code: Option<&str>, asked: Opt
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let asks = asked.map(|asked| format!("; it asks for a pause of {asked:?}")).unwrap_or_default();
     let error = Error::new(kind, format!("{address}: status {status}{code}: {remedy}{asks}"));
-    let is_passing = matches!(kind, Timeout | Unavailable) && status != 501;
-    Failure { error, again: if is_passing { Again::Later(asked) } else { Again::Never } }
+    let takes_none = matches!(status, 429 | 503) || asked.is_some();
+    let again = match kind {
+        _ if status == 501 => Again::Never,
+        Timeout | Unavailable if takes_none => Again::Later(asked),
+        Timeout | Unavailable => Again::Soon,
+        _ => Again::Never,
+    };
+    Failure { error, again }
 }
 
 /// The code in the body of a failure, if it is one of those that are known.
@@ -123,6 +137,8 @@ mod tests {
     fn attempts_and_pauses_are_bounded() {
         let seconds = Duration::from_secs;
         assert_eq!(after(Again::Never, 1), Next::GiveUp(Duration::ZERO));
+        assert_eq!(after(Again::Soon, 2), Next::Retry(seconds(2)));
+        assert_eq!(after(Again::Soon, 3), Next::GiveUp(Duration::ZERO));
         assert_eq!(after(Again::Later(None), 1), Next::Retry(seconds(1)));
         assert_eq!(after(Again::Later(None), 2), Next::Retry(seconds(2)));
         assert_eq!(after(Again::Later(None), 3), Next::GiveUp(seconds(5)));
@@ -158,22 +174,22 @@ mod tests {
     #[test]
     fn each_status_has_its_kind_and_only_what_may_pass_is_tried_again() {
         let cases = [
-            (307, ErrorKind::Unsupported, false),
-            (400, ErrorKind::Invalid, false),
-            (401, ErrorKind::Denied, false),
-            (404, ErrorKind::NotFound, false),
-            (408, ErrorKind::Timeout, true),
-            (413, ErrorKind::Invalid, false),
-            (418, ErrorKind::Unsupported, false),
-            (429, ErrorKind::Unavailable, true),
-            (500, ErrorKind::Unavailable, true),
-            (501, ErrorKind::Unavailable, false),
-            (503, ErrorKind::Unavailable, true),
+            (307, ErrorKind::Unsupported, Again::Never),
+            (400, ErrorKind::Invalid, Again::Never),
+            (401, ErrorKind::Denied, Again::Never),
+            (404, ErrorKind::NotFound, Again::Never),
+            (408, ErrorKind::Timeout, Again::Soon),
+            (413, ErrorKind::Invalid, Again::Never),
+            (418, ErrorKind::Unsupported, Again::Never),
+            (429, ErrorKind::Unavailable, Again::Later(None)),
+            (500, ErrorKind::Unavailable, Again::Soon),
+            (501, ErrorKind::Unavailable, Again::Never),
+            (503, ErrorKind::Unavailable, Again::Later(None)),
         ];
-        for (status, kind, is_tried_again) in cases {
+        for (status, kind, again) in cases {
             let failure = refused("POST http://x/embeddings", status, None, None);
             assert_eq!(failure.error.kind(), kind, "{status}");
-            assert_eq!(failure.again != Again::Never, is_tried_again, "{status}");
+            assert_eq!(failure.again, again, "{status}");
             assert!(failure.error.to_string().starts_with("POST http://x/embeddings: status "));
         }
     }

@@ -1,6 +1,7 @@
 //! One request to the service.
 
 use super::answer::{self, Fault};
+use super::builder::DIMENSIONS;
 use super::failure::{Failure, known_code, pause, refused};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -13,9 +14,6 @@ use vextir::{Error, ErrorKind, Result};
 
 /// How much is read of what a service says about a failure.
 const MAX_COMPLAINT: usize = 16 << 10;
-
-/// The most numbers of a vector whose dimensions are not known.
-const MAX_DIMENSIONS: usize = 4_096;
 
 /// A key, which nobody gets to see.
 #[derive(Clone)]
@@ -80,6 +78,8 @@ impl Service {
         let mut client = Client::builder()
             .redirect(Policy::none())
             .timeout(timeout)
+            // Who does not even let us in is away; who lets us in and is slow may be so because of the texts.
+            .connect_timeout(timeout / 2)
             .user_agent(concat!("vextir/", env!("CARGO_PKG_VERSION")));
         if is_local {
             client = client.no_proxy();
@@ -117,7 +117,7 @@ impl Service {
             let said = self.read(&mut response, MAX_COMPLAINT).await.unwrap_or_default();
             return Err(refused(&self.address, status.as_u16(), known_code(&said), asked));
         }
-        let limit = answer::limit(texts.len(), dimensions.unwrap_or(MAX_DIMENSIONS));
+        let limit = answer::limit(texts.len(), dimensions.unwrap_or(*DIMENSIONS.end()));
         let body = self.read(&mut response, limit).await?;
         answer::read(&body, texts.len(), dimensions).map_err(|fault| self.wrong(fault))
     }
@@ -137,7 +137,7 @@ impl Service {
 
     fn wrong(&self, fault: Fault) -> Failure {
         match fault {
-            Fault::Cut => Failure::later(ErrorKind::Unavailable, format!("{self}: the answer broke off")),
+            Fault::Cut => Failure::soon(ErrorKind::Unavailable, format!("{self}: the answer broke off")),
             Fault::Text(why) => Failure::never(ErrorKind::Invalid, format!("{self}: {why}")),
             Fault::Foreign(why) => {
                 let message = format!("{self}: {why}; is this an OpenAI-compatible service?");
@@ -148,19 +148,19 @@ impl Service {
 
     /// What became of a request without an answer, or with a part of one.
     fn broken(&self, error: &reqwest::Error) -> Failure {
-        if error.is_timeout() {
-            let message =
-                format!("{self}: no answer in time: see `.timeout(..)`, or send fewer texts together");
-            Failure::later(ErrorKind::Timeout, message)
-        } else if error.is_connect() {
+        if error.is_connect() {
             let why = innermost(error);
             let message =
                 format!("{self}: no connection ({why}): does the service run, and is the address right?");
             Failure::later(ErrorKind::Unavailable, message)
+        } else if error.is_timeout() {
+            let message =
+                format!("{self}: no answer in time: see `.timeout(..)`, or send fewer texts together");
+            Failure::soon(ErrorKind::Timeout, message)
         } else if error.is_builder() {
             Failure::never(ErrorKind::Invalid, format!("{self}: a request that cannot be sent"))
         } else {
-            Failure::later(ErrorKind::Unavailable, format!("{self}: the connection broke off"))
+            Failure::soon(ErrorKind::Unavailable, format!("{self}: the connection broke off"))
         }
     }
 }

@@ -69,6 +69,30 @@ async fn a_service_that_is_away_is_left_alone_for_a_moment() {
     assert!(!embedder.embed(&texts(&["a dog"])).await.unwrap_err().to_string().contains("rests"));
 }
 
+/// A machine that is off refuses nothing: it says nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_service_that_lets_nobody_in_is_away() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody is let in, so that more than a few wait outside.
+    let mut inside = Vec::new();
+    let limit = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await {
+        inside.push(stream.unwrap());
+    }
+    let base = format!("http://{address}/v1");
+    let builder = HttpEmbedder::builder(&base, "animals").dimensions(8).retries(0);
+    let embedder = builder.timeout(Duration::from_millis(400)).build().unwrap();
+    let error = embedder.embed(&texts(&["a dog", "a cat"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("no connection"), "{error}");
+    let error = embedder.embed(&texts(&["a dog"])).await.unwrap_err();
+    assert!(error.to_string().contains("rests"), "{error}");
+}
+
 #[tokio::test]
 async fn a_slow_answer_is_not_waited_for() {
     let server = Server::start(|_, _| Answer::Silent);
@@ -79,6 +103,27 @@ async fn a_slow_answer_is_not_waited_for() {
     assert!(error.to_string().contains(".timeout(..)"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn texts_that_are_too_many_or_too_much_leave_the_service_open_to_others() {
+    let server = Server::start(|_, asked| match asked.input()[0].as_str() {
+        "a dog" => Answer::Raw(right(asked)),
+        "a slow dog" => Answer::Silent,
+        _ => Answer::Raw(status("500 Internal Server Error", "", "")),
+    });
+    let embedder = choices(&server).timeout(Duration::from_millis(200)).build().unwrap();
+    let cases = [
+        (texts(&["a slow dog", "a dog"]), ErrorKind::Timeout, 1),
+        (texts(&["a slow dog"]), ErrorKind::Timeout, 3),
+        (texts(&["a large dog", "a dog"]), ErrorKind::Unavailable, 3),
+    ];
+    for (asked, kind, requests) in cases {
+        let before = server.asked().len();
+        assert_eq!(embedder.embed(&asked).await.unwrap_err().kind(), kind, "{asked:?}");
+        assert_eq!(server.asked().len() - before, requests, "{asked:?}");
+        assert_eq!(embedder.embed(&texts(&["a dog"])).await.unwrap(), [vector("a dog")]);
+    }
 }
 
 #[tokio::test]

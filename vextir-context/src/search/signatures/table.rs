@@ -102,9 +102,11 @@ impl Table {
         self.bits.truncate(kept * self.stride);
     }
 
-    pub(super) fn relocate(&mut self, end: i64, moved: &HashMap<NodeId, NodeId>) {
-        // Somebody else went on from a later moment, and has put them where they are since.
-        if end <= self.seen {
+    /// Puts documents where they were moved to by the changes after `from`, up to `end`.
+    pub(super) fn relocate(&mut self, (from, end): (i64, i64), moved: &HashMap<NodeId, NodeId>) {
+        // Somebody else went on to a later moment, or put in rows as of an earlier one, whose moves are not among these: who
+        // follows next begins there.
+        if end <= self.seen || self.seen < from {
             return;
         }
         self.seen = end;
@@ -237,9 +239,23 @@ mod tests {
         assert_eq!(table.nearest(&to, (9, 9), |_, place| place != 0), [row(12)]);
         table.remove(&HashSet::from([11, 12]));
         assert_eq!(table.nearest(&to, (9, 9), all), [row(13), row(10)]);
-        table.relocate(7, &HashMap::from([(13, 6)]));
-        table.relocate(5, &HashMap::from([(13, 5)]));
+        table.relocate((0, 7), &HashMap::from([(13, 6)]));
+        table.relocate((0, 5), &HashMap::from([(13, 5)]));
         assert_eq!(table.nearest(&to, (9, 9), |_, place| place != 0), [row(13)]);
+    }
+
+    #[test]
+    fn moves_before_those_that_were_read_are_not_taken_for_seen() {
+        let row = ids::row(1, 10, 0).unwrap();
+        let mut table = table(&[]);
+        table.seen = 200;
+        // While somebody reads the moves from 200 to 210, a row comes in as of 150. Its document was moved at 160.
+        table.seen = 150;
+        assert!(table.push(row, 5, &[0]));
+        table.relocate((200, 210), &HashMap::new());
+        assert_eq!(table.seen, 150, "the next one reads from there");
+        table.relocate((150, 210), &HashMap::from([(10, 6)]));
+        assert_eq!((table.seen, table.folders[table.places[0] as usize]), (210, 6));
     }
 
     #[test]
