@@ -21,8 +21,9 @@ pub(crate) struct Post {
 }
 
 /// For [`posted`].
-const FIND: &str = "SELECT pos, driver, published, outcome FROM outbox WHERE log = ?1 AND pos = ?2";
-const UNPUBLISHED: &str = "SELECT pos, driver, published, outcome FROM outbox INDEXED BY outbox_open
+const FIND: &str =
+    "SELECT pos, driver, published, outcome, event FROM outbox WHERE log = ?1 AND pos = ?2 AND event = ?3";
+const UNPUBLISHED: &str = "SELECT pos, driver, published, outcome, event FROM outbox INDEXED BY outbox_open
      WHERE published = 0 AND log = ?1 AND pos > ?2 ORDER BY pos LIMIT ?3";
 
 /// Refuses what was posted before. Nothing is written yet.
@@ -41,10 +42,12 @@ pub(crate) fn refuse_known(rows: &mut SqlRows<'_>, post: &Post) -> Result<()> {
 pub(crate) fn keep(rows: &mut SqlRows<'_>, post: &Post) -> Result<()> {
     let file = rows.writing();
     *file.writes += 1;
-    let sql = "INSERT INTO outbox (log, pos, driver, at, published, outcome) VALUES (?1,?2,?3,?4,0,?5)";
+    let sql =
+        "INSERT INTO outbox (log, pos, event, driver, at, published, outcome) VALUES (?1,?2,?3,?4,?5,0,?6)";
     let row = (
         post.mark.log.cast_signed(),
         signed(post.mark.position),
+        post.mark.event.to_string(),
         post.mark.driver.as_str(),
         file.now.as_micros(),
         post.outcome.as_json(),
@@ -55,12 +58,16 @@ pub(crate) fn keep(rows: &mut SqlRows<'_>, post: &Post) -> Result<()> {
 }
 
 fn find(connection: &Connection, mark: &Mark) -> Result<Option<Posted>> {
-    let key = (mark.log.cast_signed(), signed(mark.position));
-    one(connection, FIND, key, |row| posted(row, mark.log))
+    one(connection, FIND, key(mark), |row| posted(row, mark.log))
+}
+
+fn key(mark: &Mark) -> (i64, i64, String) {
+    (mark.log.cast_signed(), signed(mark.position), mark.event.to_string())
 }
 
 fn posted(row: &Row<'_>, log: u64) -> Result<Posted> {
-    let mark = Mark { log, position: decode::count(row, 0)?, driver: decode::name(row, 1)? };
+    let event = decode::get::<String>(row, 4)?.parse()?;
+    let mark = Mark { log, position: decode::count(row, 0)?, event, driver: decode::name(row, 1)? };
     let published = decode::get::<i64>(row, 2)? != 0;
     Ok(Posted { mark, outcome: decode::data(row, 3)?.unwrap_or_default(), published })
 }
@@ -88,10 +95,10 @@ impl Outbox for Hub {
 
     /// Without waiting for the disk: the next commit takes it along, and what is lost is said again.
     async fn set_published(&self, mark: &Mark) -> Result<()> {
-        let key = (mark.log.cast_signed(), signed(mark.position));
+        let key = key(mark);
         let step = move |connection: &Connection| {
-            let sql = "UPDATE outbox SET published = 1 WHERE log = ?1 AND pos = ?2";
-            connection.prepare_cached(sql).or_fault()?.execute(key).or_fault()?;
+            let sql = "UPDATE outbox SET published = 1 WHERE log = ?1 AND pos = ?2 AND event = ?3";
+            connection.prepare_cached(sql).or_fault()?.execute(&key).or_fault()?;
             Ok(0)
         };
         self.store_index(Box::new(step)).await

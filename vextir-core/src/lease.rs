@@ -73,7 +73,8 @@ pub struct Lease {
     pub units: BTreeMap<Name, u64>,
     /// What open deliveries have reserved of them, by [`Capability::reserve`](crate::Capability::reserve).
     pub reserved: BTreeMap<Name, u64>,
-    /// While the tree is held because of what others have reserved: what the first event that waits would reserve.
+    /// Where the tree was held because of what others had reserved: what the first event that waited would reserve.
+    /// Kept until the tree is extended, for it is told once.
     pub short: BTreeMap<Name, u64>,
     /// Log sequence of its first event; 0 while that one waits.
     pub first: Sequence,
@@ -191,7 +192,7 @@ impl Lease {
         let waits = self.state == LeaseState::Held && !self.short.is_empty();
         let resumes = waits && self.exceeded().is_none() && self.room_for(&self.short).is_ok();
         if resumes {
-            (self.state, self.short) = (LeaseState::Active, BTreeMap::new());
+            self.state = LeaseState::Active;
         }
         resumes
     }

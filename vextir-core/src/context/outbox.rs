@@ -2,7 +2,7 @@
 
 use super::{Actor, Change};
 use crate::bus::Position;
-use crate::{Data, Name, Result, Timestamp};
+use crate::{Data, EventId, Name, Result, Timestamp};
 use async_trait::async_trait;
 
 /// Names a delivery of a log, as the one whose outcome was committed to the store.
@@ -12,6 +12,8 @@ pub struct Mark {
     pub log: u64,
     /// The delivery.
     pub position: Position,
+    /// Its event: a log that was copied, or begins anew under the same seed, may give a position twice.
+    pub event: EventId,
     /// Its driver.
     pub driver: Name,
 }

@@ -117,6 +117,7 @@ impl Kernel {
             answer => (append, answer?),
         };
         self.conclude_eager(&append.entries, &receipt);
+        self.go_on_if(&receipt);
         meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 /// No limit on a listing.
 const ALL: usize = usize::MAX >> 1;
+/// And as many of one tree as are looked at first.
+const SOME: usize = 64;
 
 impl Kernel {
     /// In a task of its own: who gives up waiting does not leave an act that is half done.
@@ -115,6 +117,15 @@ impl Kernel {
         }
     }
 
+    /// The same, where it is known which tree that is: nobody else's wait is looked at.
+    pub(super) fn go_on_in(self: &Arc<Self>, receipt: &Receipt, event: &Event) {
+        if receipt.resumed {
+            let (kernel, (user, root)) = (self.clone(), event.tree());
+            let (user, root) = (user.clone(), root.clone());
+            self.tasks.spawn(async move { kernel.go_on(kernel.release_tree(&user, &root)).await });
+        }
+    }
+
     /// Lets go on whatever is free: nothing before it in its key is held, and its tree is active. One that fails,
     /// though the bus works, is passed over for now.
     pub(super) async fn release_freed(self: &Arc<Self>) -> Result<()> {
@@ -147,16 +158,23 @@ impl Kernel {
 
     /// What waits for the lease of a tree goes on, in order, up to its limit.
     async fn release_tree(self: &Arc<Self>, user: &Name, root: &EventId) -> Result<()> {
-        let mine = self.bus.held(&Held::Tree(user.clone(), root.clone()), ALL).await?;
-        for parked in mine.into_iter().filter(|parked| parked.hold == Hold::Lease) {
-            let event = parked.event.clone();
-            match event.ordering_key {
-                // In its key's order: what is held before it comes first.
-                Some(_) => self.release_behind(&event).await?,
-                None => self.release(parked, None).await?,
+        // There may be many, and room for few.
+        for most in [SOME, ALL] {
+            let mine = self.bus.held(&Held::Tree(user.clone(), root.clone()), most).await?;
+            let is_all = mine.len() < most;
+            for parked in mine.into_iter().filter(|parked| parked.hold == Hold::Lease) {
+                let event = parked.event.clone();
+                match event.ordering_key {
+                    // In its key's order: what is held before it comes first.
+                    Some(_) => self.release_behind(&event).await?,
+                    None => self.release(parked, None).await?,
+                }
+                if !self.is_active(&event).await? {
+                    return Ok(());
+                }
             }
-            if !self.is_active(&event).await? {
-                return Ok(());
+            if is_all {
+                break;
             }
         }
         Ok(())

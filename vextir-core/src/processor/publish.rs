@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 /// How much is read at once of what was left.
 const BATCH: usize = 256;
 /// How many marks are forgotten at once, and after how many new ones that is tried again.
-const FORGET: usize = 1_024;
+const FORGET: usize = 128;
 
 /// What the bus was told in the end, and its answer.
 pub(super) type Committed = (Arc<Settlement>, Receipt);
@@ -55,16 +55,14 @@ impl Kernel {
     ) -> Option<Settled> {
         let mark = self.mark(delivery);
         let posted = match self.until_stop(&delivery.event, || outbox.posted(&mark)).await {
-            Ok(found) => found?,
+            Ok(found) => found.map(|posted| read(&posted)).transpose(),
             Err(error) if error.kind().is_transient() => return Some(Settled::Left),
-            Err(error) => {
-                tracing::error!(%error, event = %delivery.event.id, "whether it was handled before is not known");
-                return None;
-            }
+            Err(error) => Err(error),
         };
-        let settlement = read(&posted).unwrap_or_else(|error| {
-            self.letter(delivery, format!("what was posted of it cannot be read: {error}")).into()
-        });
+        // A person decides whether it is handled where that may have happened before.
+        let settlement = posted.unwrap_or_else(|error| {
+            Some(self.letter(delivery, format!("what was posted of it cannot be read: {error}")).into())
+        })?;
         let committed = self.publish(Some(driver), outbox, &mark, settlement).await;
         Some(match committed {
             Ok((settlement, receipt)) => self.conclude(driver, delivery, &settlement, &receipt),
@@ -206,7 +204,12 @@ impl Kernel {
     }
 
     fn mark(&self, delivery: &Delivery) -> Mark {
-        Mark { log: self.bus.incarnation(), position: delivery.position, driver: delivery.driver.clone() }
+        Mark {
+            log: self.bus.incarnation(),
+            position: delivery.position,
+            event: delivery.event.id.clone(),
+            driver: delivery.driver.clone(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use super::emit::{Emission, EmitOptions, first};
-use crate::bus::{Appended, Outcome, Receipt, Settlement, Tree};
+use crate::bus::{Appended, Held, Hold, Outcome, Receipt, Settlement, Tree};
 use crate::{
     Error, ErrorKind, Event, EventFilter, EventId, IntoEvent, LeaseState, Name, Origin, Payload, Result,
     Sequence,
@@ -211,7 +211,7 @@ impl Kernel {
         let tree = (user.clone(), root.clone());
         let waiting = Wait { waiters: &self.waiters, inbox: self.waiters.add(tree.clone()), tree };
         let receipt = self.emit(origin, vec![emission], Vec::new(), true).await?;
-        let mut tree = receipt.tree;
+        let mut tree = receipt.tree.filter(|_| !receipt.resumed);
         let Appended { sequence, fresh, parked, .. } = first(receipt)?;
         if !fresh {
             // It was emitted before: its tree may be at work, or over.
@@ -229,7 +229,13 @@ impl Kernel {
     ) -> Result<R> {
         let work = async {
             let (waiting, watched) = self.emit_and_watch(origin, event).await?;
-            match answer::<R>(&waiting.inbox, watched.parked).await {
+            let mut answered = answer::<R>(&waiting.inbox, watched.parked).await;
+            while answered.as_ref().is_err_and(|error| error.kind() == ErrorKind::Held)
+                && self.goes_on(&waiting, &watched).await?
+            {
+                answered = answer::<R>(&waiting.inbox, watched.parked).await;
+            }
+            match answered {
                 Ok(answer) => Ok(answer),
                 Err(error) if error.kind() == ErrorKind::Closed => Err(error),
                 // Workers tell after their commits: the log has the last word.
@@ -263,10 +269,34 @@ impl Kernel {
         let (waiting, watched) = self.emit_and_watch(origin, event).await?;
         let is_over = |news: &mut News| news.tree.is_none_or(|tree| tree.open == 0).then_some(Ok(()));
         waiting.inbox.wait_for(is_over).await?;
+        while self.goes_on(&waiting, &watched).await? {
+            waiting.inbox.wait_for(is_over).await?;
+        }
         if watched.parked {
             return Ok(Vec::new());
         }
         self.caused(&watched, EventFilter::all(), usize::MAX).await
+    }
+
+    /// Whether a tree of which nothing runs goes on by itself: it is active, so what waits for its lease is on its way.
+    /// Then its next news is waited for.
+    async fn goes_on(&self, waiting: &Wait<'_>, watched: &Watched) -> Result<bool> {
+        let seen = waiting.inbox.news().tree;
+        let rests = |tree: &Tree| tree.state == LeaseState::Active && tree.open == 0 && tree.parked > 0;
+        let Some(tree) = seen.filter(rests) else { return Ok(false) };
+        let held = Held::Tree(watched.user.clone(), watched.root.clone());
+        let waits = self.bus.held(&held, usize::MAX >> 1).await?;
+        let lease = self.bus.lease(&watched.user, &watched.root).await?;
+        if !waits.iter().any(|parked| parked.hold == Hold::Lease)
+            || lease.is_none_or(|lease| lease.state != LeaseState::Active)
+        {
+            return Ok(false);
+        }
+        let mut news = waiting.inbox.news();
+        if news.tree == seen {
+            news.tree = Some(Tree { open: 1, ..tree });
+        }
+        Ok(true)
     }
 
     /// What of a filter a root caused, in log order.

@@ -3,6 +3,7 @@
 use super::Kernel;
 use super::registry::Registered;
 use crate::bus::{Hold, NewDelivery, Place};
+use crate::notice::is_kernels_own;
 use crate::pattern::Trie;
 use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
 use foldhash::HashMap;
@@ -150,23 +151,25 @@ impl Kernel {
         let _step = tracing::debug_span!("route", event = %event.id, root = %event.root()).entered();
         match verdict {
             Verdict::Hold(decision) => Place::Parked(Hold::Approval, Some(decision.clone())),
-            Verdict::Limit(_, obligations) => Place::Routed(deliveries(targets, Some(obligations))),
+            Verdict::Limit(_, obligations) => Place::Routed(deliveries(event, targets, Some(obligations))),
             Verdict::Deny(_) => Place::Routed(Vec::new()),
             Verdict::Allow => {
                 if targets.is_empty() {
                     self.note_orphan(event);
                 }
-                Place::Routed(deliveries(targets, None))
+                Place::Routed(deliveries(event, targets, None))
             }
         }
     }
 }
 
-fn deliveries(targets: &Targets, obligations: Option<&Data>) -> Vec<NewDelivery> {
+fn deliveries(event: &Event, targets: &Targets, obligations: Option<&Data>) -> Vec<NewDelivery> {
+    // The kernel's own events draw on no lease.
+    let reserves = !is_kernels_own(event);
     let deliver = |target: &RouteTarget| NewDelivery {
         driver: target.driver.id.clone(),
         obligations: obligations.cloned(),
-        reserve: target.reserve.clone(),
+        reserve: if reserves { target.reserve.clone() } else { BTreeMap::new() },
     };
     targets.iter().map(deliver).collect()
 }

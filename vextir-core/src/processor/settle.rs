@@ -330,7 +330,7 @@ impl Kernel {
         receipt: &Receipt,
     ) -> Settled {
         self.announce(settlement, receipt);
-        self.go_on_if(receipt);
+        self.go_on_in(receipt, &delivery.event);
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();

@@ -3,7 +3,7 @@
 use super::{Write, leaves_work};
 use crate::bus::{Append, Appended, Delivery, Entry, Hold, NewDelivery, Parked, Place, Rows, Tree};
 use crate::lease::Exceeded;
-use crate::notice::{KERNEL, is_kernels_own};
+use crate::notice::KERNEL;
 use crate::{
     AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
     Result, Timestamp,
@@ -268,15 +268,25 @@ impl<R: Rows> Write<'_, R> {
         event: &Event,
         deliveries: &[NewDelivery],
     ) -> Result<Option<Decision>> {
+        match self.lacks_room(event, deliveries)? {
+            None => Ok(None),
+            Some((exceeded, reserve)) => self.hold_tree(event, &exceeded, reserve).map(Some),
+        }
+    }
+
+    /// What the deliveries of an event would reserve, if that is more than its tree has left.
+    pub(super) fn lacks_room(
+        &mut self,
+        event: &Event,
+        deliveries: &[NewDelivery],
+    ) -> Result<Option<(Exceeded, BTreeMap<Name, u64>)>> {
         let reserve = reserve_of(deliveries);
-        if reserve.is_empty() || is_kernels_own(event) {
+        if reserve.is_empty() {
             return Ok(None);
         }
         let lease = self.rows.lease(&event.user_id, event.root())?;
-        match lease.map_or(Ok(()), |lease| lease.room_for(&reserve)) {
-            Ok(()) => Ok(None),
-            Err(exceeded) => self.hold_tree(event, &exceeded, reserve).map(Some),
-        }
+        let room = lease.map_or(Ok(()), |lease| lease.room_for(&reserve));
+        Ok(room.err().map(|exceeded| (exceeded, reserve)))
     }
 
     /// Holds the tree of an event that it cannot pay, and says why.
@@ -290,10 +300,13 @@ impl<R: Rows> Write<'_, R> {
             && lease.state == LeaseState::Active
         {
             lease.state = LeaseState::Held;
-            // With room again it goes on by itself; at any other limit it does not.
+            // With room again it goes on by itself, and what is held then again was told; at any other limit neither.
             let short = lease.room_for(&reserve).err().as_ref() == Some(exceeded);
+            let told = short && !lease.short.is_empty();
             lease.short = if short { reserve } else { BTreeMap::new() };
-            self.announce_held(event, exceeded)?;
+            if !told {
+                self.announce_held(event, exceeded)?;
+            }
         }
         let reason = format!("the tree is at its limit of {} {}", exceeded.limit, exceeded.unit);
         Ok(Decision::new("lease", reason))

@@ -39,12 +39,13 @@ impl<R: Rows> Write<'_, R> {
         // Who is given the past stands behind nothing of today.
         let place = if *waiting { self.destination(event, place)? } else { Cow::Borrowed(place) };
         match &*place {
-            Place::Routed(deliveries) => match self.find_room(event, deliveries)? {
+            Place::Routed(deliveries) if *waiting => match self.find_room(event, deliveries)? {
                 None => self.deliver(event, sequence, deliveries),
-                // What is held today is not done for the past.
-                Some(_) if !*waiting => Ok(()),
                 Some(decision) => self.park(event, Hold::Lease, Some(decision), None),
             },
+            // What its tree cannot pay today is not done for the past, and nobody is held for it.
+            Place::Routed(deliveries) if self.lacks_room(event, deliveries)?.is_some() => Ok(()),
+            Place::Routed(deliveries) => self.deliver(event, sequence, deliveries),
             Place::Parked(hold, decision) => self.park(event, *hold, decision.clone(), None),
             Place::Unrouted => Ok(()),
         }

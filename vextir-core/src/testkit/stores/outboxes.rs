@@ -3,11 +3,21 @@
 use super::super::conformance::{Broken, Outcome, holds, present, refused, same};
 use super::{StoreUnderTest, of};
 use crate::context::{Change, Intent, Mark, Outbox, Posted};
-use crate::{Actor, Data, ErrorKind, Timestamp};
+use crate::{Actor, Data, ErrorKind, EventId, Timestamp};
 use serde_json::json;
 
 fn mark(log: u64, position: u64) -> Mark {
-    Mark { log, position, driver: "worker".into() }
+    Mark { log, position, event: event(position), driver: "worker".into() }
+}
+
+fn event(number: u64) -> EventId {
+    EventId::derived(
+        Timestamp::UNSET,
+        "ann",
+        &EventId::default(),
+        "worker",
+        u32::try_from(number).unwrap_or(0),
+    )
 }
 
 fn append(text: &str) -> Vec<Change> {
@@ -48,6 +58,8 @@ pub(super) async fn what_is_posted_lands_with_its_changes_once<S: StoreUnderTest
     refused(answer, ErrorKind::NotFound, "what does not fit is refused")?;
     same(outbox.posted(&next).await?, None, "what is refused posts nothing")?;
     same(outbox.posted(&other_log).await?, None, "a mark is of its log")?;
+    let other_event = Mark { event: event(8), ..one.clone() };
+    same(outbox.posted(&other_event).await?, None, "a mark is of its event")?;
     post(outbox, &[other_log]).await?;
     let log = present(ann.read("/log").await?, "the changes are there")?.content;
     same(log, "7\n7\n".into(), "they are applied once, and those that are refused not at all")
