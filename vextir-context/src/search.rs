@@ -155,12 +155,17 @@ impl Hub {
         let mut progress = engine.signals.progress.subscribe();
         engine.signals.hurry.send_modify(|waiting| *waiting += 1);
         let _hurry = Hurry(engine);
-        let is_there = progress.wait_for(|progress| {
-            let words = progress.cursor >= head && !progress.is_sweeping;
-            words && (!by_meaning || progress.embedded >= head)
-        });
+        let is_there = async {
+            progress.wait_for(|progress| progress.cursor >= head && !progress.is_sweeping).await?;
+            if by_meaning {
+                // What is embedded since waits as of the last change when its words were stored, which may be another's.
+                let head = *self.changes_seen().borrow();
+                progress.wait_for(|progress| progress.embedded >= head).await?;
+            }
+            Ok::<_, tokio::sync::watch::error::RecvError>(())
+        };
         match tokio::time::timeout(limit, is_there).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(closed()),
             Err(_) => {
                 let error = Error::new(

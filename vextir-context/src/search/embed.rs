@@ -229,7 +229,9 @@ fn take_from(hub: &Connection) -> Result<(Vec<Waiting>, u64)> {
         pieces += texts.len() + 1;
         waiting.push(Waiting { node, seq, pieces: texts });
     }
-    let cursor = queries::stored_number(hub, "search_cursor")?;
+    // What is still to be looked at at all does not wait here yet.
+    let is_swept = queries::meta::<i64>(hub, "search_sweep")?.is_none();
+    let cursor = if is_swept { queries::stored_number(hub, "search_cursor")? } else { 0 };
     let done = first.map_or(cursor, |seq| u64::try_from(seq - 1).unwrap_or(0).min(cursor));
     Ok((waiting, done))
 }

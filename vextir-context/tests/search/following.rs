@@ -166,6 +166,64 @@ impl Embedder for Hanging {
     }
 }
 
+/// Thinks for a while about what is slow; all mean the same to it.
+#[derive(Debug)]
+struct Slow;
+
+#[async_trait]
+impl Embedder for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn dimensions(&self) -> usize {
+        8
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        if texts.iter().any(|text| text.contains("slow")) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(vec![vec![1.0; 8]; texts.len()])
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_an_index_that_is_made_anew_gets_all_meanings() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SearchOptions::default().embedder(Slow);
+    let hub = Hub::builder(folder.path().join("hub.db")).search(options).open().unwrap();
+    let ann = hub.context("ann");
+    ann.write("/long", format!("slow {}", "word ".repeat(50_000))).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(ann.search("x").meaning_only().fresh().await.unwrap().len(), 1);
+        hub.reindex().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_index_gets_all_meanings_while_others_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SearchOptions::default().embedder(Slow);
+    let hub = Hub::builder(folder.path().join("hub.db")).search(options).open().unwrap();
+    let (ann, eve) = (hub.context("ann"), hub.context("eve"));
+    ann.write("/first", "x").await.unwrap();
+    ann.search("x").meaning_only().fresh().await.unwrap();
+    let others = tokio::spawn(async move {
+        for number in 0.. {
+            eve.write("/note", number.to_string()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for number in 0..10 {
+        let path = format!("/{number}");
+        ann.write(&path, "slow").await.unwrap();
+        let hits = ann.search("x").meaning_only().limit(100).fresh().await.unwrap();
+        assert!(hits.iter().any(|hit| hit.path == path), "{path} in {hits:?}");
+    }
+    others.abort();
+}
+
 #[tokio::test]
 async fn a_hub_closes_at_once_while_it_indexes() {
     let folder = tempfile::tempdir().unwrap();
