@@ -98,7 +98,7 @@ impl Outbox for Hub {
         let key = key(mark);
         let step = move |connection: &Connection| {
             let sql = "UPDATE outbox SET published = 1 WHERE log = ?1 AND pos = ?2 AND event = ?3";
-            connection.prepare_cached(sql).or_fault()?.execute(&key).or_fault()?;
+            connection.prepare_cached(sql).or_fault()?.execute(key.clone()).or_fault()?;
             Ok(0)
         };
         self.store_index(Box::new(step)).await

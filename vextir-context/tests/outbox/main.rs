@@ -13,8 +13,7 @@ use vextir_core::bus::{Delivery, Entry, Outcome, Place, Settlement};
 use vextir_core::context::{Change, Content, Mark, Outbox};
 use vextir_core::prelude::*;
 use vextir_core::{
-    Actor, ContextStore, Data, ErrorKind, EventBus, EventBusExt, EventId, HandlerResult, MemoryBus,
-    ProcessorBuilder, RetryPolicy,
+    Actor, Data, EventBus, EventBusExt, EventId, HandlerResult, MemoryBus, ProcessorBuilder, RetryPolicy,
 };
 
 /// Appends the number in its event to a document, draws a token, and says `done`.
