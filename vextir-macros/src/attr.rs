@@ -26,7 +26,7 @@ pub(crate) enum Value {
     Flag,
     /// `timeout = "30s"`.
     Given(Expr),
-    /// `timeout("30s")`, which no option takes.
+    /// `reserve(tokens = 1000)`.
     Call(TokenStream),
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Handler {
     pub(crate) docs: Option<TokenStream>,
     /// A variant of `Effect`: its own, or the driver's.
     pub(crate) effect: Option<Ident>,
+    /// What one call is expected to use: units and amounts.
+    pub(crate) reserve: Vec<(String, u64)>,
     pub(crate) input: Input,
     /// The order of its parameters after `&self`.
     pub(crate) parameters: Vec<Parameter>,

@@ -35,7 +35,7 @@ impl Station {
     }
 
     /// Keeps what others measured.
-    #[on("wind.*", "rain.**", effect = "writes_context")]
+    #[on("wind.*", "rain.**", effect = "writes_context", reserve(tokens = 1_000, cents = 2))]
     async fn note(&self, _event: Event) {}
 }
 
@@ -61,6 +61,7 @@ fn a_capability_has_description_effect_and_schemas() {
     let [get, wind, rain] = Station.manifest().capabilities.try_into().unwrap();
     assert_eq!(get.description, "Current weather\nat a location.");
     assert_eq!(get.effect, Effect::Reads);
+    assert!(get.reserve.is_empty());
     let input = get.input.unwrap().to_value();
     assert_eq!(input["properties"]["location"]["type"], "string");
     assert_eq!(input["description"], GetWeather::DESCRIPTION);
@@ -70,6 +71,7 @@ fn a_capability_has_description_effect_and_schemas() {
         assert_eq!(raw.description, "Keeps what others measured.");
         assert_eq!(raw.effect, Effect::WritesContext);
         assert_eq!((raw.input, raw.outputs.len()), (None, 0));
+        assert_eq!(raw.reserve, [("cents".into(), 2), ("tokens".into(), 1_000)].into());
     }
 }
 

@@ -60,8 +60,10 @@ fn settings(root: &Path, settings: &Settings) -> TokenStream {
 fn can(root: &Path, handler: &Handler) -> TokenStream {
     let returned = super::returned(handler);
     let effect = handler.effect.iter().map(|effect| quote!(.effect(#root::Effect::#effect)));
-    let effect = quote!(#(#effect)*);
-    let can = |capability: TokenStream| quote!(.can(#root::__private::output::<#returned>().describe(#capability #effect)));
+    let reserve =
+        handler.reserve.iter().map(|(unit, amount)| quote!(.reserves(#root::Name::literal(#unit), #amount)));
+    let says = quote!(#(#effect)* #(#reserve)*);
+    let can = |capability: TokenStream| quote!(.can(#root::__private::output::<#returned>().describe(#capability #says)));
     let docs = handler.docs.as_ref();
     match &handler.input {
         Input::Payload(payload) => {

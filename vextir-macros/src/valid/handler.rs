@@ -12,14 +12,18 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Signature, Type};
 
-const OPTIONS: &[Known] = &[Known { name: "effect", form: "effect = \"reads\"" }];
+const OPTIONS: &[Known] = &[
+    Known { name: "effect", form: "effect = \"reads\"" },
+    Known { name: "reserve", form: "reserve(tokens = 1000)" },
+];
 
 /// A method with `#[on]`; `None` if it is so wrong that nothing can be said about it.
 pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -> Option<Handler> {
     let args = Args::of(on).map_err(|error| mistakes.note(error)).ok();
     let named = args.as_ref().map(|args| named(args, mistakes));
     let options = args.as_ref().map_or(&[][..], |args| &args.options);
-    let effect = Options::new("#[on]", OPTIONS, options, mistakes).choice("effect", &EFFECTS);
+    let mut options = Options::new("#[on]", OPTIONS, options, mistakes);
+    let (effect, reserve) = (options.choice("effect", &EFFECTS), options.amounts("reserve"));
     method::check(&found.signature, mistakes);
     let (input, parameters) = parameters(&found.signature, mistakes)?;
     let input = input_of(&found.signature.ident, input, named?, on, mistakes)?;
@@ -28,6 +32,7 @@ pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -
         cfgs: method::cfgs(found),
         docs: docs::description(&found.attrs),
         effect,
+        reserve,
         input,
         parameters,
         returns: method::returns(&found.signature),

@@ -5,8 +5,10 @@ use crate::grammar::parse_memory;
 use crate::mistakes::Mistakes;
 use proc_macro2::Span;
 use std::time::Duration;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
+use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Path, Token};
 
 /// An option that an attribute knows.
 pub(crate) struct Known {
@@ -138,6 +140,23 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Amounts by name, each above zero.
+    pub(crate) fn amounts(&mut self, name: &str) -> Vec<(String, u64)> {
+        let Some(given) = self.take(name) else { return Vec::new() };
+        let parse = Punctuated::<Amount, Token![,]>::parse_terminated;
+        let parsed = match &given.value {
+            Value::Call(arguments) => parse.parse2(arguments.clone()).ok(),
+            _ => None,
+        };
+        let amounts: Vec<(String, u64)> =
+            parsed.into_iter().flatten().map(|Amount(unit, amount)| (unit.to_string(), amount)).collect();
+        let twice = (1..amounts.len()).any(|at| amounts[..at].iter().any(|(unit, _)| *unit == amounts[at].0));
+        if twice || amounts.is_empty() || amounts.iter().any(|(_, amount)| *amount == 0) {
+            self.refuse::<()>(given, "takes units, each once, and a whole number above zero for each");
+        }
+        amounts
+    }
+
     fn take(&mut self, name: &str) -> Option<&'a Opt> {
         self.given.iter().find(|option| option.name == name).copied()
     }
@@ -146,12 +165,23 @@ impl<'a> Options<'a> {
         let name = &option.name;
         let form = self.known.iter().find(|one| option.name == one.name).map_or("", |one| one.form);
         let place = match &option.value {
-            Value::Flag => name.span(),
             Value::Given(value) => value.span(),
-            Value::Call(arguments) => arguments.span(),
+            Value::Call(arguments) if !arguments.is_empty() => arguments.span(),
+            Value::Flag | Value::Call(_) => name.span(),
         };
         self.mistakes.at_span(place, format!("`{name}` {demand}: write `{form}`"));
         None
+    }
+}
+
+/// `tokens = 1000`.
+struct Amount(Ident, u64);
+
+impl Parse for Amount {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let unit = input.parse()?;
+        input.parse::<Token![=]>()?;
+        Ok(Self(unit, input.parse::<LitInt>()?.base10_parse()?))
     }
 }
 
@@ -165,8 +195,5 @@ pub(crate) fn string(value: &Expr) -> Option<&LitStr> {
 
 fn unknown(attribute: &str, known: &[Known], name: &Ident) -> String {
     let all: Vec<String> = known.iter().map(|one| format!("`{}`", one.name)).collect();
-    match all.as_slice() {
-        [only] => format!("`{attribute}` has no option `{name}`: it knows only {only}"),
-        _ => format!("`{attribute}` has no option `{name}`: it knows {}", all.join(", ")),
-    }
+    format!("`{attribute}` has no option `{name}`: it knows {}", all.join(", "))
 }
