@@ -33,6 +33,7 @@ mod key;
 mod leaf;
 mod limits;
 mod pack;
+mod squeeze;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ mod wire;
 mod write;
 
 pub(crate) use limits::{check_json, check_text};
+pub(crate) use squeeze::{squeeze, unsqueeze};
 
 use serde_json::{Map, Value};
 use std::ops::Range;

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/10_approved.sql"),
     include_str!("schema/11_reserve.sql"),
     include_str!("schema/12_outbox.sql"),
+    include_str!("schema/13_squeezed.sql"),
 ];
 
 /// The version that this code reads and writes.

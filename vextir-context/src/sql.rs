@@ -13,6 +13,7 @@ mod events;
 mod functions;
 mod graph;
 mod plan;
+mod reading;
 mod rows;
 mod run;
 mod sandbox;

@@ -50,7 +50,7 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     unpacker.transcode(&mut reader)
 }
 
-fn number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;

@@ -34,6 +34,8 @@ pub(super) struct View {
     entries: BTreeMap<String, Entry>,
     /// Places of entries that do not count any more.
     stale: Vec<u32>,
+    /// How many steps the longest key has.
+    deepest: usize,
 }
 
 struct Entry {
@@ -44,9 +46,10 @@ struct Entry {
 impl View {
     /// Reads the entries of a space.
     pub(super) fn of(txn: &impl ReadTxn, space: &'static str) -> Self {
-        let mut view = Self { space, entries: BTreeMap::new(), stale: Vec::new() };
+        let mut view = Self { space, entries: BTreeMap::new(), stale: Vec::new(), deepest: 0 };
         for (place, any) in (0..).zip(items(txn, space).unwrap_or_default()) {
             let Some((key, leaf)) = leaf::entry_of(&any) else { continue };
+            view.deepest = view.deepest.max(steps(key));
             let before = view.entries.insert(key.to_owned(), Entry { leaf, place });
             view.stale.extend(before.map(|entry| entry.place));
         }
@@ -83,25 +86,30 @@ impl View {
 
     /// All keys below `key`.
     pub(super) fn keys_below(&self, key: &str) -> impl Iterator<Item = &str> {
-        let (from, to) = key::below(key);
-        self.entries.range(from..to).map(|(key, _)| key.as_str())
+        // Of most values it is known that nothing is below them.
+        let below = (steps(key) < self.deepest).then(|| key::below(key));
+        below.into_iter().flat_map(|(from, to)| self.entries.range(from..to).map(|(key, _)| key.as_str()))
     }
 
-    /// The keys of the members of the object at `key`, with their names.
-    pub(super) fn members(&self, key: &str) -> BTreeMap<String, String> {
+    /// The names of the members of the object at `key`, with their keys.
+    pub(super) fn members(&self, key: &str) -> Vec<(String, String)> {
         let (start, end) = key::below(key);
-        let mut members = BTreeMap::new();
-        let mut from = Bound::Included(start.clone());
-        while let Some((found, _)) = self.entries.range((from, Bound::Excluded(end.clone()))).next() {
-            let token = found[start.len()..].split('/').next().unwrap_or_default();
-            let child = &found[..start.len() + token.len()];
+        let range =
+            |from: &str| self.entries.range::<str, _>((Bound::Included(from), Bound::Excluded(end.as_str())));
+        let mut members: Vec<(String, String)> = Vec::new();
+        let mut found = range(&start);
+        while let Some((next, _)) = found.next() {
+            let token = next[start.len()..].split('/').next().unwrap_or_default();
+            let child = &next[..start.len() + token.len()];
             // The keys below a child do not follow it at once: `a-b` stands between `a` and `a/b`.
-            from = if child.len() == found.len() {
-                Bound::Excluded(found.clone())
-            } else {
-                Bound::Included(key::below(child).1)
-            };
-            members.insert(key::name(token), child.to_owned());
+            if child.len() < next.len() {
+                found = range(&key::below(child).1);
+                // It came before, with an entry of its own.
+                if self.entries.contains_key(child) {
+                    continue;
+                }
+            }
+            members.push((key::name(token), child.to_owned()));
         }
         members
     }
@@ -121,6 +129,11 @@ impl View {
     pub(super) fn value(&self, txn: &impl ReadTxn, key: &str) -> Option<Value> {
         Reading { view: self, txn, shown: HashSet::new() }.value(key, 0)
     }
+}
+
+/// How many steps a key goes down.
+fn steps(key: &str) -> usize {
+    key.bytes().filter(|byte| *byte == b'/').count()
 }
 
 /// Puts a value together.

@@ -122,7 +122,7 @@ impl<'u> Reader<'u> {
         Ok(*first)
     }
 
-    fn bytes(&mut self, length: u64) -> Result<&'u [u8]> {
+    pub(super) fn bytes(&mut self, length: u64) -> Result<&'u [u8]> {
         let length = usize::try_from(length).ok().filter(|length| *length <= self.rest.len());
         let (taken, rest) = self.rest.split_at(length.ok_or_else(|| malformed("no end"))?);
         self.rest = rest;

@@ -51,13 +51,14 @@ impl Arrived {
             Content::Json(value) => body.set_json(value)?,
         }
         body.set_metadata(&metadata)?;
+        let text = content.to_text().into_owned();
         Ok(Self(Prepared {
             from: From::Nothing,
             same: false,
             is_json: content.as_json().is_some(),
-            content: content.to_text().into_owned(),
+            state: crate::crdt::squeeze(body.state(), &text),
+            content: text,
             metadata: described(&metadata)?,
-            state: body.state(),
             update: body.whole(),
         }))
     }

@@ -4,10 +4,11 @@ use super::node::{self, Node, NodeId};
 use super::place::{Spot, find};
 use super::restored;
 use super::rights::acting;
+use crate::crdt;
 use crate::decode::{count, get};
 use crate::fault::OrFault;
 use crate::queries::{self, signed};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 use vextir_core::context::{Change, Intent, Origin, Version, origin};
@@ -235,17 +236,16 @@ fn seen(
 }
 
 pub(crate) fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
-    connection
-        .prepare_cached("SELECT version, state FROM document WHERE node = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([node], |row| {
-                    Ok(count(row, 0).and_then(|version| Ok(Stored { node, version, state: get(row, 1)? })))
-                })
-                .optional()
-        })
-        .or_fault()?
-        .transpose()
+    let sql = "SELECT version, state, content FROM document WHERE node = ?1";
+    queries::one(connection, sql, [node], |row| {
+        Ok(Stored { node, version: count(row, 0)?, state: state(row, (1, 2))? })
+    })
+}
+
+/// What replicas merge, from the columns of a state and of its content.
+pub(crate) fn state(row: &Row<'_>, (state, content): (usize, usize)) -> Result<Vec<u8>> {
+    let blob = |at| row.get_ref(at).and_then(|value| Ok(value.as_bytes()?)).or_fault();
+    Ok(crdt::unsqueeze(blob(state)?, blob(content)?)?.into_owned())
 }
 
 /// The updates that make a version; `None` when they are not all kept any more.

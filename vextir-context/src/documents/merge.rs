@@ -206,6 +206,8 @@ impl Open {
         }
         let view = self.view(change, begin)?;
         let now = self.now.take();
+        // As it was found, as long as nothing waits.
+        let now = now.or_else(|| self.before.clone().filter(|_| self.waiting.is_empty()));
         let (current, described) = exists.then(|| now.unwrap_or_else(|| state_of(&self.body))).unzip();
         let (wanted, metadata, view) = put(change, view, current, described.clone())?;
         self.views.insert(begin.agent.clone(), view);
@@ -238,9 +240,9 @@ impl Open {
             from: self.from,
             same,
             is_json: after.0.as_json().is_some(),
+            state: crdt::squeeze(self.body.state(), &text),
             content: text,
             metadata: described,
-            state: self.body.state(),
             update: self.body.take_update(),
         }));
         (self.before, self.from) = (Some(after), From::Own);

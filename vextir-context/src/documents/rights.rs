@@ -89,15 +89,20 @@ impl Rights {
 
     /// Goes down into a node.
     pub(crate) fn enter(&mut self, connection: &Connection, node: &Node) -> Result<()> {
-        if node.restricted {
+        self.enter_at(connection, node.id, node.restricted)
+    }
+
+    /// The same, for one of which no more is known.
+    pub(crate) fn enter_at(&mut self, connection: &Connection, id: NodeId, restricted: bool) -> Result<()> {
+        if restricted {
             self.of_user = if self.is_owner { Level::Admin } else { Level::None };
             self.of_agent = Level::None;
         }
         if !self.is_owner {
-            self.of_user = self.of_user.max(granted_to_user(connection, node.id, &self.user)?);
+            self.of_user = self.of_user.max(granted_to_user(connection, id, &self.user)?);
         }
         if let Some(agent) = &self.agent {
-            self.of_agent = self.of_agent.max(granted(connection, node.id, agent)?);
+            self.of_agent = self.of_agent.max(granted(connection, id, agent)?);
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use super::Hands;
 use super::parcel::{ENTRIES, Entry, EntryKind, FORMAT, HEADER, HISTORY, Header, TEXTS};
 use super::part::{Part, failed, private_folder, sync_folder};
 use crate::crdt::Body;
+use crate::decode::get;
+use crate::documents::bases::state;
 use crate::documents::history::all_steps;
 use crate::documents::keeping::keep_at;
 use crate::documents::node::{self, Node, join};
@@ -11,7 +13,8 @@ use crate::documents::rights::all_granted;
 use crate::fault::{OrFault, damaged};
 use crate::file::real_path;
 use crate::hub::Hub;
-use rusqlite::{Connection, OptionalExtension};
+use crate::queries;
+use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::{Map, json};
 use std::fs::{self, File};
@@ -156,21 +159,17 @@ fn put(
     node: &Node,
     path: &str,
 ) -> Result<()> {
-    let found = connection
-        .prepare_cached("SELECT kind, content, metadata, version, state FROM document WHERE node = ?1")
-        .and_then(|mut statement| {
-            let columns = |row: &rusqlite::Row<'_>| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, Option<String>>(2)?,
-                    row.get::<_, i64>(3)?,
-                    row.get::<_, Vec<u8>>(4)?,
-                ))
-            };
-            statement.query_row([node.id], columns).optional()
-        })
-        .or_fault()?;
+    let sql = "SELECT kind, content, metadata, version, state FROM document WHERE node = ?1";
+    let found = queries::one(connection, sql, [node.id], |row| {
+        let content: String = get(row, 1)?;
+        Ok((
+            get::<i64>(row, 0)?,
+            content,
+            get::<Option<String>>(row, 2)?,
+            get::<i64>(row, 3)?,
+            state(row, (4, 1))?,
+        ))
+    })?;
     let kind = match &found {
         _ if !node.is_document() => EntryKind::Folder,
         Some((0, ..)) => EntryKind::Text,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use vextir_core::Result;
 
 /// How many pieces are compared exactly.
-const RESCORED: usize = 400;
+const RESCORED: usize = 320;
 
 /// How many pieces are looked at for them, when most may not be found.
 const LOOKED_AT: usize = 20_000;

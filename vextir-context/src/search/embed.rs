@@ -5,7 +5,7 @@ use super::ids;
 use super::link::{Link, Patience};
 use super::refused;
 use super::round::{Looks, Made, Refused, Round, Trouble, Waiting, round};
-use super::signatures::{Fresh, Signatures, signs, to_bytes};
+use super::signatures::{Fresh, Signatures, signature, to_bytes};
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
@@ -284,7 +284,7 @@ fn store(connection: &Connection, made: &[Made], epoch: i64, fresh: &mut Vec<Fre
             // One that is 0 everywhere is near to nothing.
             let is_nothing = vector.iter().all(|value| *value == 0.0);
             let Some(row) = ids::row(tree, *node, number).filter(|_| !is_nothing) else { continue };
-            let bits = signs(vector);
+            let bits = signature(vector);
             let number = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
             let sql = "INSERT OR REPLACE INTO search_piece (id, epoch, start, length, bits) VALUES (?1,?2,?3,?4,?5)";
             execute(connection, sql, (row, epoch, number(at.start), number(at.len()), to_bytes(&bits)))?;

@@ -50,7 +50,7 @@ impl SearchOptions {
     }
 
     /// How many bytes of memory the signatures of vectors may take; 256 MiB by default. Nothing is taken before the
-    /// first search by meaning, and then one bit for each dimension and 12 bytes for each piece of about 1,200 bytes: 60
+    /// first search by meaning, and then two bits for each dimension and 12 bytes for each piece of about 1,200 bytes: 108
     /// bytes with the default embedder. What does not fit is not found by its meaning, with a warning.
     #[must_use]
     pub fn memory(self, bytes: usize) -> Self {

@@ -1,9 +1,9 @@
-//! One bit for each dimension of each vector, in memory: the nearest few hundred are found by counting bits that differ,
-//! and only those are compared exactly.
+//! Two bits for each dimension of each vector, in memory: its sign, and whether it is large. The nearest few thousand are found
+//! by counting signs that differ, the nearest few hundred of those by both bits, and only these are compared exactly.
 
 mod table;
 
-pub(super) use table::{Fresh, Table, signs, to_bytes};
+pub(super) use table::{Fresh, Table, signature, to_bytes};
 
 use super::ids;
 use crate::decode::get;
@@ -117,6 +117,16 @@ impl Signatures {
     }
 }
 
+/// The signature of a stored vector.
+fn older(hub: &Connection, row: i64) -> Result<Option<Vec<u64>>> {
+    queries::one(hub, "SELECT data FROM search_vector WHERE id = ?1", [row], |row| {
+        let stored = row.get_ref(0).or_fault()?;
+        let (numbers, _) = stored.as_blob().unwrap_or_default().as_chunks::<4>();
+        let vector: Vec<f32> = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        Ok(signature(&vector))
+    })
+}
+
 impl Table {
     fn load(&mut self, hub: &Connection, epoch: i64) -> Result<()> {
         // A load that was stopped has left some.
@@ -138,6 +148,11 @@ impl Table {
                 let bytes = stored.as_blob().unwrap_or_default();
                 let (words, _) = bytes.as_chunks::<8>();
                 bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+                // Of a file that is older than the second bit.
+                if bits.len() == self.stride {
+                    let Some(made) = older(&snapshot, get(row, 0)?)? else { continue };
+                    bits = made;
+                }
                 if !self.push(get(row, 0)?, get(row, 1)?, &bits) {
                     tracing::warn!(
                         most = self.most,
@@ -167,10 +182,24 @@ mod tests {
         }
         for id in 10..20 {
             hub.execute(node, (id, 2, 2)).unwrap();
-            let piece = "INSERT INTO search_piece (id, epoch, start, length, bits) VALUES (?1, 7, 0, 1, x'0000000000000000')";
+            let piece = "INSERT INTO search_piece (id, epoch, start, length, bits) VALUES (?1, 7, 0, 1, zeroblob(16))";
             hub.execute(piece, [ids::row(1, id, 0).unwrap()]).unwrap();
         }
         hub
+    }
+
+    #[test]
+    fn signatures_of_an_older_form_are_made_anew_from_the_vectors() {
+        let hub = hub();
+        hub.execute_batch("UPDATE search_piece SET bits = zeroblob(8)").unwrap();
+        let (mut vector, row) = (vec![0.0_f32; 64], ids::row(1, 15, 0).unwrap());
+        (vector[1], vector[2]) = (1.0, -1.0);
+        let data: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+        hub.execute("INSERT INTO search_vector (id, data) VALUES (?1, ?2)", (row, data)).unwrap();
+        let signatures = Signatures::new(64, 1 << 20);
+        signatures.load(&hub, 7).unwrap();
+        let table = signatures.lock();
+        assert_eq!((&table.rows, &table.signs, &table.larges), (&vec![row], &vec![0b10], &vec![0b110]));
     }
 
     /// Moves a document to folder 3, between others' writes.

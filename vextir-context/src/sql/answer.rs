@@ -2,37 +2,85 @@
 
 use super::QueryLimits;
 use super::run::Run;
-use super::sandbox::{self, LONGEST};
+use super::sandbox::{LONGEST, Sandbox, put_back};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Value as Stored, ValueRef};
-use rusqlite::{Batch, Error as Sqlite, ErrorCode, Statement};
+use rusqlite::{Batch, Connection, Error as Sqlite, ErrorCode, Statement};
 use serde_json::{Map, Number, Value};
 use std::sync::Arc;
 use vextir_core::{Error, ErrorKind, Result};
 
-/// The rows of a query.
+/// The rows of a query. What was used for one that was answered is kept for the next one.
 pub(super) fn answer(
+    kept: &mut Option<Sandbox>,
     run: &Arc<Run>,
     limits: &QueryLimits,
-    sql: &str,
-    parameters: &[Value],
+    (sql, parameters): (&str, &[Value]),
 ) -> Result<Vec<Value>> {
     if let Some(at) = sql.find('\0') {
         return Err(Error::invalid(format!("the query holds a NUL character at byte {}", at + 1)));
     }
-    let sandbox = sandbox::open(run).map_err(|error| unprepared(run, error))?;
-    let mut statements = Batch::new(&sandbox, sql);
+    let sandbox = match kept.take() {
+        Some(sandbox) => sandbox,
+        None => Sandbox::open().map_err(|error| unprepared(run, error))?,
+    };
+    let served = sandbox.serve(run);
+    let rows = ask(&sandbox.connection, run, limits, (sql, parameters))?;
+    drop(served);
+    *kept = Some(sandbox);
+    Ok(rows)
+}
+
+fn ask(
+    connection: &Connection,
+    run: &Run,
+    limits: &QueryLimits,
+    (sql, parameters): (&str, &[Value]),
+) -> Result<Vec<Value>> {
+    // Where there is no semicolon there is one statement at most. The library looks for another one behind each
+    // semicolon before it keeps a plan, one call within the other: an attacker can write too many of them.
+    if sql.contains(';') {
+        return rows(&mut only(connection, run, sql)?, run, limits, parameters);
+    }
+    let mut statement = match connection.prepare_cached(sql) {
+        Ok(statement) => statement,
+        // It counts places from the first word on.
+        Err(error) => return Err(only(connection, run, sql).err().unwrap_or_else(|| unprepared(run, error))),
+    };
+    let rows = rows(&mut statement, run, limits, parameters)?;
+    put_back(statement);
+    Ok(rows)
+}
+
+/// The only statement of a text.
+fn only<'c>(connection: &'c Connection, run: &Run, sql: &str) -> Result<Statement<'c>> {
+    let mut statements = Batch::new(connection, sql);
     let first = statements.next().map_err(|error| unprepared(run, error))?;
-    let mut statement = first.ok_or_else(|| Error::invalid("the query is empty; write one SELECT"))?;
+    let statement = first.ok_or_else(empty)?;
     if !matches!(statements.next(), Ok(None)) {
         return Err(Error::invalid("a query is one statement; send the next one on its own"));
     }
+    Ok(statement)
+}
+
+fn empty() -> Error {
+    Error::invalid("the query is empty; write one SELECT")
+}
+
+fn rows(
+    statement: &mut Statement<'_>,
+    run: &Run,
+    limits: &QueryLimits,
+    parameters: &[Value],
+) -> Result<Vec<Value>> {
     if statement.is_explain() != 0 || !statement.readonly() || statement.column_count() == 0 {
-        return Err(Error::invalid("a query is a SELECT"));
+        // What has nothing to be prepared in it has no text either.
+        let is_empty = statement.expanded_sql().is_none();
+        return Err(if is_empty { empty() } else { Error::invalid("a query is a SELECT") });
     }
-    bind(&mut statement, parameters)?;
-    let columns = columns(&statement)?;
-    collect(run, limits, &mut statement, &columns)
+    bind(statement, parameters)?;
+    let columns = columns(statement)?;
+    collect(run, limits, statement, &columns)
 }
 
 fn bind(statement: &mut Statement<'_>, parameters: &[Value]) -> Result<()> {

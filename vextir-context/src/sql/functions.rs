@@ -1,10 +1,12 @@
 //! The functions that a query may use. What SQLite does in more than linear time, or without ever looking at the
 //! deadline, is done here instead.
 
-use super::run::Run;
+use super::run::{Run, Serving};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Null, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Result};
+use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::Arc;
 use vextir_core::Error;
 
@@ -88,33 +90,37 @@ pub(super) const ALLOWED: &[&str] = &[
 const STRIDE: usize = 1 << 16;
 
 /// Puts ours in the place of SQLite's.
-pub(super) fn register(connection: &Connection, run: &Arc<Run>, longest: usize) -> Result<()> {
+pub(super) fn register(connection: &Connection, serving: &Arc<Serving>, longest: usize) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("instr", 2, flags, instr)?;
-    let ours = run.clone();
+    let ours = serving.clone();
     connection.create_scalar_function("replace", 3, flags, move |call| replace(call, &ours, longest))?;
     for (name, front, back) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)] {
         connection.create_scalar_function(name, 2, flags, move |call| trim(call, front, back))?;
     }
     for count in [2, 3] {
-        let ours = run.clone();
+        let ours = serving.clone();
         connection.create_scalar_function("like", count, flags, move |call| {
             matches(call, &ours, Style { any: '%', one: '_', folds: true })
         })?;
     }
-    let ours = run.clone();
+    let ours = serving.clone();
     connection.create_scalar_function("glob", 2, flags, move |call| {
         matches(call, &ours, Style { any: '*', one: '?', folds: false })
     })
 }
 
 /// An argument as text; `None` for null.
-fn text(call: &Context<'_>, at: usize) -> Option<String> {
-    match call.get_raw(at) {
+fn text<'a>(call: &'a Context<'_>, at: usize) -> Option<Cow<'a, str>> {
+    words(call.get_raw(at))
+}
+
+fn words(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
+    match value {
         ValueRef::Null => None,
-        ValueRef::Integer(number) => Some(number.to_string()),
-        ValueRef::Real(number) => Some(number.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Integer(number) => Some(number.to_string().into()),
+        ValueRef::Real(number) => Some(number.to_string().into()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes)),
     }
 }
 
@@ -129,27 +135,27 @@ fn number(number: usize) -> ToSqlOutput<'static> {
 /// The place of one text in another, from 1, in characters; 0 if it is not in it.
 fn instr(call: &Context<'_>) -> Result<ToSqlOutput<'static>> {
     let (Some(text), Some(part)) = (text(call, 0), text(call, 1)) else { return Ok(null()) };
-    Ok(number(text.find(&part).map_or(0, |at| text[..at].chars().count() + 1)))
+    Ok(number(text.find(&*part).map_or(0, |at| text[..at].chars().count() + 1)))
 }
 
-fn replace(call: &Context<'_>, run: &Run, longest: usize) -> Result<ToSqlOutput<'static>> {
+fn replace(call: &Context<'_>, serving: &Serving, longest: usize) -> Result<ToSqlOutput<'static>> {
     let (Some(whole), Some(part), Some(new)) = (text(call, 0), text(call, 1), text(call, 2)) else {
         return Ok(null());
     };
     if part.is_empty() {
-        return Ok(ToSqlOutput::Owned(Value::Text(whole)));
+        return Ok(ToSqlOutput::Owned(Value::Text(whole.into_owned())));
     }
-    let count = whole.matches(&part).count();
+    let count = whole.matches(&*part).count();
     if (whole.len() - count * part.len()).saturating_add(count.saturating_mul(new.len())) > longest {
-        return Err(run.fail(super::too_big(longest)));
+        return Err(serving.fail(|_| super::too_big(longest)));
     }
-    Ok(ToSqlOutput::Owned(Value::Text(whole.replace(&part, &new))))
+    Ok(ToSqlOutput::Owned(Value::Text(whole.replace(&*part, &new))))
 }
 
 fn trim(call: &Context<'_>, front: bool, back: bool) -> Result<ToSqlOutput<'static>> {
     let (Some(text), Some(signs)) = (text(call, 0), text(call, 1)) else { return Ok(null()) };
     let signs: std::collections::BTreeSet<char> = signs.chars().collect();
-    let mut rest = text.as_str();
+    let mut rest = &*text;
     if front {
         rest = rest.trim_start_matches(|sign| signs.contains(&sign));
     }
@@ -178,25 +184,32 @@ enum Sign {
 }
 
 /// `LIKE` and `GLOB`.
-fn matches(call: &Context<'_>, run: &Run, style: Style) -> Result<ToSqlOutput<'static>> {
-    let (Some(pattern), Some(subject)) = (text(call, 0), text(call, 1)) else { return Ok(null()) };
+fn matches(call: &Context<'_>, serving: &Serving, style: Style) -> Result<ToSqlOutput<'static>> {
+    let Some(subject) = text(call, 1) else { return Ok(null()) };
     let escape = match call.len() {
         3 => match text(call, 2) {
             None => return Ok(null()),
             Some(escape) => {
                 let mut signs = escape.chars();
                 let (Some(sign), None) = (signs.next(), signs.next()) else {
-                    return Err(run.fail(Error::invalid("ESCAPE takes a single character")));
+                    return Err(serving.fail(|_| Error::invalid("ESCAPE takes a single character")));
                 };
                 Some(sign)
             }
         },
         _ => None,
     };
-    let Some(pattern) = read(&pattern, style, escape) else { return Ok(number(0)) };
-    match fits(&pattern, &subject, style.folds, || run.is_over()) {
+    let read = |pattern: ValueRef<'_>| words(pattern).map(|pattern| read(&pattern, style, escape));
+    // A pattern that is the same for all rows is read once.
+    let pattern = match escape {
+        None => call.get_or_create_aux(0, |pattern: ValueRef<'_>| Ok::<_, Infallible>(read(pattern)))?,
+        Some(_) => Arc::new(read(call.get_raw(0))),
+    };
+    let Some(pattern) = &*pattern else { return Ok(null()) };
+    let Some(pattern) = pattern else { return Ok(number(0)) };
+    match fits(pattern, &subject, style.folds, || serving.is_over()) {
         Some(fits) => Ok(number(usize::from(fits))),
-        None => Err(run.fail(run.too_long())),
+        None => Err(serving.fail(Run::too_long)),
     }
 }
 

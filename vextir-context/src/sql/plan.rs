@@ -17,6 +17,8 @@ enum Test {
 pub(super) struct Wanted {
     pub(super) id: Option<String>,
     pub(super) paths: Paths,
+    /// The columns that are read, as bits.
+    pub(super) columns: u64,
 }
 
 /// The paths that are looked at: those that begin so, or the one that is exactly so.
@@ -71,6 +73,9 @@ pub(super) enum Entries<'a> {
     From(&'a str),
 }
 
+/// The columns of a table, as bits: none has more.
+const COLUMNS: u64 = (1 << 16) - 1;
+
 /// Chooses which conditions are handed to [`wanted`], and how much is expected of them.
 pub(super) fn choose(info: &mut IndexInfo, id: i32, path: Option<i32>) {
     let mut chosen = Vec::new();
@@ -116,11 +121,12 @@ pub(super) fn choose(info: &mut IndexInfo, id: i32, path: Option<i32>) {
     info.set_estimated_cost(cost);
     info.set_estimated_rows(rows);
     info.set_idx_str(&plan);
+    info.set_idx_num(i32::try_from(info.col_used() & COLUMNS).unwrap_or(0));
 }
 
 /// The part of the table that the chosen conditions leave.
-pub(super) fn wanted(plan: &str, values: &Filters<'_>) -> Wanted {
-    let mut wanted = Wanted::default();
+pub(super) fn wanted(columns: i32, plan: &str, values: &Filters<'_>) -> Wanted {
+    let mut wanted = Wanted { columns: u64::try_from(columns).unwrap_or(0), ..Wanted::default() };
     let mut range = (None, None);
     let mut found: Vec<Paths> = Vec::new();
     for (sign, index) in plan.chars().zip(0..values.len()) {

@@ -1,4 +1,5 @@
-//! The columns of `documents`, `folders` and `history`. What a column needs is read when it is asked for.
+//! The columns of `documents`, `folders` and `history`. What was not read with its entry ([`super::reading`]) is read when it
+//! is asked for.
 
 use super::walk::Item;
 use crate::decode::{count, get, time};
@@ -28,7 +29,7 @@ pub(super) const HISTORY: &[&str] =
 
 /// A column of a document.
 pub(super) fn of_document(hub: &Connection, item: &Item, column: &str) -> Result<Value> {
-    let node = item.node.id;
+    let node = item.id;
     Ok(match column {
         "content" => content(hub, item)?,
         "metadata" => {
@@ -37,8 +38,8 @@ pub(super) fn of_document(hub: &Connection, item: &Item, column: &str) -> Result
             Value::Text(metadata.unwrap_or_else(|| "{}".to_owned()))
         }
         "vector_embedding" => crate::search::embedding(hub, node)?.map_or(Value::Null, Value::Blob),
-        "created_at" => moment(item.node.created),
-        "updated_at" => moment(item.node.updated),
+        "created_at" => at(hub, "SELECT created FROM node WHERE id = ?1", node)?,
+        "updated_at" => at(hub, "SELECT updated FROM node WHERE id = ?1", node)?,
         "version" => one(hub, "SELECT version FROM document WHERE node = ?1", node)?
             .map_or(Value::Null, Value::Integer),
         "kind" => match one::<i64>(hub, "SELECT kind FROM document WHERE node = ?1", node)? {
@@ -64,7 +65,7 @@ pub(super) fn of_folder(hub: &Connection, item: &Item, column: &str) -> Result<V
 
 fn of_item(hub: &Connection, item: &Item, column: &str) -> Result<Value> {
     Ok(match column {
-        "id" => Value::Text(uid(hub, item.node.id)?),
+        "id" => Value::Text(uid(hub, item.id)?),
         "path" => Value::Text(item.path.clone()),
         "permissions" => words(match item.level {
             Level::None => "none",
@@ -79,7 +80,7 @@ fn of_item(hub: &Connection, item: &Item, column: &str) -> Result<Value> {
 
 /// A text, where it is not too long for a query.
 fn content(hub: &Connection, item: &Item) -> Result<Value> {
-    let node = item.node.id;
+    let node = item.id;
     let longest = super::sandbox::LONGEST;
     // What is too long comes as null, and is not read.
     let found = crate::queries::value::<Option<String>>(
@@ -98,6 +99,10 @@ fn content(hub: &Connection, item: &Item) -> Result<Value> {
 
 fn one<T: FromSql>(hub: &Connection, sql: &str, node: i64) -> Result<Option<T>> {
     crate::queries::value(hub, sql, [node])
+}
+
+fn at(hub: &Connection, sql: &str, node: i64) -> Result<Value> {
+    Ok(one::<i64>(hub, sql, node)?.map_or(Value::Null, |at| moment(Timestamp::from_micros(at))))
 }
 
 fn words(text: &str) -> Value {
@@ -132,7 +137,7 @@ pub(super) fn step_after(hub: &Connection, item: &Item, last: Option<&Step>) -> 
              WHERE node = ?1 AND seq > ?2 ORDER BY seq",
         )
         .or_fault()?;
-    let mut rows = statement.query((item.node.id, after)).or_fault()?;
+    let mut rows = statement.query((item.id, after)).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
         let what = deed(get(row, 1)?)?;
         if item.level < level_for(what) {

@@ -6,6 +6,46 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vextir_core::{Actor, Error, ErrorKind, Result, Timestamp};
 
+/// Which query a kept connection works for now: its tables and functions ask each time that they begin.
+#[derive(Default)]
+pub(super) struct Serving(Mutex<Option<Arc<Run>>>);
+
+impl Serving {
+    /// Works for a query until what comes back is dropped.
+    pub(super) fn begin(&self, run: &Arc<Run>) -> Served<'_> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
+        Served(self)
+    }
+
+    /// The query.
+    pub(super) fn run(&self) -> rusqlite::Result<Arc<Run>> {
+        let run = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        run.ok_or_else(|| rusqlite::Error::ModuleError("nobody asks".to_owned()))
+    }
+
+    /// Whether it must end; so must what nobody asks for.
+    pub(super) fn is_over(&self) -> bool {
+        self.run().map_or(true, |run| run.is_over())
+    }
+
+    /// As [`Run::fail`].
+    pub(super) fn fail(&self, error: impl FnOnce(&Run) -> Error) -> rusqlite::Error {
+        match self.run() {
+            Ok(run) => run.fail(error(&run)),
+            Err(nobody) => nobody,
+        }
+    }
+}
+
+/// For as long as a connection works for a query.
+pub(super) struct Served<'a>(&'a Serving);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// One query, as its tables and functions see it.
 pub(super) struct Run {
     pub(super) actor: Actor,

@@ -1,12 +1,14 @@
-//! The connection that a query runs on: empty, in memory, and told to do nothing but to select from our tables.
+//! The connection that queries run on, one after the other: empty, in memory, and told to do nothing but to select from
+//! our tables. It holds nothing of any query but the plans of some texts: there is nothing in it that could be changed, and
+//! the tables look up for whom they work when they are read.
 
 use super::functions::{self, ALLOWED};
-use super::run::Run;
+use super::run::{Run, Served, Serving};
 use super::table::{self, TABLES};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, Result};
+use rusqlite::{CachedStatement, Connection, Result, StatementStatus};
 use std::sync::Arc;
 
 /// The longest text or blob in a query, in bytes.
@@ -34,31 +36,56 @@ const LIMITS: [(Limit, i32); 11] = [
 const INTERNAL: [&str; 8] =
     ["sqlite_", "pragma_", "json_", "jsonb_", "dbstat", "fts", "bytecode", "tables_used"];
 
-/// Opens one for a query.
-pub(super) fn open(run: &Arc<Run>) -> Result<Connection> {
-    let mut connection = Connection::open_in_memory()?;
-    // What is sorted goes to a temporary file that nobody else can open, and not into memory without end.
-    connection.execute_batch("PRAGMA temp_store = FILE; PRAGMA cache_size = -2000;")?;
-    for (config, on) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-    ] {
-        connection.set_db_config(config, on)?;
+/// How many plans are kept, and the most bytes of one.
+const PLANS: usize = 16;
+const PLAN: i32 = 64 << 10;
+
+/// A connection of a query thread.
+pub(super) struct Sandbox {
+    pub(super) connection: Connection,
+    serving: Arc<Serving>,
+}
+
+impl Sandbox {
+    pub(super) fn open() -> Result<Self> {
+        let mut connection = Connection::open_in_memory()?;
+        // What is sorted goes to a temporary file that nobody else can open, and not into memory without end.
+        connection.execute_batch("PRAGMA temp_store = FILE; PRAGMA cache_size = -2000;")?;
+        for (config, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        ] {
+            connection.set_db_config(config, on)?;
+        }
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(LONGEST).unwrap_or(i32::MAX))?;
+        for (limit, most) in LIMITS {
+            connection.set_limit(limit, most)?;
+        }
+        connection.set_prepared_statement_cache_capacity(PLANS);
+        let serving = Arc::<Serving>::default();
+        table::register(&connection, &serving)?;
+        functions::register(&connection, &serving, LONGEST)?;
+        connection.authorizer(Some(allow))?;
+        let clock = serving.clone();
+        connection.progress_handler(STEPS, Some(move || clock.is_over()))?;
+        Ok(Self { connection, serving })
     }
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(LONGEST).unwrap_or(i32::MAX))?;
-    for (limit, most) in LIMITS {
-        connection.set_limit(limit, most)?;
+
+    /// Works for a query until what comes back is dropped.
+    pub(super) fn serve(&self, run: &Arc<Run>) -> Served<'_> {
+        self.serving.begin(run)
     }
-    table::register(&connection, run)?;
-    functions::register(&connection, run, LONGEST)?;
-    connection.authorizer(Some(allow))?;
-    let clock = run.clone();
-    connection.progress_handler(STEPS, Some(move || clock.is_over()))?;
-    Ok(connection)
+}
+
+/// Gives a statement back, for who asks the same next time; one with a large plan goes.
+pub(super) fn put_back(statement: CachedStatement<'_>) {
+    if statement.get_status(StatementStatus::MemUsed) > PLAN {
+        statement.discard();
+    }
 }
 
 /// Selecting from our tables with listed functions; nothing else.

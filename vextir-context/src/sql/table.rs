@@ -7,8 +7,9 @@
 use super::events::{EVENTS, Events, of_event};
 use super::graph::{ENTITIES, Found, Graph, LINKS};
 use super::plan::{Wanted, choose, wanted};
+use super::reading::Reading;
 use super::rows::{DOCUMENTS, FOLDERS, HISTORY, Step, of_document, of_folder, of_step, step_after};
-use super::run::Run;
+use super::run::{Run, Serving};
 use super::walk::{Item, Walk};
 use rusqlite::types::Value;
 use rusqlite::vtab::{
@@ -42,12 +43,12 @@ pub(super) const TABLES: [(&str, Which, &[&str], &str); 6] = [
     ("entities", Which::Entities, ENTITIES, "id"),
 ];
 
-/// Makes the tables known to a connection, for one query. They have no row numbers: those would tell how much others
+/// Makes the tables known to a connection. They have no row numbers: those would tell how much others
 /// have.
-pub(super) fn register(connection: &Connection, run: &Arc<Run>) -> Result<()> {
+pub(super) fn register(connection: &Connection, serving: &Arc<Serving>) -> Result<()> {
     const MODULE: Module<'_, Table> = Module::eponymous_only_module().without_rowid();
     for (name, which, ..) in TABLES {
-        connection.create_module(name, &MODULE, Some((run.clone(), which)))?;
+        connection.create_module(name, &MODULE, Some((serving.clone(), which)))?;
         // SQLite makes the table when it first meets its name, which the authorizer would refuse later.
         connection.prepare(&format!("SELECT 1 FROM {name}"))?;
     }
@@ -58,13 +59,13 @@ pub(super) fn register(connection: &Connection, run: &Arc<Run>) -> Result<()> {
 struct Table {
     /// SQLite's.
     base: sqlite3_vtab,
-    run: Arc<Run>,
+    serving: Arc<Serving>,
     which: Which,
     columns: &'static [&'static str],
 }
 
 unsafe impl VTab<'_> for Table {
-    type Aux = (Arc<Run>, Which);
+    type Aux = (Arc<Serving>, Which);
     type Cursor = Cursor;
 
     fn connect(
@@ -76,13 +77,13 @@ unsafe impl VTab<'_> for Table {
         _: &[&[u8]],
     ) -> Result<(Cow<'static, CStr>, Self)> {
         let unknown = || rusqlite::Error::ModuleError("no such table".to_owned());
-        let (run, which) = aux.ok_or_else(unknown)?;
+        let (serving, which) = aux.ok_or_else(unknown)?;
         let (_, _, columns, key) = TABLES.iter().find(|table| table.1 == *which).ok_or_else(unknown)?;
         let typed: Vec<String> =
             columns.iter().map(|column| format!("{column} {}", affinity(column))).collect();
         let sql = format!("CREATE TABLE x ({}, PRIMARY KEY ({key})) WITHOUT ROWID", typed.join(", "));
         let sql = CString::new(sql).map_err(|_| unknown())?;
-        let table = Self { base: sqlite3_vtab::default(), run: run.clone(), which: *which, columns };
+        let table = Self { base: sqlite3_vtab::default(), serving: serving.clone(), which: *which, columns };
         Ok((sql.into(), table))
     }
 
@@ -98,10 +99,10 @@ unsafe impl VTab<'_> for Table {
     fn open(&mut self) -> Result<Cursor> {
         Ok(Cursor {
             base: sqlite3_vtab_cursor::default(),
-            run: self.run.clone(),
+            serving: self.serving.clone(),
             which: self.which,
             columns: self.columns,
-            source: None,
+            scan: None,
             row: None,
         })
     }
@@ -117,7 +118,8 @@ fn affinity(column: &str) -> &'static str {
 
 /// Where rows come from.
 enum Source {
-    Items(Walk),
+    Documents(Walk, Reading),
+    Folders(Walk),
     Steps(Walk, Option<Item>),
     Events(Events),
     Graph(Box<RefCell<Graph>>),
@@ -135,41 +137,43 @@ enum Row {
 struct Cursor {
     /// SQLite's.
     base: sqlite3_vtab_cursor,
-    run: Arc<Run>,
+    serving: Arc<Serving>,
     which: Which,
     columns: &'static [&'static str],
-    source: Option<Source>,
+    /// For whom it goes through what: looked up each time that it begins.
+    scan: Option<(Arc<Run>, Source)>,
     row: Option<Row>,
 }
 
 impl Cursor {
-    fn begin(&self, wanted: &Wanted) -> Result<Source> {
-        let actor = &self.run.actor;
-        self.run.read(|hub| match self.which {
+    fn begin(&self, run: &Arc<Run>, wanted: &Wanted) -> Result<Source> {
+        let actor = &run.actor;
+        run.read(|hub| match self.which {
             Which::Events => Events::begin(hub, actor, wanted).map(Source::Events),
             Which::Links | Which::Entities => {
-                let graph = Graph::begin(hub, &self.run, self.which == Which::Links)?;
+                let graph = Graph::begin(hub, run, self.which == Which::Links)?;
                 Ok(Source::Graph(Box::new(RefCell::new(graph))))
             }
             Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),
-            Which::Documents | Which::Folders => Walk::begin(hub, actor, wanted).map(Source::Items),
+            Which::Documents => Walk::begin(hub, actor, wanted)
+                .map(|walk| Source::Documents(walk, Reading::of(wanted.columns))),
+            Which::Folders => Walk::begin(hub, actor, wanted).map(Source::Folders),
         })
     }
 
     fn advance(&mut self) -> Result<()> {
-        let run = self.run.clone();
-        let is_over = || run.check();
-        let documents = self.which == Which::Documents;
         let before = self.row.take();
-        let Some(source) = &mut self.source else { return Ok(()) };
+        let Some((run, source)) = &mut self.scan else { return Ok(()) };
+        let is_over = || run.check();
         self.row = run.read(|hub| match source {
             Source::Events(events) => {
                 Ok(events.next(hub, &is_over)?.map(|event| Row::Event(Box::new(event))))
             }
             Source::Graph(graph) => Ok(graph.get_mut().next(hub)?.map(Row::Found)),
-            Source::Items(walk) => {
+            Source::Documents(walk, reading) => Ok(reading.next(hub, walk, &is_over)?.map(Row::Item)),
+            Source::Folders(walk) => {
                 while let Some(item) = walk.next(hub, &is_over)? {
-                    if item.node.is_document() == documents {
+                    if !item.is_document {
                         return Ok(Some(Row::Item(item)));
                     }
                 }
@@ -199,9 +203,11 @@ impl Cursor {
 }
 
 unsafe impl VTabCursor for Cursor {
-    fn filter(&mut self, _: c_int, plan: Option<&str>, values: &Filters<'_>) -> Result<()> {
+    fn filter(&mut self, columns: c_int, plan: Option<&str>, values: &Filters<'_>) -> Result<()> {
         self.row = None;
-        self.source = Some(self.begin(&wanted(plan.unwrap_or_default(), values))?);
+        let run = self.serving.run()?;
+        let source = self.begin(&run, &wanted(columns, plan.unwrap_or_default(), values))?;
+        self.scan = Some((run, source));
         self.advance()
     }
 
@@ -214,15 +220,23 @@ unsafe impl VTabCursor for Cursor {
     }
 
     fn column(&self, context: &mut Context, index: c_int) -> Result<()> {
-        let name = usize::try_from(index).ok().and_then(|index| self.columns.get(index));
-        let (Some(row), Some(name)) = (&self.row, name) else { return context.set_result(Value::Null) };
-        let value = self.run.read(|hub| match row {
-            Row::Item(item) if item.node.is_document() => of_document(hub, item, name),
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        let (Some((run, source)), Some(row), Some(name)) = (&self.scan, &self.row, self.columns.get(place))
+        else {
+            return context.set_result(Value::Null);
+        };
+        if let (Row::Item(item), Which::Documents) = (row, self.which)
+            && let Some((_, known)) = item.ahead.iter().find(|(column, _)| *column == place)
+        {
+            return context.set_result(known);
+        }
+        let value = run.read(|hub| match row {
+            Row::Item(item) if item.is_document => of_document(hub, item, name),
             Row::Item(item) => of_folder(hub, item, name),
             Row::Step(item, step) => of_step(hub, item, step, name),
             Row::Event(event) => of_event(event, name),
-            Row::Found(found) => match &self.source {
-                Some(Source::Graph(graph)) => graph.borrow_mut().column(hub, found, name),
+            Row::Found(found) => match source {
+                Source::Graph(graph) => graph.borrow_mut().column(hub, found, name),
                 _ => Ok(Value::Null),
             },
         })?;

@@ -1,6 +1,7 @@
 //! The threads that queries run on. They are started by the first query.
 
 use super::run::Run;
+use super::sandbox::Sandbox;
 use super::{QueryLimits, answer};
 use crate::fault::OrFault;
 use crate::file;
@@ -70,7 +71,8 @@ impl Threads {
         let (sender, threads) = pool("vextir-hub-query", (THREADS, QUEUE), || {
             let own = path.map(file::open_reader).transpose()?.map(|hub| Arc::new(Mutex::new(hub)));
             let (limits, closing) = (self.limits, self.closing.clone());
-            Ok(move |ask| serve(own.as_ref(), ask, &limits, &closing))
+            let mut kept = None;
+            Ok(move |ask| serve(own.as_ref(), &mut kept, ask, (&limits, &closing)))
         })?;
         state.threads = threads;
         Ok(state.asks.insert(sender).clone())
@@ -91,7 +93,12 @@ impl Threads {
     }
 }
 
-fn serve(own: Option<&Arc<Mutex<Connection>>>, ask: Ask, limits: &QueryLimits, closing: &Arc<AtomicBool>) {
+fn serve(
+    own: Option<&Arc<Mutex<Connection>>>,
+    kept: &mut Option<Sandbox>,
+    ask: Ask,
+    (limits, closing): (&QueryLimits, &Arc<AtomicBool>),
+) {
     let Ask { actor, now, sql, parameters, copy, dropped, answer } = ask;
     let copied = copy.map(|copy| Arc::new(Mutex::new(copy)));
     let hub = copied.as_ref().or(own);
@@ -99,7 +106,7 @@ fn serve(own: Option<&Arc<Mutex<Connection>>>, ask: Ask, limits: &QueryLimits, c
         Some(_) if closing.load(Ordering::Relaxed) => Err(closed()),
         Some(hub) => {
             let run = Run::new((actor, now), hub.clone(), limits.deadline, [dropped, closing.clone()]);
-            in_snapshot(hub, || answer::answer(&Arc::new(run), limits, &sql, &parameters))
+            in_snapshot(hub, || answer::answer(kept, &Arc::new(run), limits, (&sql, &parameters)))
         }
         None => Err(closed()),
     });
@@ -109,7 +116,7 @@ fn serve(own: Option<&Arc<Mutex<Connection>>>, ask: Ask, limits: &QueryLimits, c
 fn in_snapshot<T>(hub: &Mutex<Connection>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let execute = |sql: &str| {
         let hub = hub.lock().unwrap_or_else(PoisonError::into_inner);
-        hub.execute_batch(sql).or_fault()
+        hub.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).or_fault()
     };
     execute("BEGIN")?;
     let done = work();

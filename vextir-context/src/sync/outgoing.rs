@@ -8,6 +8,7 @@ use super::scope::{View, nodes, scopes};
 use super::wire::{Operation, Record, Scope};
 use crate::crdt::Body;
 use crate::decode::{self, count, get};
+use crate::documents::bases;
 use crate::documents::keeping::GONE;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::{OrFault, damaged};
@@ -296,11 +297,7 @@ pub(super) fn family(connection: &Connection, user: &str, scope: Uid, wanted: &[
 fn record(view: &mut View<'_>, node: NodeId) -> Result<Record> {
     let row = node::node(view.connection, node)?.ok_or_else(|| damaged("a node"))?;
     let facts = fact::of_node(view.connection, node)?;
-    let state: Option<Vec<u8>> = view
-        .connection
-        .prepare_cached("SELECT state FROM document WHERE node = ?1")
-        .and_then(|mut statement| statement.query_row([node], |row| row.get(0)).optional())
-        .or_fault()?;
+    let state = bases::stored(view.connection, node)?.map(|stored| stored.state);
     Ok(Record {
         node: fact::uid(view.connection, node)?,
         folder: !row.is_document(),

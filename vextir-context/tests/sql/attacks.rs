@@ -384,3 +384,25 @@ async fn the_same_answers_whether_others_have_something_or_not() {
         [] as [serde_json::Value; 0]
     );
 }
+
+/// Queries of others follow each attack, on both threads: what is kept from one query for the next one holds nothing.
+#[tokio::test]
+async fn an_attack_leaves_nothing_for_whoever_asks_next() {
+    let (_folder, hub) = with_canary().await;
+    let (ann, bob, eve) = (hub.context("ann"), hub.context("bob"), hub.context("eve"));
+    let sql = "SELECT path, content FROM documents WHERE path <> '/own/0' AND path LIKE ?1 ORDER BY path";
+    let mine = ann.query(sql).params(["/sec%"]).await.unwrap();
+    assert_eq!(mine.len(), 2);
+    let long = long();
+    let attacks = REFUSED.iter().chain(ENDING).copied().chain(long.iter().map(String::as_str));
+    for attack in attacks.filter(|attack| !attack.contains("RECURSIVE")) {
+        ask(&bob, attack).await;
+        for _ in 0..2 {
+            let (anns, eves) = (ann.query(sql).params(["/sec%"]), eve.query(sql).params(["/%"]));
+            assert_eq!(anns.await.unwrap(), mine, "{attack}");
+            assert_eq!(eves.await.unwrap(), [] as [serde_json::Value; 0], "{attack}");
+            // The attack's own text, which may be prepared already, is asked with the rights of who asks.
+            ask(&eve, attack).await;
+        }
+    }
+}

@@ -5,12 +5,16 @@ use crate::search::ids;
 use std::collections::{HashMap, HashSet};
 
 /// How many times more rows are taken by the bits that differ than are needed in the end.
-const WIDER: usize = 10;
+const WIDER: usize = 9;
+
+/// By how much a value above the middle of its vector is larger than one below, less 1: so it is where values are spread as
+/// by chance.
+const LARGER: f32 = 2.3;
 
 /// The rows, column by column.
 #[derive(Debug, Default)]
 pub(in crate::search) struct Table {
-    /// Words of 64 bits in a signature.
+    /// Words of 64 bits that the signs of a vector take.
     pub(super) stride: usize,
     /// The most bytes that it may take.
     pub(super) most: usize,
@@ -20,7 +24,9 @@ pub(in crate::search) struct Table {
     pub(super) rows: Vec<i64>,
     /// The folder of each row, as an index into `folders`.
     pub(super) places: Vec<u32>,
-    pub(super) bits: Vec<u64>,
+    /// Signs; and apart from them, because few rows are looked at so closely, which values are large.
+    pub(super) signs: Vec<u64>,
+    pub(super) larges: Vec<u64>,
     pub(super) folders: Vec<NodeId>,
     pub(super) known: HashMap<NodeId, u32>,
     /// No row is of a later document than this.
@@ -35,14 +41,18 @@ pub(in crate::search) struct Fresh {
     pub(in crate::search) bits: Vec<u64>,
 }
 
-/// The signs of a vector.
-pub(in crate::search) fn signs(vector: &[f32]) -> Vec<u64> {
-    vector
-        .chunks(64)
-        .map(|part| {
-            part.iter().enumerate().fold(0, |bits, (index, value)| bits | u64::from(*value > 0.0) << index)
-        })
-        .collect()
+/// The signature of a vector: its signs, and which of its values are larger than half of them.
+pub(in crate::search) fn signature(vector: &[f32]) -> Vec<u64> {
+    let mut sizes: Vec<f32> = vector.iter().map(|value| value.abs()).collect();
+    let middle = sizes.len() / 2;
+    let middle = if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(middle, f32::total_cmp).1 };
+    bits(vector, |value| value > 0.0).chain(bits(vector, |value| value.abs() > middle)).collect()
+}
+
+fn bits(vector: &[f32], is: impl Fn(f32) -> bool) -> impl Iterator<Item = u64> {
+    vector.chunks(64).map(move |part| {
+        part.iter().enumerate().fold(0, |bits, (index, value)| bits | u64::from(is(*value)) << index)
+    })
 }
 
 /// As they are stored.
@@ -53,15 +63,22 @@ pub(in crate::search) fn to_bytes(bits: &[u64]) -> Vec<u8> {
 impl Table {
     /// False if there is no room, or its form is another.
     pub(super) fn push(&mut self, row: i64, folder: NodeId, bits: &[u64]) -> bool {
-        if bits.len() != self.stride || self.bytes() + self.stride * 8 + 12 > self.most {
+        if bits.len() != self.stride * 2 || self.bytes() + self.of_row() > self.most {
             return false;
         }
         let place = self.place(folder);
         self.latest = self.latest.max(ids::node(row));
         self.rows.push(row);
         self.places.push(place);
-        self.bits.extend_from_slice(bits);
+        let (signs, larges) = bits.split_at(self.stride);
+        self.signs.extend_from_slice(signs);
+        self.larges.extend_from_slice(larges);
         true
+    }
+
+    /// Bytes of a row.
+    fn of_row(&self) -> usize {
+        self.stride * 16 + 12
     }
 
     /// The index of a folder.
@@ -76,7 +93,7 @@ impl Table {
 
     /// Bytes in use.
     pub(in crate::search) fn bytes(&self) -> usize {
-        self.rows.len() * (self.stride * 8 + 12) + self.folders.len() * 32
+        self.rows.len() * self.of_row() + self.folders.len() * 32
     }
 
     pub(super) fn remove(&mut self, nodes: &HashSet<NodeId>) {
@@ -92,14 +109,16 @@ impl Table {
             if kept < index {
                 self.rows[kept] = self.rows[index];
                 self.places[kept] = self.places[index];
-                let from = index * self.stride;
-                self.bits.copy_within(from..from + self.stride, kept * self.stride);
+                let (from, to) = (index * self.stride, kept * self.stride);
+                self.signs.copy_within(from..from + self.stride, to);
+                self.larges.copy_within(from..from + self.stride, to);
             }
             kept += 1;
         }
         self.rows.truncate(kept);
         self.places.truncate(kept);
-        self.bits.truncate(kept * self.stride);
+        self.signs.truncate(kept * self.stride);
+        self.larges.truncate(kept * self.stride);
     }
 
     /// Puts documents where they were moved to by the changes after `from`, up to `end`.
@@ -133,7 +152,7 @@ impl Table {
     }
 
     /// The rows that may be looked at, nearest first: about `most`. Those that differ in the fewest bits, put into order by how far
-    /// the vector goes along each of their bits, which tells more.
+    /// the vector goes along what is known of each, which tells more.
     pub(in crate::search) fn nearest(
         &self,
         to: &[f32],
@@ -142,34 +161,35 @@ impl Table {
     ) -> Vec<i64> {
         let along = Along::new(to, self.stride);
         let mut found: Vec<(f32, u32)> = Vec::new();
-        for index in self.fewest(&signs(to), (want * WIDER, most), is_open) {
+        for index in self.fewest(&signature(to), (want * WIDER, most), is_open) {
             let from = index as usize * self.stride;
-            found.push((along.of(&self.bits[from..from + self.stride]), index));
+            let row = from..from + self.stride;
+            found.push((along.of(&self.signs[row.clone()], &self.larges[row]), index));
         }
         found.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
         found.into_iter().map(|(_, index)| self.rows[index as usize]).collect()
     }
 
-    /// The rows with the fewest bits that differ: the `want` best and those as good as the last of them.
+    /// The rows whose signs differ least, as [`differing`] counts: the `want` best and those as good as the last of them.
     fn fewest(
         &self,
         to: &[u64],
         (want, most): (usize, usize),
         is_open: impl Fn(i64, u32) -> bool,
     ) -> Vec<u32> {
-        let mut counts = vec![0_usize; self.stride * 64 + 1];
-        let mut found: Vec<(u16, u32)> = Vec::new();
+        const CLOSED: u16 = u16::MAX;
+        let mut counts = vec![0_usize; self.stride * 64 * 9 + 1];
+        let mut distances = vec![CLOSED; self.rows.len()];
+        let to = to.split_at(to.len() / 2);
         for (index, (row, place)) in self.rows.iter().zip(&self.places).enumerate() {
             if !is_open(*row, *place) {
                 continue;
             }
-            let bits = &self.bits[index * self.stride..(index + 1) * self.stride];
-            let distance: u32 = bits.iter().zip(to).map(|(one, other)| (one ^ other).count_ones()).sum();
+            let at = index * self.stride..(index + 1) * self.stride;
+            let distance = differing((&self.signs[at.clone()], &self.larges[at]), to);
             counts[distance as usize] += 1;
-            found.push((
-                u16::try_from(distance).unwrap_or(u16::MAX),
-                u32::try_from(index).unwrap_or(u32::MAX),
-            ));
+            distances[index] =
+                u16::try_from(distance).map_or(CLOSED - 1, |distance| distance.min(CLOSED - 1));
         }
         let (mut last, mut sum) = (0, 0);
         for (distance, count) in counts.iter().enumerate() {
@@ -178,7 +198,9 @@ impl Table {
                 break;
             }
         }
-        found.retain(|(distance, _)| usize::from(*distance) <= last);
+        let last = u16::try_from(last).map_or(CLOSED - 1, |last| last.min(CLOSED - 1));
+        let near = distances.iter().zip(0_u32..).filter(|(distance, _)| **distance <= last);
+        let mut found: Vec<(u16, u32)> = near.map(|(distance, index)| (*distance, index)).collect();
         if found.len() > most {
             found.sort_unstable();
             found.truncate(most);
@@ -187,25 +209,93 @@ impl Table {
     }
 }
 
-/// How far a vector goes along signs, eight of them at once.
-struct Along(Vec<[f32; 256]>);
+/// How many signs of two vectors differ: one counts thrice if its value is large in one of them, and nine times if it is in
+/// both. Processors count the bits of a word slowly where a program is to run on all of them, so words are first added up, bit
+/// by bit; and not within the loop over all rows, where the compiler makes it three times as slow.
+#[inline(never)]
+fn differing(one: (&[u64], &[u64]), other: (&[u64], &[u64])) -> u32 {
+    let ((ones, one), (others, other)) = ((six(one), rest(one)), (six(other), rest(other)));
+    let mut sum = 0;
+    for ((one, one_large), (other, other_large)) in ones.zip(others) {
+        let differ: [u64; 6] = std::array::from_fn(|at| one[at] ^ other[at]);
+        let [ones, twos, fours] = added(differ);
+        let once: [u64; 6] = std::array::from_fn(|at| differ[at] & (one_large[at] ^ other_large[at]));
+        let [once_twos, once_fours, once_eights] = added(once);
+        let both: [u64; 6] = std::array::from_fn(|at| differ[at] & one_large[at] & other_large[at]);
+        let [both_eights, both_16s, both_32s] = added(both);
+        let (fours, carried) = add(fours, once_fours, twos & once_twos);
+        let (eights, carried) = add(once_eights, both_eights, carried);
+        let (sixteens, carried) = (both_16s ^ carried, both_16s & carried);
+        sum += ones.count_ones()
+            + 2 * (twos ^ once_twos).count_ones()
+            + 4 * fours.count_ones()
+            + 8 * eights.count_ones()
+            + 16 * sixteens.count_ones()
+            + 32 * (both_32s ^ carried).count_ones()
+            + 64 * (both_32s & carried).count_ones();
+    }
+    for ((one, one_large), (other, other_large)) in one.zip(other) {
+        let differ = one ^ other;
+        sum += differ.count_ones()
+            + 2 * (differ & (one_large ^ other_large)).count_ones()
+            + 8 * (differ & one_large & other_large).count_ones();
+    }
+    sum
+}
+
+/// Signs and larges, six words at once.
+fn six<'a>((signs, larges): (&'a [u64], &'a [u64])) -> impl Iterator<Item = (&'a [u64; 6], &'a [u64; 6])> {
+    signs.as_chunks().0.iter().zip(larges.as_chunks().0)
+}
+
+/// What [`six`] leaves.
+fn rest<'a>((signs, larges): (&'a [u64], &'a [u64])) -> impl Iterator<Item = (&'a u64, &'a u64)> {
+    signs.as_chunks::<6>().1.iter().zip(larges.as_chunks::<6>().1)
+}
+
+/// The sum of six words for each of their bits: its ones, twos and fours.
+fn added([a, b, c, d, e, f]: [u64; 6]) -> [u64; 3] {
+    let ((left, left_twos), (right, right_twos)) = (add(a, b, c), add(d, e, f));
+    let (twos, fours) = add(left_twos, right_twos, left & right);
+    [left ^ right, twos, fours]
+}
+
+/// The sum of three words for each of their bits: what stays, and what is carried.
+fn add(a: u64, b: u64, c: u64) -> (u64, u64) {
+    (a ^ b ^ c, a & b | (a ^ b) & c)
+}
+
+/// How far a vector goes along signatures, eight values at once.
+struct Along {
+    /// What the values sum up to at which a byte has a one.
+    sums: Vec<[f32; 256]>,
+    total: f32,
+}
 
 impl Along {
     fn new(vector: &[f32], stride: usize) -> Self {
         let mut sums = vec![[0.0; 256]; stride * 8];
         for (sums, part) in sums.iter_mut().zip(vector.chunks(8)) {
-            sums[0] = -part.iter().sum::<f32>();
             for (index, value) in part.iter().enumerate() {
                 let (without, with) = sums.split_at_mut(1 << index);
-                with.iter_mut().zip(without).for_each(|(with, without)| *with = *without + 2.0 * value);
+                with.iter_mut().zip(without).for_each(|(with, without)| *with = *without + value);
             }
         }
-        Self(sums)
+        Self { sums, total: vector.iter().sum() }
     }
 
-    fn of(&self, bits: &[u64]) -> f32 {
-        let bytes = bits.iter().flat_map(|word| word.to_le_bytes());
-        bytes.zip(&self.0).map(|(byte, sums)| sums[usize::from(byte)]).sum()
+    #[inline(never)]
+    fn of(&self, signs: &[u64], larges: &[u64]) -> f32 {
+        let (mut ones, mut large) = (0.0, 0.0);
+        let bytes = signs.iter().zip(larges).flat_map(|(signs, larges)| {
+            let (with, against) = (signs & larges, !signs & larges);
+            signs.to_le_bytes().into_iter().zip(with.to_le_bytes()).zip(against.to_le_bytes())
+        });
+        for (((signs, with), against), sums) in bytes.zip(&self.sums) {
+            ones += sums[usize::from(signs)];
+            large += sums[usize::from(with)] - sums[usize::from(against)];
+        }
+        2.0 * ones - self.total + LARGER * large
     }
 }
 
@@ -216,7 +306,7 @@ mod tests {
     fn table(rows: &[(i64, NodeId, u64)]) -> Table {
         let mut table = Table { stride: 1, most: 1 << 20, is_loaded: true, ..Table::default() };
         for (row, folder, bits) in rows {
-            assert!(table.push(*row, *folder, &[*bits]));
+            assert!(table.push(*row, *folder, &[*bits, 0]));
         }
         table
     }
@@ -260,17 +350,44 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_out() {
-        let mut table = Table { stride: 1, most: 60, is_loaded: true, ..Table::default() };
-        assert!(table.push(1, 1, &[0]));
-        assert!(!table.push(2, 1, &[0]));
-        assert!(!table.push(2, 1, &[0, 0]), "another form");
+        let mut table = Table { stride: 1, most: 70, is_loaded: true, ..Table::default() };
+        assert!(table.push(1, 1, &[0, 0]));
+        assert!(!table.push(2, 1, &[0, 0]));
+        assert!(!table.push(2, 1, &[0]), "another form");
     }
 
     #[test]
-    fn signs_of_a_vector_are_bits() {
+    fn the_signature_of_a_vector_is_its_signs_and_which_values_are_large() {
         let mut vector = vec![-1.0; 70];
         (vector[0], vector[69], vector[3]) = (0.5, 2.0, 0.0);
-        assert_eq!(signs(&vector), [1, 1 << 5]);
+        assert_eq!(signature(&vector), [1, 1 << 5, 0, 1 << 5]);
         assert_eq!(to_bytes(&[1, 2])[8], 2);
+        assert!(signature(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_differs_is_counted_as_bit_by_bit() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for words in 0..20 {
+            let [one, one_large, other, other_large] =
+                [0; 4].map(|_| (0..words).map(|_| random.u64(..)).collect::<Vec<_>>());
+            let counted = (0..words).map(|at| {
+                let (differ, one, other) = (one[at] ^ other[at], one_large[at], other_large[at]);
+                (differ & !one & !other).count_ones()
+                    + 3 * (differ & (one ^ other)).count_ones()
+                    + 9 * (differ & one & other).count_ones()
+            });
+            assert_eq!(differing((&one, &one_large), (&other, &other_large)), counted.sum::<u32>());
+        }
+        let (signs, larges) = (vec![u64::MAX; 18], vec![u64::MAX; 18]);
+        assert_eq!(differing((&signs, &larges), (&[0; 18], &larges)), 18 * 64 * 9);
+    }
+
+    #[test]
+    fn a_large_value_counts_for_more() {
+        let along = Along::new(&[1.0, -2.0, 3.0], 1);
+        assert!((along.of(&[0b101], &[0]) - 6.0).abs() < 1e-6, "signs alone");
+        assert!((along.of(&[0b101], &[0b100]) - (6.0 + 3.0 * LARGER)).abs() < 1e-6);
+        assert!((along.of(&[0b001], &[0b110]) - (2.0 * LARGER - 3.0 * LARGER)).abs() < 1e-6);
     }
 }

@@ -1,6 +1,6 @@
 //! Merging what comes in, beside the writer: the document as it is, and updates from outside, to rows.
 
-use crate::crdt::Body;
+use crate::crdt::{Body, squeeze};
 use crate::documents::merge::{described, state_of};
 use vextir_core::Result;
 
@@ -38,14 +38,15 @@ pub(super) fn merge(client: u64, stored: Option<(u64, &[u8])>, updates: &[&[u8]]
     body.apply_all(updates)?;
     let state = body.state();
     let (content, metadata) = state_of(&body);
+    let text = content.to_text().into_owned();
     Ok(Merged {
         from: stored.map_or(0, |(version, _)| version),
         is_back: stored.is_none() && body.has_edits_of(client),
         differs: stored.is_none() || state != before,
         is_json: content.as_json().is_some(),
-        content: content.to_text().into_owned(),
         metadata: described(&metadata)?,
         news: if state == before { Vec::new() } else { body.since(&vector)? },
-        state,
+        state: squeeze(state, &text),
+        content: text,
     })
 }

@@ -1,0 +1,2 @@
+-- From here on a document's state may lie beside its content in a shorter form, which names what stands in the content
+-- (`crdt/squeeze`). Older states stay as they are until their document is written again.
