@@ -262,10 +262,11 @@ impl Pen<'_> {
         let row =
             rusqlite::params![uid.as_slice(), owner, found.node, at, found.by.agent, found.by.driver, cause];
         self.execute(
-            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause)
-             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7)
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, told)
+             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?4)
              ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
-             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, removed = NULL",
+             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, told = excluded.told,
+             removed = NULL",
             row,
         )?;
         Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))

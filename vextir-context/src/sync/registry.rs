@@ -9,6 +9,9 @@ use crate::queries::signed;
 use rusqlite::{Connection, OptionalExtension};
 use vextir_core::{Result, Sequence, Timestamp};
 
+/// So many nodes that were purged are remembered however long ago it was: a replica may come after years.
+const REMEMBERED: i64 = 200_000;
+
 /// What another file has of a scope.
 #[derive(Debug)]
 pub(crate) struct Acknowledgement {
@@ -70,8 +73,8 @@ pub(crate) fn acknowledged(connection: &Connection, root: Option<NodeId>) -> Res
     Ok(least.map(|least| least.cast_unsigned().min(head)))
 }
 
-/// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged;
-/// how many rows of files that were.
+/// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged,
+/// where that is much; how many rows of files that were.
 pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<usize> {
     let before = before.as_micros();
     let waited = "DELETE FROM early WHERE at < ?1 RETURNING octet_length(operation)";
@@ -81,7 +84,9 @@ pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<usize> 
         .and_then(|mut statement| statement.query_map([before], |row| row.get(0))?.collect())
         .or_fault()?;
     let bytes: u64 = waited.into_iter().map(|length| ROW + length.unsigned_abs()).sum();
-    let purged = file.execute("DELETE FROM purged WHERE at < ?1", [before])? as u64;
+    let forgotten =
+        "DELETE FROM purged WHERE at < min(?1, (SELECT at FROM purged ORDER BY at DESC LIMIT 1 OFFSET ?2))";
+    let purged = file.execute(forgotten, (before, REMEMBERED))? as u64;
     file.desk.bytes = file.desk.bytes.saturating_sub(bytes + ROW * purged);
     file.execute("DELETE FROM peer WHERE at < ?1", [before])
 }

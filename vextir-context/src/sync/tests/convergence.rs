@@ -9,31 +9,31 @@ use std::path::{Path, PathBuf};
 use vextir_core::{Context, Level, Principal};
 
 /// How many random schedules are run; `SCHEDULES=10000` is the full campaign.
-fn schedules() -> u64 {
+pub(super) fn schedules() -> u64 {
     std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(8)
 }
 
 const REPLICAS: usize = 3;
 const NAMES: [&str; 3] = ["a", "b", "a (2)"];
 
-struct Replica {
+pub(super) struct Replica {
     path: PathBuf,
     hub: Option<Hub>,
 }
 
 impl Replica {
-    fn new(folder: &Path, number: usize) -> Self {
+    pub(super) fn new(folder: &Path, number: usize) -> Self {
         let path = folder.join(format!("{number}.db"));
         let hub = Some(open(&path));
         Self { path, hub }
     }
 
-    fn hub(&self) -> &Hub {
+    pub(super) fn hub(&self) -> &Hub {
         self.hub.as_ref().unwrap()
     }
 
     /// Ends without a word, and begins again: with what was there, or with the backup.
-    async fn again(&mut self, rng: &mut Rng) {
+    pub(super) async fn again(&mut self, rng: &mut Rng) {
         let backup = self.path.with_extension("backup");
         let restore = rng.u8(0..2) == 0;
         self.hub.take().unwrap().close().await.unwrap();

@@ -7,9 +7,10 @@ use crate::hub::Hub;
 use crate::sync::fact::{Fact, Say};
 use crate::sync::line::Line;
 use crate::sync::name::{Bytes, Uid};
-use crate::sync::wire::{Frame, Hello, Message, Operation, Operations, Scope};
+use crate::sync::wire::{Frame, Hello, Known, Message, Operation, Operations, Scope};
 use fastrand::Rng;
 use serde_json::json;
+use vextir_core::context::graph::{Episode, Fact as Seen};
 use vextir_core::{ErrorKind, Level, Principal};
 
 /// How many changed messages are tried; `MUTATIONS=100000` is the full campaign.
@@ -80,6 +81,14 @@ async fn bad_exchanges(rng: &mut Rng, rounds: usize) -> usize {
         bob.write(&format!("/own/{}", round % 5), "x".repeat(round % 50)).await.unwrap();
         drop(bob.move_to(&format!("/own/{}", round % 5), &format!("/own/m{}", round % 3)).await);
         drop(bob.remove(&format!("/own/m{}", round % 3)).await);
+        let seen =
+            Episode::new("mail", "imap:inbox").key(format!("{}", round % 5)).text("of @ann, see [[/own/1]]");
+        let fact = Seen::value(("thing", "x"), "holds", round as u64);
+        bob.graph().ingest(seen.data(json!({"n": round})).fact(fact)).await.unwrap();
+        bob.graph()
+            .ingest(Episode::new("note", "/own/2").fact(Seen::new(("a", "b"), "of", ("c", "d"))))
+            .await
+            .ok();
         let (mut here, mut there) = (server.sync(Peer::new("bob")), laptop.sync(Peer::new("bob").trusted()));
         let (mut to_there, mut to_here) = (here.start().await.unwrap(), there.start().await.unwrap());
         'session: while !(to_there.is_empty() && to_here.is_empty()) {
@@ -131,7 +140,7 @@ impl Liar {
         let hello = liar.session.start().await.unwrap();
         liar.line.accept(&hello[0]).unwrap();
         let replica = Uid::random();
-        let hello = Hello { user: user.into(), file: Uid::random(), replica, scopes: Vec::new() };
+        let hello = Hello { user: user.into(), file: Uid::random(), replica, known: Known::default() };
         liar.say(Message::Hello(hello)).await.unwrap();
         liar
     }
@@ -238,6 +247,21 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
         Operation { user: String::new(), ..good.clone() },
         Operation { folder: true, node: x, n: 1, ..good.clone() },
         operation("bob", x, vec![said(1, Say::Removed { at: Some(-1) })], None),
+        operation(
+            "bob",
+            x,
+            vec![said(1, Say::Keep { versions: Some(1), removed: None, over: vec![] })],
+            None,
+        ),
+        Operation {
+            folder: true,
+            ..operation(
+                "bob",
+                root,
+                vec![said(1, Say::Keep { versions: Some(-1), removed: None, over: vec![] })],
+                None,
+            )
+        },
         operation("bob", x, vec![said(i64::MAX >> 8, Say::Removed { at: None })], None),
     ];
     let before = (shown(&bob).await, shown(&hub.context("ann")).await);
