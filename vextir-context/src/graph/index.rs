@@ -4,6 +4,7 @@
 //! along the operation log, in slices: read and searched beside the writer, compared and stored by it. The mark of how
 //! far that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
 
+use super::ingest::Before;
 use super::pen::{Pen, Times};
 use crate::decode::get;
 use crate::documents::desk::Writing;
@@ -229,7 +230,12 @@ impl Pen<'_> {
         let node = found.node;
         let subject = self.document(node)?;
         let uid = super::ids::hash([b"document".as_slice(), &subject.uid]);
-        let episode = self.document_episode(found, &uid)?;
+        let before = self.before(&uid)?;
+        if before.as_ref().is_some_and(|before| before.is_forgotten_at(self.file.now.as_micros())) {
+            // What it said then was forgotten, here or on another replica.
+            return Ok(());
+        }
+        let episode = self.document_episode(found, &uid, before)?;
         let wanted = self.mentioned(subject, &found.mentions, &found.folder)?;
         let mut standing = BTreeMap::new();
         for (link, one) in self.standing(episode)? {
@@ -251,8 +257,12 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
-        let before = self.before(uid)?;
+    fn document_episode(
+        &mut self,
+        found: &Found,
+        uid: &super::ids::Uid,
+        before: Option<Before>,
+    ) -> Result<i64> {
         if before.as_ref().is_none_or(|before| before.removed) {
             self.grew(0);
         }

@@ -41,6 +41,11 @@ pub(super) struct Before {
 }
 
 impl Before {
+    /// Whether what was said at a time was forgotten.
+    pub(super) fn is_forgotten_at(&self, time: i64) -> bool {
+        self.forgot.is_some_and(|forgot| time <= forgot)
+    }
+
     /// When it is told anew: after what it said before and what was forgotten, whatever the clocks say. What is said
     /// twice within a moment takes its own place as long as nobody else knows of it.
     fn told_at(&self, now: i64, is_known_elsewhere: bool) -> i64 {

@@ -191,7 +191,8 @@ fn telling(connection: &Connection, row: &Row<'_>) -> Result<Telling> {
 fn shown(connection: &Connection, sight: &mut Sight, known: Known) -> Result<Option<Sighting>> {
     let is_told = !known.is_read_in_a_document() && sight.sees(connection, known.id)?;
     let Known { id, uid, forgot, telling } = known;
-    let telling = telling.filter(|_| is_told);
+    // What another replica would not take travels nowhere.
+    let telling = telling.filter(|telling| is_told && telling.check().is_ok());
     if telling.is_none() && forgot.is_none() {
         return Ok(None);
     }
@@ -219,7 +220,7 @@ fn said(connection: &Connection, sight: &mut Sight, episode: i64) -> Result<Vec<
             PROPERTY => End::Property(value()?),
             _ => End::Value(value()?),
         };
-        found.push(Said {
+        let said = Said {
             subject: Named { kind: get(row, 1)?, key: get(row, 2)? },
             relation: get(row, 4)?,
             object,
@@ -227,7 +228,8 @@ fn said(connection: &Connection, sight: &mut Sight, episode: i64) -> Result<Vec<
             until: get(row, 10)?,
             known: get(row, 11)?,
             gone: get(row, 12)?,
-        });
+        };
+        found.extend(Some(said).filter(|said| said.check().is_ok()));
     }
     found.sort_unstable();
     Ok(found)

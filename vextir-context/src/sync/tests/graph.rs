@@ -178,6 +178,26 @@ async fn what_was_forgotten_stays_so_and_what_is_told_later_stands() {
 }
 
 #[tokio::test]
+async fn what_a_document_mentions_is_forgotten_also_where_nobody_has_asked_yet() {
+    let (one, other) = two();
+    let (here, there) = (one.context("ann"), other.context("ann"));
+    here.write("/doc", "of [[thing:x]]").await.unwrap();
+    assert_eq!(near(&here.graph(), "x").await.len(), 1);
+    here.graph().forget("/doc").await.unwrap();
+    assert!(near(&here.graph(), "x").await.is_empty());
+    exchange(&one, &other, "ann").await;
+    assert!(near(&there.graph(), "x").await.is_empty());
+    there.append("/doc", " and [[thing:y]]").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    for context in [&here, &there] {
+        assert_eq!(
+            (near(&context.graph(), "x").await.len(), near(&context.graph(), "y").await.len()),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_about_a_document_goes_with_it_and_comes_back_with_it() {
     let clock = ManualClock::at("2026-01-01T00:00:00Z").unwrap();
     let brief = HubBuilder::in_memory().clock(Arc::new(clock.clone())).keep_removed(DAY).open().unwrap();
