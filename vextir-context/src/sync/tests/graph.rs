@@ -281,6 +281,30 @@ async fn of_what_the_user_may_not_read_any_more_nothing_is_sent_and_nothing_is_t
 }
 
 #[tokio::test]
+async fn what_comes_is_counted_and_what_is_forgotten_is_given_back() {
+    let (one, other) = two();
+    let (here, there) = (one.context("ann").graph(), other.context("ann").graph());
+    let bytes = async |hub: &Hub| {
+        hub.read_with(|connection| crate::queries::stored_number(connection, "context_bytes")).await.unwrap()
+    };
+    there.ingest(Episode::new("mail", "inbox").key("0").fact(fact("x", "has", "y"))).await.unwrap();
+    exchange(&one, &other, "ann").await;
+    let empty = (bytes(&one).await, bytes(&other).await);
+    assert_eq!(empty.0, empty.1);
+    for round in 0..5 {
+        let text = "text ".repeat(round + 1);
+        let seen = Episode::new("page", "web").key("p").text(text).fact(fact("x", "has", "y"));
+        here.ingest(seen.fact(fact("x", "has", "z"))).await.unwrap();
+        exchange(&one, &other, "ann").await;
+        assert_eq!(bytes(&one).await, bytes(&other).await);
+    }
+    assert!(bytes(&other).await > empty.1);
+    here.forget("web").await.unwrap();
+    exchange(&one, &other, "ann").await;
+    assert_eq!((bytes(&one).await, bytes(&other).await), empty);
+}
+
+#[tokio::test]
 async fn many_episodes_and_long_ones_travel_in_parts() {
     let (one, other) = two();
     let graph = one.context("ann").graph();

@@ -280,6 +280,95 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
     assert_eq!(shown(&bob).await.len(), before.0.len() + 1);
 }
 
+/// A part of a graph with one episode.
+fn part(uid: &str, telling: serde_json::Value, said: serde_json::Value) -> Message {
+    let sighting = json!({"uid": uid, "telling": telling, "said": said});
+    Message::Graph(serde_json::from_value(json!({"sightings": [sighting]})).unwrap())
+}
+
+#[tokio::test]
+async fn impossible_parts_of_a_graph_are_refused_whole_and_possible_ones_come_once() {
+    let hub = Hub::in_memory().unwrap();
+    let bob = hub.context("bob");
+    let seen = Episode::new("mail", "inbox").key("k").fact(Seen::value(("thing", "x"), "has", 1));
+    bob.graph().ingest(seen.clone()).await.unwrap();
+    let of_eve = hub.context("eve").graph().ingest(seen).await.unwrap().unwrap().episode.unwrap();
+    // What bob's own replica would say.
+    let (user, mut wanted) = ("bob", Vec::new());
+    let mine = hub
+        .read_with(move |connection| {
+            for episodes in crate::graph::digests(connection, user)?.into_values() {
+                wanted.extend(episodes.into_keys());
+            }
+            crate::graph::part(connection, user, &mut wanted)
+        })
+        .await
+        .unwrap();
+    let mine = serde_json::to_value(&mine).unwrap();
+    let sighting = &mine["sightings"][0];
+    let uid = sighting["uid"].as_str().unwrap();
+    let with = |at: &str, value: serde_json::Value| {
+        let mut changed = sighting.clone();
+        *changed.pointer_mut(at).unwrap_or_else(|| panic!("{at} in {sighting}")) = value;
+        part(uid, changed["telling"].clone(), changed["said"].clone())
+    };
+    let far = 200_000_000_000_000_000_i64;
+    let bad = [
+        part(&of_eve, sighting["telling"].clone(), json!([])),
+        with("/telling/key", json!("another")),
+        with("/telling/source", json!({"name": "/of/a/document"})),
+        with("/telling/source", json!({"document": uid})),
+        with("/telling/told", json!(far)),
+        with("/telling/told", json!(i64::MAX)),
+        with("/telling/kind", json!("")),
+        with("/telling/kind", json!("k".repeat(2_000))),
+        with("/said/0/known", json!(far)),
+        with("/said/0/from", json!(i64::MAX)),
+        with("/said/0/relation", json!("a\u{0}b")),
+        with("/said/0/subject", json!({"kind": "document", "key": "no uid"})),
+        with("/said/0/object", json!({"value": "no json"})),
+        with("/said/0/object", json!({"value": format!("\"{}\"", "x".repeat(20_000))})),
+        with(
+            "/said",
+            json!([sighting["said"][0], {"subject": {"kind": "a", "key": "b"}, "relation": "c",
+            "object": {"entity": {"kind": "d", "key": "e"}}, "from": 5, "until": 5, "known": 1}]),
+        ),
+        with("/said", json!(vec![sighting["said"][0].clone(); 20_001])),
+    ];
+    let graph = bob.graph();
+    let before = format!("{:?}", graph.timeline(("thing", "x"), 9).await.unwrap());
+    for lie in bad {
+        let mut liar = Liar::meet(&hub, "bob").await;
+        let said = format!("{lie:?}").chars().take(500).collect::<String>();
+        let error = liar.say(lie).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{said}: {error}");
+    }
+    let mut liar = Liar::meet(&hub, "bob").await;
+    for _ in 0..2 {
+        liar.say(with("/said/0/known", sighting["said"][0]["known"].clone())).await.unwrap();
+        assert_eq!(liar.session.report().episodes_taken, 0, "it is known");
+    }
+    assert_eq!(before, format!("{:?}", graph.timeline(("thing", "x"), 9).await.unwrap()));
+    // Nobody forgets for somebody else.
+    let forgot = json!({"sightings": [{"uid": of_eve, "forgot": 9_i64}], "relations": (0..2_000).map(|n| {
+        json!({"name": format!("r{n}"), "told": 1, "single": true})
+    }).collect::<Vec<_>>()});
+    liar.say(Message::Graph(serde_json::from_value(forgot).unwrap())).await.unwrap();
+    assert_eq!(hub.context("eve").graph().timeline(("thing", "x"), 9).await.unwrap().links.len(), 1);
+    let count =
+        hub.read_with(|connection| crate::queries::number(connection, "SELECT count(*) FROM relation", []));
+    assert_eq!(count.await.unwrap(), 1_000, "no more than a user may declare");
+    // Not before both have said what they have.
+    let mut early = Liar { line: Line::new(), session: hub.sync(Peer::new("bob")) };
+    let hello = early.session.start().await.unwrap();
+    early.line.accept(&hello[0]).unwrap();
+    let known = Known { more: true, ..Known::default() };
+    let hello = Hello { user: "bob".into(), file: Uid::random(), replica: Uid::random(), known };
+    early.say(Message::Hello(hello)).await.unwrap();
+    let part = with("/said/0/known", json!(1));
+    assert!(early.say(part).await.unwrap_err().to_string().contains("out of turn"));
+}
+
 #[tokio::test]
 async fn messages_of_another_exchange_or_of_none_change_nothing() {
     let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
