@@ -109,7 +109,8 @@ impl Pen<'_> {
     pub(super) fn empty_episode(&mut self, id: i64, (now, until): (i64, i64)) -> Result<()> {
         self.execute(
             "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
-             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2, forgot = ?3 WHERE id = ?1",
+             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2, forgot = ?3,
+             stir = random() WHERE id = ?1",
             (id, now, until),
         )
         .map(drop)

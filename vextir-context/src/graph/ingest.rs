@@ -162,7 +162,8 @@ impl Pen<'_> {
             None => {
                 self.execute(
                     "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data,
-                     agent, driver, cause, told) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?8)",
+                     agent, driver, cause, told, stir)
+                     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?8,random())",
                     row,
                 )?;
                 Ok(self.file.connection.last_insert_rowid())
@@ -171,7 +172,8 @@ impl Pen<'_> {
                 self.execute(
                     "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
                      known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
-                     agent = ?12, driver = ?13, cause = ?14, told = ?8, removed = NULL WHERE uid = ?1",
+                     agent = ?12, driver = ?13, cause = ?14, told = ?8, removed = NULL, stir = random()
+                     WHERE uid = ?1",
                     row,
                 )?;
                 Ok(before.id)

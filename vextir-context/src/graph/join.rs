@@ -94,6 +94,9 @@ impl Pen<'_> {
         for said in sighting.said.iter().filter(|said| Some(said.known) > forgot) {
             changed |= self.join_said(sight, id, said)?;
         }
+        if changed {
+            self.execute("UPDATE episode SET stir = random() WHERE id = ?1", [id])?;
+        }
         Ok(changed)
     }
 
@@ -150,11 +153,12 @@ impl Pen<'_> {
         let cause = telling.cause.as_ref().map(|cause| cause.parse::<EventId>()).transpose()?;
         self.execute(
             "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data, agent, driver,
-             cause, told) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)
+             cause, told, stir) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,random())
              ON CONFLICT (uid) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
              node = excluded.node, at = excluded.at, known = excluded.known, digest = excluded.digest,
              text = excluded.text, data = excluded.data, agent = excluded.agent, driver = excluded.driver,
-             cause = excluded.cause, told = excluded.told, removed = NULL",
+             cause = excluded.cause, told = excluded.told, removed = NULL,
+             stir = excluded.stir",
             rusqlite::params![
                 uid.0,
                 owner,
@@ -237,8 +241,8 @@ impl Pen<'_> {
         let Some(id) = id else {
             let owner = self.owner().to_owned();
             let made = self.execute(
-                "INSERT OR IGNORE INTO episode (uid, owner, source, key, kind, at, known, removed, forgot)
-                 VALUES (?1,?2,'','','',0,0,?3,?3)",
+                "INSERT OR IGNORE INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
+                 VALUES (?1,?2,'','','',0,0,?3,?3,random())",
                 (uid.0, owner, until),
             )?;
             return Ok(made > 0);
@@ -249,7 +253,7 @@ impl Pen<'_> {
         self.gave_back(links.len() as u64 * ROW);
         match told {
             Some(told) if told > until => {
-                self.execute("UPDATE episode SET forgot = ?2 WHERE id = ?1", (id, until))?;
+                self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
             }
             told => {
                 if told.is_some() {

@@ -4,6 +4,7 @@ use super::Sight;
 use super::told::{End, GraphPart, Named, Relation, Said, Sighting, Source, Telling};
 use super::{PROPERTY, TO_ENTITY};
 use crate::decode::get;
+use crate::documents::desk::Writing;
 use crate::documents::node::NodeId;
 use crate::fault::{OrFault, damaged};
 use crate::key::Key;
@@ -13,7 +14,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use vextir_core::context::graph::View;
+use vextir_core::context::graph::{DOCUMENT, View};
 use vextir_core::{Actor, Result, Timestamp};
 
 /// Statements in one message, beyond those of one part of an episode.
@@ -48,36 +49,75 @@ fn of_relations(user: &str) -> Uid {
     hashed(&[b"relations", user.as_bytes()])
 }
 
-/// What a user's graph comes to, part by part; parts without anything too.
-pub(crate) fn digests(connection: &Connection, user: &str) -> Result<BTreeMap<Uid, Digests>> {
+/// What a user's graph comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Summed {
+    /// Part by part; parts without anything too.
+    pub(crate) parts: BTreeMap<Uid, Digests>,
+    /// What was worked out, and will be the same as long as the episode is.
+    pub(crate) news: Vec<Sum>,
+}
+
+/// What an episode comes to, which names no document.
+#[derive(Debug)]
+pub(crate) struct Sum {
+    episode: i64,
+    stir: i64,
+    hash: String,
+}
+
+/// Works out what a user's graph comes to.
+pub(crate) fn digests(connection: &Connection, user: &str) -> Result<Summed> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
     let mut sight = own(&snapshot, user)?;
-    let mut found: BTreeMap<Uid, Digests> = BTreeMap::new();
+    let mut summed = Summed::default();
     for byte in 0..BUCKETS {
         let byte = u8::try_from(byte).unwrap_or_default();
-        found.insert(bucket(user, Uid([byte; 16])), Digests::new());
+        summed.parts.insert(bucket(user, Uid([byte; 16])), Digests::new());
     }
-    let mut put = |uid, text: &[u8]| {
-        let hash = crate::key::hex(&Sha256::digest(text)[..SHORT]);
-        found.entry(bucket(user, uid)).or_default().insert(uid, hash);
+    let put = |parts: &mut BTreeMap<_, Digests>, uid, hash| {
+        parts.entry(bucket(user, uid)).or_default().insert(uid, hash);
     };
     let relations = relations(&snapshot, user)?;
     if !relations.is_empty() {
-        put(of_relations(user), &bytes(&relations)?);
+        put(&mut summed.parts, of_relations(user), hash(&relations)?);
     }
-    let sql = format!("SELECT {COLUMNS} FROM episode WHERE owner = ?1");
+    let sql = format!(
+        "SELECT {COLUMNS}, hash, episode.stir FROM episode
+         LEFT JOIN graph_sum ON graph_sum.episode = id AND graph_sum.stir = episode.stir WHERE owner = ?1"
+    );
     let mut statement = snapshot.prepare_cached(&sql).or_fault()?;
     let mut rows = statement.query([user]).or_fault()?;
     while let Some(row) = rows.next().or_fault()? {
-        if let Some(sighting) = shown(&snapshot, &mut sight, Known::read(&snapshot, row)?)? {
-            put(sighting.uid, &bytes(&sighting)?);
+        if let Some(hash) = get::<Option<String>>(row, 17)? {
+            put(&mut summed.parts, Uid::of(&get::<Vec<u8>>(row, 1)?)?, hash);
+            continue;
         }
+        let (episode, stir) = (get(row, 0)?, get(row, 18)?);
+        let Shown { sighting, names_documents } = shown(&snapshot, &mut sight, Known::read(&snapshot, row)?)?;
+        let Some(sighting) = sighting else { continue };
+        let hash = hash(&sighting)?;
+        if !names_documents {
+            summed.news.push(Sum { episode, stir, hash: hash.clone() });
+        }
+        put(&mut summed.parts, sighting.uid, hash);
     }
-    Ok(found)
+    Ok(summed)
 }
 
-fn bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|_| damaged("the graph"))
+/// Keeps what was worked out, in the writer's transaction.
+pub(crate) fn keep(mut file: Writing<'_>, sums: &[Sum]) -> Result<()> {
+    for Sum { episode, stir, hash } in sums {
+        let sql = "INSERT OR REPLACE INTO graph_sum (episode, stir, hash)
+                   SELECT id, stir, ?3 FROM episode WHERE id = ?1 AND stir = ?2";
+        file.execute(sql, (episode, stir, hash))?;
+    }
+    Ok(())
+}
+
+fn hash(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_vec(value).map_err(|_| damaged("the graph"))?;
+    Ok(crate::key::hex(&Sha256::digest(text)[..SHORT]))
 }
 
 fn own(connection: &Connection, user: &str) -> Result<Sight> {
@@ -105,7 +145,7 @@ pub(crate) fn part(connection: &Connection, user: &str, wanted: &mut Vec<Uid>) -
             continue;
         }
         let Some(known) = known(&snapshot, user, uid)? else { continue };
-        let Some(mut sighting) = shown(&snapshot, &mut sight, known)? else { continue };
+        let Some(mut sighting) = shown(&snapshot, &mut sight, known)?.sighting else { continue };
         said += sighting.said.len() + 1;
         bytes += sighting.telling.as_ref().map_or(0, Telling::size);
         while sighting.said.len() > PART {
@@ -187,21 +227,38 @@ fn telling(connection: &Connection, row: &Row<'_>) -> Result<Telling> {
     })
 }
 
-/// An episode as its owner may see it now; nothing where the owner may see nothing of it.
-fn shown(connection: &Connection, sight: &mut Sight, known: Known) -> Result<Option<Sighting>> {
+/// An episode as its owner may see it now.
+struct Shown {
+    /// Nothing where the owner may see nothing of it.
+    sighting: Option<Sighting>,
+    /// Whether that may change without a change of the episode.
+    names_documents: bool,
+}
+
+fn shown(connection: &Connection, sight: &mut Sight, known: Known) -> Result<Shown> {
+    let mut names_documents =
+        known.telling.as_ref().is_some_and(|telling| matches!(telling.source, Source::Document(_)));
     let is_told = !known.is_read_in_a_document() && sight.sees(connection, known.id)?;
     let Known { id, uid, forgot, telling } = known;
     // What another replica would not take travels nowhere.
     let telling = telling.filter(|telling| is_told && telling.check().is_ok());
     if telling.is_none() && forgot.is_none() {
-        return Ok(None);
+        return Ok(Shown { sighting: None, names_documents });
     }
-    let said = if telling.is_some() { said(connection, sight, id)? } else { Vec::new() };
-    Ok(Some(Sighting { uid, forgot, telling, said }))
+    let said = match &telling {
+        Some(_) => said(connection, sight, id, &mut names_documents)?,
+        None => Vec::new(),
+    };
+    Ok(Shown { sighting: Some(Sighting { uid, forgot, telling, said }), names_documents })
 }
 
 /// What an episode says and said, in order, but for what is about something hidden.
-fn said(connection: &Connection, sight: &mut Sight, episode: i64) -> Result<Vec<Said>> {
+fn said(
+    connection: &Connection,
+    sight: &mut Sight,
+    episode: i64,
+    names_documents: &mut bool,
+) -> Result<Vec<Said>> {
     let sql = "SELECT subject, s.kind, s.key, sort, relation, object, o.kind, o.key, value,
                  valid_from, valid_until, known_from, known_until
                FROM statement CROSS JOIN link ON link.id = statement.link CROSS JOIN entity s ON s.id = subject
@@ -211,17 +268,19 @@ fn said(connection: &Connection, sight: &mut Sight, episode: i64) -> Result<Vec<
     let mut found = Vec::new();
     while let Some(row) = rows.next().or_fault()? {
         let (subject, object) = (get(row, 0)?, get(row, 5)?);
+        let kinds = (get::<String>(row, 1)?, get::<Option<String>>(row, 6)?);
+        *names_documents |= kinds.0 == DOCUMENT || kinds.1.as_deref() == Some(DOCUMENT);
         if !sight.may_name(connection, Some(subject))? || !sight.may_name(connection, object)? {
             continue;
         }
         let value = || get::<Option<String>>(row, 8).map(Option::unwrap_or_default);
         let object = match get(row, 3)? {
-            TO_ENTITY => End::Entity(Named { kind: get(row, 6)?, key: get(row, 7)? }),
+            TO_ENTITY => End::Entity(Named { kind: kinds.1.unwrap_or_default(), key: get(row, 7)? }),
             PROPERTY => End::Property(value()?),
             _ => End::Value(value()?),
         };
         let said = Said {
-            subject: Named { kind: get(row, 1)?, key: get(row, 2)? },
+            subject: Named { kind: kinds.0, key: get(row, 2)? },
             relation: get(row, 4)?,
             object,
             from: get(row, 9)?,

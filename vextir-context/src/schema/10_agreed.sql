@@ -13,5 +13,12 @@ ALTER TABLE episode ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE episode ADD COLUMN forgot INTEGER;
 UPDATE episode SET told = known;
 UPDATE episode SET forgot = removed WHERE removed IS NOT NULL;
+
+-- stir: another one whenever the episode or what it says is changed.
+ALTER TABLE episode ADD COLUMN stir INTEGER NOT NULL DEFAULT 0;
+-- What an episode that names no document comes to, as long as its stir is this one. To be emptied by who changes what is
+-- hashed.
+CREATE TABLE graph_sum (episode INTEGER PRIMARY KEY, stir INTEGER NOT NULL, hash TEXT NOT NULL);
+
 -- When it was said how many values a relation has.
 ALTER TABLE relation ADD COLUMN told INTEGER NOT NULL DEFAULT 0;

@@ -9,14 +9,21 @@ use crate::sync::wire::{ITEMS, Message};
 use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::Result;
 
+/// So many hashes of episodes are stored in one commit: a few milliseconds.
+const SLICE: usize = 500;
+
 impl SyncSession {
     pub(super) async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {
         let user = self.peer.user.to_string();
         let read =
             move |connection: &_| Ok((audit::all(connection, &user)?, graph::digests(connection, &user)?));
-        let (mut digests, graph) = self.read(read).await?;
-        self.state.graph = graph.keys().copied().collect();
-        digests.extend(graph);
+        let (mut digests, mut graph) = self.read(read).await?;
+        while !graph.news.is_empty() {
+            let some = graph.news.split_off(graph.news.len().saturating_sub(SLICE));
+            self.hub.write_with(move |rows| graph::keep(rows.writing(), &some)).await?;
+        }
+        self.state.graph = graph.parts.keys().copied().collect();
+        digests.extend(graph.parts);
         let is_told =
             |(scope, nodes): &(&Uid, &Digests)| !nodes.is_empty() || !self.state.graph.contains(scope);
         let scopes =
