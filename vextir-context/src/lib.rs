@@ -200,9 +200,9 @@
 //! * A file that was copied or restored goes on as another replica, and gets back what it lost. One that comes after
 //!   changes were trimmed, however late, gets whole documents: what it wrote itself merges into them as ever, since a
 //!   document knows each of its characters and leaves for as long as it exists; it learns what it may not see any
-//!   more; and only who changed what is not told of the changes that are gone. A document that two replicas began on their
-//!   own under one identity (an export without its `.state` files, imported by both) becomes one: what only one of them
-//!   has is kept, and nothing stands there twice.
+//!   more; and only who changed what is not told of the changes that are gone. A text that two replicas began on their own
+//!   under one identity (the guide of a folder, or an export without its `.state` files that both imported) becomes one:
+//!   lines and members that only one of them has are kept, and none stands there twice.
 //! * What house-keeping removed for good does not come back from a replica that still has it, unless somebody restored or
 //!   moved it there after it was removed. It is not removed for good before all replicas know that it was removed that
 //!   were met in the last half year, and it is remembered for longer: the last 200,000 nodes for ever.

@@ -188,11 +188,11 @@ impl Taking<'_> {
             let is_gone = missing != operation.node && self.is_gone(missing, &[])?;
             return Ok(if is_gone { Verdict::Gone } else { Verdict::Early(missing) });
         }
-        if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
-            return Ok(Verdict::Early(operation.node));
-        }
         if !self.may(node, &operation.user, &operation.facts, operation.body.is_some())? {
             return Ok(Verdict::Refuse);
+        }
+        if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
+            return Ok(Verdict::Early(operation.node));
         }
         if node.is_none() && !operation.folder && operation.body.is_none() {
             self.check_places(&operation.facts)?;

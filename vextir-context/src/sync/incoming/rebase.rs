@@ -84,7 +84,7 @@ fn elements(mut first: Vec<Value>, second: Vec<Value>) -> Vec<Value> {
     first
 }
 
-/// All lines of both; where lines differ in nothing but what one of them has more, that one alone.
+/// All lines of both; where lines differ in nothing but words that one of them has more, that one alone.
 fn text(first: &str, second: &str) -> String {
     let lines = |text| str::split_inclusive(text, '\n').collect::<Vec<&str>>();
     let (ours, theirs) = (lines(first), lines(second));
@@ -105,11 +105,24 @@ fn text(first: &str, second: &str) -> String {
     merged
 }
 
-/// Whether a text is another one with something added, and whether with something taken away.
+/// Whether a text is another one with words added, and whether with words taken away. Not with letters: `there` is no
+/// `here` with something added.
 fn compared(old: &str, new: &str) -> (bool, bool) {
-    let (old, new): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
+    let (old, new) = (words(old), words(new));
     let hunks = hunks(&old, &new, reach(old.len() + new.len()));
     (hunks.iter().all(|hunk| hunk.old.is_empty()), hunks.iter().all(|hunk| hunk.new.is_empty()))
+}
+
+/// Words, and each sign between them.
+fn words(text: &str) -> Vec<&str> {
+    let (mut words, mut rest) = (Vec::new(), text);
+    while let Some(first) = rest.chars().next() {
+        let word = rest.find(|sign: char| !sign.is_alphanumeric()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(if word == 0 { first.len_utf8() } else { word });
+        words.push(word);
+        rest = after;
+    }
+    words
 }
 
 /// A last line without its break gets one when something comes behind it.
@@ -133,6 +146,8 @@ mod tests {
         assert_eq!(text("one\ntwo", "one\ntwo and more"), "one\ntwo and more");
         assert_eq!(text("one\ntwo and more", "one\ntwo"), "one\ntwo and more");
         assert_eq!(text("one\ncat\n", "one\ndog\n"), "one\ncat\ndog\n");
+        assert_eq!(text("one\nhere\n", "one\nthere\n"), "one\nhere\nthere\n");
+        assert_eq!(text("größe 1, ü", "größe 12, ü"), "größe 1, ü\ngröße 12, ü");
         assert_eq!((text("", "x"), text("x", "")), ("x".into(), "x".into()));
         assert_eq!(
             value(

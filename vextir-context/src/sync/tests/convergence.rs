@@ -6,6 +6,8 @@ use crate::hub::{Hub, Synchronous};
 use fastrand::Rng;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vextir_core::context::Keep;
 use vextir_core::{Context, Level, Principal};
 
 /// How many random schedules are run; `SCHEDULES=10000` is the full campaign.
@@ -57,7 +59,7 @@ fn path(rng: &mut Rng) -> String {
 /// One change; many are refused, as they come.
 async fn change(rng: &mut Rng, notes: &Context) {
     let at = path(rng);
-    match rng.u8(0..14) {
+    match rng.u8(0..16) {
         0..=2 => drop(notes.write(&at, format!("{}\n", rng.u8(0..9)).repeat(rng.usize(0..4))).await),
         3 => drop(notes.write(&at, json!({"k": rng.u8(0..3), "list": [{"id": rng.u8(0..3)}]})).await),
         4 | 5 => drop(notes.append(&at, format!("{}\n", rng.u8(..))).await),
@@ -68,6 +70,12 @@ async fn change(rng: &mut Rng, notes: &Context) {
         12 => {
             let level = [Level::None, Level::Read, Level::Write, Level::Admin][rng.usize(0..4)];
             drop(notes.grant(&at, Principal::User("bob".into()), level).await);
+        }
+        13 => drop(notes.set_guide(&at, format!("guide\n{}\n", rng.u8(0..4))).await),
+        14 => {
+            let days = |rng: &mut Rng| Duration::from_secs(rng.u64(1..9) * 24 * 60 * 60);
+            let keep = if rng.bool() { Keep::new() } else { Keep::new().versions(days(rng)) };
+            drop(notes.keep(&at, if rng.bool() { keep } else { keep.removed(days(rng)) }).await);
         }
         _ => drop(notes.restrict(&at, rng.bool()).await),
     }

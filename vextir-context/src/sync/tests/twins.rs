@@ -91,3 +91,25 @@ async fn a_third_one_comes_to_the_same() {
         assert_eq!(total_of(hub, "ann").await, total_of(&hubs[0], "ann").await);
     }
 }
+
+#[tokio::test]
+async fn a_guide_that_two_began_at_once_has_what_both_wrote_and_that_once() {
+    let hubs = [Hub::in_memory().unwrap(), Hub::in_memory().unwrap(), Hub::in_memory().unwrap()];
+    hubs[0].context("ann").write("/f/x", "x").await.unwrap();
+    exchange(&hubs[0], &hubs[1], "ann").await;
+    exchange(&hubs[0], &hubs[2], "ann").await;
+    for (hub, own) in hubs.iter().zip(["here\n", "there\n", "elsewhere\n"]) {
+        hub.context("ann").set_guide("/f", format!("Mail of the year.\n{own}")).await.unwrap();
+    }
+    for (one, other) in [(0, 1), (1, 2), (2, 0), (0, 1), (1, 2), (2, 0)] {
+        exchange(&hubs[one], &hubs[other], "ann").await;
+    }
+    for hub in &hubs {
+        let guide = hub.context("ann").guide("/f").await.unwrap().unwrap();
+        assert_eq!(guide.matches("Mail of the year.\n").count(), 1, "{guide}");
+        for own in ["\nhere\n", "\nthere\n", "\nelsewhere\n"] {
+            assert_eq!(guide.matches(own).count(), 1, "{guide}");
+        }
+        assert_eq!(total_of(hub, "ann").await, total_of(&hubs[0], "ann").await);
+    }
+}
