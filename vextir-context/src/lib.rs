@@ -208,8 +208,8 @@
 //!   were met in the last half year, and it is remembered for longer: the last 200,000 nodes for ever.
 //! * How long folders keep the past goes along, to who is an admin there. Of what was said at the same time the longest
 //!   counts.
-//! * The user's own graph goes along: episodes that were told, with what they say and said, and which relations have one
-//!   value at a time. What documents mention each replica reads in its own documents. An episode that two replicas told
+//! * The user's own graph goes along: episodes that were told, with what they say and said, for when, and since when
+//!   the replica that took them in knows it; and which relations have one value at a time. What documents mention each replica reads in its own documents. An episode that two replicas told
 //!   at the same time says what both said, until it is told anew. What was forgotten stays so, and goes with the next
 //!   exchange from those who have not heard of it; what is told after that stands. What is about a document that the
 //!   user may not read is neither sent nor taken.

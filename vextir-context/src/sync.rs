@@ -73,9 +73,9 @@ pub struct SyncReport {
     pub applied: u64,
     /// Whole documents and folders that came and were not here, or otherwise.
     pub repaired: u64,
-    /// Episodes of the graph that were sent.
+    /// Episodes of the graph that were sent; one that said very much comes in several parts, and each counts.
     pub episodes_sent: u64,
-    /// Episodes and relations of the graph that came and were not here, or otherwise.
+    /// Episodes and relations of the graph that came and were not here, or otherwise; parts as above.
     pub episodes_taken: u64,
     /// Changes of the peer that its user had no right to; they were not stored.
     pub refused_here: u64,

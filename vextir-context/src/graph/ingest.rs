@@ -77,8 +77,10 @@ impl Pen<'_> {
         }
         let at = episode.at.map_or(self.file.now.as_micros(), vextir_core::Timestamp::as_micros);
         let now = self.file.now.as_micros();
-        let is_known_elsewhere = crate::sync::has_met(self.file.connection)?;
-        let told = before.as_ref().map_or(now, |before| before.told_at(now, is_known_elsewhere));
+        let told = match &before {
+            Some(before) => before.told_at(now, crate::sync::has_met(self.file.connection)?),
+            None => now,
+        };
         let id = self.episode_row(episode, &source, &key, (&uid, &digest, at, told), before.as_ref())?;
         let wanted = self.facts(episode, &source, (&key, at))?;
         let facts = self.restate(id, &wanted, (before.is_some(), told))?;
