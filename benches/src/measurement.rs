@@ -31,6 +31,12 @@ impl Measurement {
         Measurement { workload: workload.into(), unit, value }
     }
 
+    /// The median of what was measured several times.
+    pub(crate) fn middle(workload: &str, unit: Unit, times: &[f64]) -> crate::Result<Measurement> {
+        let value = crate::rounds::median(times).ok_or("nothing was measured")?;
+        Ok(Measurement::new(workload, unit, value))
+    }
+
     /// All figures that a program printed. A line that is no figure is an error: a program prints nothing else.
     pub(crate) fn parse_all(output: &str) -> Result<Vec<Measurement>, String> {
         output

@@ -134,7 +134,7 @@ fn resources() -> Vec<Row> {
     let (idle, million) = (Program::Child("idle"), Program::Child("million"));
     let alone = |name, ours| Row { name, ours, against: None, wants: Wants::Less, floor: None, goal: None };
     let of = |program, name| Figure { program, name: Some(name) };
-    let early = ("after 100,000", of(million, "resident_early"));
+    let early = ("its early mark", of(million, "resident_early"));
     vec![
         alone("idle for a minute", of(idle, "idle_cpu")).reach(60.0, 6.0),
         alone("idle, resident", of(idle, "idle_resident")).reach(15.0, 10.0),

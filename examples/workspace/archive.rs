@@ -123,35 +123,53 @@ pub(crate) async fn find(archive: &Context, question: &Question) -> Result<Vec<H
 }
 
 /// Where the document about a file is. All are in one folder, so that a file is never in the way of a folder of the same
-/// name, and the other way round; a backslash stands for the slash, because names have two for one of their own. What
+/// name, and the other way round; `\-` stands for the slash, because no escaped name has it. What
 /// the hub does not take as a name (it is too long, say) is called by its hash.
 fn place(path: &str) -> String {
-    let place = format!("{FILES}/{}", path.replace('/', "\\"));
+    let place = format!("{FILES}/{}", path.replace('/', r"\-"));
     match clean_path(&place) {
         Ok(clean) if clean == place => place,
         _ => format!("{FILES}/\\{:x}", Sha256::digest(path)),
     }
 }
 
-/// What is at a path: `None` if it is no file. One that cannot be read is told of by its name.
+/// What is at a path: `None` if it is no file. One that may not be read is told of by its name. Where it cannot be found
+/// out, that is an error: nobody's document goes because a disk failed for a moment.
 async fn look(root: &Path, path: &str, (class, media_type): (Option<Class>, &str)) -> Result<Option<File>> {
     let (place, path, media_type) = (root.join(unescape(path)?), path.to_owned(), media_type.to_owned());
     let work = move || {
-        let found = std::fs::symlink_metadata(&place).ok().filter(std::fs::Metadata::is_file)?;
-        let head = head(&place).unwrap_or_default();
+        let failed = |error: io::Error| {
+            Error::new(ErrorKind::Unavailable, format!("{path}: {error}")).with_source(error)
+        };
+        let found = match std::fs::symlink_metadata(&place) {
+            Ok(found) if found.is_file() => found,
+            Ok(_) => return Ok(None),
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let head = match head(&place) {
+            Ok(head) => head,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
         let class = class.unwrap_or_else(|| classify(&path, &media_type, &head));
         let since = found.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        Some(File {
+        Ok(Some(File {
             title: title(&path, class, &head),
             text: text(&path, class, &head, KEPT),
             class,
             size: found.len(),
             modified: Timestamp::UNSET.after(since.unwrap_or_default()),
             path,
-        })
+        }))
     };
     let broken_off = |error| Error::new(ErrorKind::Unavailable, "looking was broken off").with_source(error);
-    tokio::task::spawn_blocking(work).await.map_err(broken_off)
+    tokio::task::spawn_blocking(work).await.map_err(broken_off)?
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// How a file begins.
@@ -172,6 +190,10 @@ mod tests {
             "a/b",
             "a",
             r"a\\b",
+            r"a\xff",
+            "a/xff",
+            r"a\\/b",
+            r"a/\\b",
             "a /b",
             "a b",
             "e\u{301}",
@@ -186,6 +208,6 @@ mod tests {
         let places: std::collections::BTreeSet<String> = paths.iter().map(|path| place(path)).collect();
         assert_eq!(places.len(), paths.len());
         assert!(places.iter().all(|place| clean_path(place).is_ok_and(|clean| clean == *place)));
-        assert_eq!(place("a/b/c.txt"), r"/Files/a\b\c.txt");
+        assert_eq!(place("a/b/c.txt"), r"/Files/a\-b\-c.txt");
     }
 }

@@ -24,7 +24,7 @@ Usage: workspace [DIR] [--apply | --undo | --undo-all | --ask QUESTION]
 A question is looked up by words and by meaning, in the beginning of each file, its name and its
 title. Plain words narrow it down: a sort of paper (invoices, letters, notes ..), of file (photos,
 songs ..), and a time (in June, 2024, last month, this week, 12 June 2025). A file's time is
-the date in its name, else the first in its text, else that of its last change.
+the date in its name, else the first in a document's text, else that of its last change.
 
 Without --apply or --undo it only looks. It may be stopped at any time, even killed: started
 again it finishes what it began, and run twice it does nothing twice.

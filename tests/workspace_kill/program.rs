@@ -54,7 +54,7 @@ impl Program {
             hub.close().await.unwrap();
             summaries
         };
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(read)
+        block_on(read)
     }
 
     /// The documents about files that are in its hub, in order: where, what is known of the file, and how it begins.
@@ -70,7 +70,7 @@ impl Program {
             hub.close().await.unwrap();
             documents
         };
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(read)
+        block_on(read)
     }
 
     /// The files that answer a question, in order.
@@ -93,6 +93,7 @@ impl Program {
 
     /// Runs it to its end; says how long that took.
     pub(crate) fn run(&self, task: &str) -> Duration {
+        executable(); // To build it is no part of the run.
         let begin = Instant::now();
         let output = self.spawn(task).wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -118,6 +119,11 @@ impl Program {
         assert!(is_killed || output.status.success(), "{task}: {}\n{said}", output.status);
         !is_killed
     }
+}
+
+/// Runs to its end what reads a hub.
+pub(crate) fn block_on<T>(read: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(read)
 }
 
 /// Builds the example in the profile of this test, and says where it is.

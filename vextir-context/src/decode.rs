@@ -149,8 +149,9 @@ pub(crate) fn parked(row: &Row<'_>) -> Result<Parked> {
         hold,
         since: time(row, 2)?,
         decision: json(row, 3)?,
-        origin: json(row, 4)?,
-        event: event(row, 5)?,
+        approved: json(row, 4)?,
+        origin: json(row, 5)?,
+        event: event(row, 6)?,
     })
 }
 

@@ -205,7 +205,7 @@
 //!   lines and members that only one of them has are kept, and none stands there twice.
 //! * What house-keeping removed for good does not come back from a replica that still has it, unless somebody restored or
 //!   moved it there after it was removed. It is not removed for good before all replicas know that it was removed that
-//!   were met in the last half year, and it is remembered for longer: the last 200,000 nodes for ever.
+//!   were met in the last half year, and it is remembered for longer: the last 100,000 nodes for ever.
 //! * How long folders keep the past goes along, to who is an admin there. Of what was said at the same time the longest
 //!   counts.
 //! * The user's own graph goes along: episodes that were told, with what they say and said, for when, and since when

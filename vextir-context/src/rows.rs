@@ -338,8 +338,14 @@ impl Rows for SqlRows<'_> {
         self.exists_held(user, key)
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
-        self.update_hold(number, hold, decision)
+    fn set_hold(
+        &mut self,
+        number: u64,
+        hold: Hold,
+        decision: Option<&Decision>,
+        approved: Option<&Decision>,
+    ) -> Result<()> {
+        self.update_hold(number, hold, decision, approved)
     }
 
     fn add_dead(&mut self, letter: &DeadLetter) -> Result<()> {

@@ -18,7 +18,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/7_sync.sql"),
     include_str!("schema/8_graph.sql"),
     include_str!("schema/9_refused.sql"),
-    include_str!("schema/10_agreed.sql"),
+    include_str!("schema/10_approved.sql"),
+    include_str!("schema/11_agreed.sql"),
 ];
 
 /// The version that this code reads and writes.

@@ -110,8 +110,12 @@ impl Hub {
     /// # Errors
     /// The storage failed.
     pub async fn forget_replicas(&self, before: Timestamp) -> Result<u64> {
-        let forgotten = self.write_with(move |rows| forget(rows.writing(), before)).await?;
-        Ok(forgotten as u64)
+        loop {
+            let forgotten = self.write_with(move |rows| forget(rows.writing(), before)).await?;
+            if !forgotten.has_more {
+                return Ok(forgotten.files);
+            }
+        }
     }
 }
 

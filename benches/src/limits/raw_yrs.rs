@@ -72,8 +72,7 @@ pub(crate) fn yrs_reopening(trial: &Trial) -> Result<Vec<Measurement>> {
         times.push(began.elapsed().as_secs_f64() * 1e3);
         trace.check(&text)?;
     }
-    times.sort_unstable_by(f64::total_cmp);
-    Ok(vec![Measurement::new("limit_yrs_reopen", Unit::Milliseconds, times[TIMES / 2])])
+    Ok(vec![Measurement::middle("limit_yrs_reopen", Unit::Milliseconds, &times)?])
 }
 
 fn paper() -> (Doc, TextRef) {

@@ -21,6 +21,11 @@ pub(crate) fn value(number: usize) -> String {
     format!("value{number}")
 }
 
+/// Which document and which of its keys is written next: all keys of all documents come in turn.
+pub(crate) fn turn(written: usize) -> (usize, String) {
+    (written % DOCUMENTS, key((written + written / DOCUMENTS) * 7 % KEYS))
+}
+
 /// One key's row, updated in a transaction of its own, durably; in the documents in turn.
 pub(crate) fn row_update(trial: &Trial) -> Result<Vec<Measurement>> {
     let connection = Connection::open(trial.folder.join("limit.db"))?;
@@ -39,7 +44,7 @@ pub(crate) fn row_update(trial: &Trial) -> Result<Vec<Measurement>> {
     let mut update = connection.prepare("UPDATE item SET value = ?3 WHERE document = ?1 AND key = ?2")?;
     let mut written = 0;
     let rate = trial.rate(|| {
-        let (document, name) = (written % DOCUMENTS, key(written * 7 % KEYS));
+        let (document, name) = turn(written);
         if update.execute(params![document as i64, name, format!("new{written}")])? != 1 {
             return Err("there is no such row".into());
         }

@@ -120,12 +120,15 @@ async fn words(ann: &Context, file: &Connection, corpus: &Corpus) -> Result<Vec<
                 rows.len()
             );
             if round > 0 {
-                ours.push(took);
-                theirs.push(took_raw);
+                ours.push(took * 1e3);
+                theirs.push(took_raw * 1e3);
             }
         }
     }
-    Ok(vec![middle("words", ours), middle("words_raw", theirs)])
+    Ok(vec![
+        Measurement::middle("words", Unit::Microseconds, &ours)?,
+        Measurement::middle("words_raw", Unit::Microseconds, &theirs)?,
+    ])
 }
 
 /// The top by meaning for who may read all and for who may read a hundredth, what a scan of all vectors takes, and how much of its
@@ -147,13 +150,13 @@ async fn meaning(
         let text = corpus.half(question * documents / QUESTIONS);
         let began = cpu_milliseconds();
         let hits = search(ann, &text).await?;
-        all.push(cpu_milliseconds() - began);
+        all.push((cpu_milliseconds() - began) * 1e3);
         let began = cpu_milliseconds();
         black_box(search(bob, &text).await?);
-        some.push(cpu_milliseconds() - began);
+        some.push((cpu_milliseconds() - began) * 1e3);
         let began = cpu_milliseconds();
         let nearest = scan(file, &text).await?;
-        scans.push(cpu_milliseconds() - began);
+        scans.push((cpu_milliseconds() - began) * 1e3);
         for (row, nearness) in nearest {
             let name = names.get(&(row >> 8 & 0x7fff_ffff)).ok_or("a vector of no document")?;
             if nearness >= HashingEmbedder.floor() {
@@ -164,9 +167,9 @@ async fn meaning(
     }
     let recall = 100.0 * found as f64 / expected.max(1) as f64;
     Ok(vec![
-        middle("meaning", all),
-        middle("meaning_hundredth", some),
-        middle("scan", scans),
+        Measurement::middle("meaning", Unit::Microseconds, &all)?,
+        Measurement::middle("meaning_hundredth", Unit::Microseconds, &some)?,
+        Measurement::middle("scan", Unit::Microseconds, &scans)?,
         Measurement::new("recall", Unit::Percent, recall),
     ])
 }
@@ -196,10 +199,4 @@ async fn scan(file: &Connection, text: &str) -> Result<Vec<(i64, f32)>> {
         }
     }
     Ok(best)
-}
-
-/// The processor time of all threads: another program on the machine changes little in it.
-fn middle(name: &str, mut times: Vec<f64>) -> Measurement {
-    times.sort_unstable_by(f64::total_cmp);
-    Measurement::new(name, Unit::Microseconds, times[times.len() / 2] * 1e3)
 }

@@ -78,15 +78,18 @@ async fn points(
         let began = cpu_milliseconds();
         let found =
             ann.query("SELECT path, content FROM documents WHERE id = ?1").params([id.as_str()]).await?;
-        ours.push(cpu_milliseconds() - began);
+        ours.push((cpu_milliseconds() - began) * 1e3);
         let began = cpu_milliseconds();
         let raw = rows(&mut one, &[&uid])?;
-        theirs.push(cpu_milliseconds() - began);
+        theirs.push((cpu_milliseconds() - began) * 1e3);
         if found != raw || raw.len() != 1 {
             return Err(format!("{found:?} and {raw:?}").into());
         }
     }
-    Ok(vec![middle("point", ours), middle("point_view", theirs)])
+    Ok(vec![
+        Measurement::middle("point", Unit::Microseconds, &ours)?,
+        Measurement::middle("point_view", Unit::Microseconds, &theirs)?,
+    ])
 }
 
 /// One statement, the same in both.
@@ -101,10 +104,10 @@ async fn compared(
     for _ in 0..times {
         let began = cpu_milliseconds();
         let found = ann.query(statement).await?;
-        ours.push(cpu_milliseconds() - began);
+        ours.push((cpu_milliseconds() - began) * 1e3);
         let began = cpu_milliseconds();
         let expected = rows(&mut raw, &[])?;
-        theirs.push(cpu_milliseconds() - began);
+        theirs.push((cpu_milliseconds() - began) * 1e3);
         let sorted = |rows: &[Value]| {
             let mut texts: Vec<String> = rows.iter().map(Value::to_string).collect();
             texts.sort_unstable();
@@ -115,7 +118,10 @@ async fn compared(
         }
         black_box(found);
     }
-    Ok(vec![middle(name, ours), middle(&format!("{name}_view"), theirs)])
+    Ok(vec![
+        Measurement::middle(name, Unit::Microseconds, &ours)?,
+        Measurement::middle(&format!("{name}_view"), Unit::Microseconds, &theirs)?,
+    ])
 }
 
 /// The rows of a statement as JSON objects, as ours come.
@@ -135,9 +141,4 @@ fn rows(statement: &mut rusqlite::Statement<'_>, parameters: &[&dyn rusqlite::To
         all.push(Value::Object(object));
     }
     Ok(all)
-}
-
-fn middle(name: &str, mut times: Vec<f64>) -> Measurement {
-    times.sort_unstable_by(f64::total_cmp);
-    Measurement::new(name, Unit::Microseconds, times[times.len() / 2] * 1e3)
 }

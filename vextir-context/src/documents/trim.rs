@@ -76,8 +76,12 @@ pub(crate) fn look(connection: &Connection, default: Terms, now: Timestamp, afte
             if terms.versions == i64::MAX {
                 continue;
             }
-            trims.held_back += u64::from(is_held_back(&snapshot, id, terms, (now, head))?);
-            if let Some(trim) = of_node(&snapshot, id, terms, (now, head))? {
+            let found = of_node(&snapshot, id, terms, (now, head))?;
+            // A node with more to trim is looked at once more.
+            if !found.as_ref().is_some_and(|trim| trim.has_more) {
+                trims.held_back += u64::from(is_held_back(&snapshot, id, terms, (now, head))?);
+            }
+            if let Some(trim) = found {
                 trims.next = Some(if trim.has_more { id - 1 } else { id });
                 trims.found = Some(trim);
                 break;
@@ -96,14 +100,16 @@ fn ids(connection: &Connection, after: NodeId) -> Result<Vec<NodeId>> {
         .or_fault()
 }
 
-/// Whether old changes stay for a replica that does not have them.
+/// Whether old changes stay for a replica that does not have them; of what is removed the purge tells.
 fn is_held_back(
     connection: &Connection,
     node: NodeId,
     terms: Terms,
     (now, head): (Timestamp, Sequence),
 ) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM change WHERE node = ?1 AND seq > ?2 AND at <= ?3)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM change WHERE node = ?1 AND seq > ?2 AND at <= ?3
+               AND seq < (SELECT max(seq) FROM change WHERE node = ?1)
+               AND (SELECT removed FROM node WHERE id = ?1) IS NULL)";
     let old = (node, signed(terms.acknowledged), since(now, terms.versions));
     Ok(terms.acknowledged < head && queries::number(connection, sql, old)? != 0)
 }
@@ -129,8 +135,8 @@ fn of_node(
         }
         let length = get::<Option<i64>>(row, 4)?;
         weight += length.unwrap_or(0);
-        full = old.len() as i64 == ROWS - 1 || (weight > HEAVY && contents > 1);
         if weight > HEAVY && contents > 1 {
+            full = true;
             break;
         }
         old.push((seq, at));
@@ -145,6 +151,7 @@ fn of_node(
         }
     }
     drop(rows);
+    let full = full || old.len() as i64 == ROWS;
     let stays = [base.map_or(0, |(seq, _)| seq), removal];
     let Some((first, at)) = old.iter().find(|(seq, _)| !stays.contains(seq)).copied() else {
         return Ok(None);

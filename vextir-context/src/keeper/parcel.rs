@@ -87,10 +87,7 @@ impl Entry {
     }
 
     pub(super) fn uid(&self) -> Option<[u8; 16]> {
-        let is_plain =
-            self.uid.len() == 32 && self.uid.bytes().all(|sign| matches!(sign, b'0'..=b'9' | b'a'..=b'f'));
-        let number = u128::from_str_radix(&self.uid, 16).ok().filter(|_| is_plain)?;
-        Some(number.to_be_bytes())
+        crate::key::unhex(&self.uid)
     }
 
     fn check(&self, seen: &mut Seen) -> Result<(), String> {

@@ -30,24 +30,17 @@ impl Part {
         what: &'static str,
         make: impl FnOnce(&Path) -> Result<(), IoError>,
     ) -> Result<Self> {
-        let part = Self { place: place.to_owned(), path: beside(place, ".part"), what };
-        part.refuse_existing()?;
-        match make(&part.path) {
-            Ok(()) => Ok(part),
-            Err(error) => {
-                // Nothing of ours is there.
-                let part = std::mem::ManuallyDrop::new(part);
-                Err(match error.kind() {
-                    IoKind::AlreadyExists => Error::new(
-                        ErrorKind::Conflict,
-                        format!(
-                            "{} is there: another {what} is under way, or was cut off; remove it then",
-                            part.path.display()
-                        ),
-                    ),
-                    _ => failed(&part.path, error),
-                })
+        refuse_existing(place, what)?;
+        let path = beside(place, ".part");
+        match make(&path) {
+            Ok(()) => Ok(Self { place: place.to_owned(), path, what }),
+            Err(error) if error.kind() == IoKind::AlreadyExists => {
+                let path = path.display();
+                let message =
+                    format!("{path} is there: another {what} is under way, or was cut off; remove it then");
+                Err(Error::new(ErrorKind::Conflict, message))
             }
+            Err(error) => Err(failed(&path, error)),
         }
     }
 
@@ -58,7 +51,7 @@ impl Part {
 
     /// Gives it its name, if that is still free. A folder's files must be on the disk already.
     pub(super) fn finish(self) -> Result<()> {
-        let Self { place, path, .. } = &self;
+        let Self { place, path, what } = &self;
         if path.is_dir() {
             sync_folder(path)?;
         } else {
@@ -69,23 +62,22 @@ impl Part {
         // A second name is refused where there is a file, which a rename is not.
         match fs::hard_link(path, place) {
             Ok(()) => {}
-            Err(error) if error.kind() == IoKind::AlreadyExists => return self.refuse_existing(),
+            Err(error) if error.kind() == IoKind::AlreadyExists => return refuse_existing(place, what),
             Err(_) => {
-                self.refuse_existing()?;
+                refuse_existing(place, what)?;
                 fs::rename(path, place).map_err(|error| failed(place, error))?;
             }
         }
         sync_folder(place.parent().unwrap_or(Path::new(".")))
     }
+}
 
-    fn refuse_existing(&self) -> Result<()> {
-        if fs::symlink_metadata(&self.place).is_err() {
-            return Ok(());
-        }
-        let (place, what) = (self.place.display(), self.what);
-        let message = format!("{place} is there already; choose another path for the {what}");
-        Err(Error::new(ErrorKind::Conflict, message))
+fn refuse_existing(place: &Path, what: &str) -> Result<()> {
+    if fs::symlink_metadata(place).is_err() {
+        return Ok(());
     }
+    let message = format!("{} is there already; choose another path for the {what}", place.display());
+    Err(Error::new(ErrorKind::Conflict, message))
 }
 
 impl Drop for Part {

@@ -86,7 +86,9 @@ fn round(hands: &Hands) -> Result<Tidied> {
         breathe();
     }
     let before = Timestamp::from_micros(keeping::since(now, FORGOTTEN));
-    hands.write(move |rows| sync::forget(rows.writing(), before))?;
+    while hands.write(move |rows| sync::forget(rows.writing(), before))?.has_more {
+        breathe();
+    }
     let mut tidied = Tidied::default();
     purge_all(hands, now, &mut tidied)?;
     trim_all(hands, now, &mut tidied)?;

@@ -38,7 +38,7 @@ fn dead(rest: &str) -> String {
 
 /// For [`decode::parked`](crate::decode::parked).
 fn parked(rest: &str) -> String {
-    format!("SELECT number, hold, since, decision, origin, {EVENT_COLUMNS} FROM parked {rest}")
+    format!("SELECT number, hold, since, decision, approved, origin, {EVENT_COLUMNS} FROM parked {rest}")
 }
 
 pub(crate) static READ: Sql = LazyLock::new(|| logged("WHERE seq > ?1 ORDER BY seq"));

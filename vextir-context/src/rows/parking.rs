@@ -16,24 +16,26 @@ impl SqlRows<'_> {
     pub(super) fn insert_parked(&mut self, parked: &mut Parked) -> Result<()> {
         static SQL: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "INSERT INTO parked (number, hold, since, decision, origin, {EVENT_COLUMNS})
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
+                "INSERT INTO parked (number, hold, since, decision, approved, origin, {EVENT_COLUMNS})
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"
             )
         });
         self.writes += 1;
         parked.number = self.next_number()?;
         let decision = parked.decision.as_ref().map(json).transpose()?;
+        let approved = parked.approved.as_ref().map(json).transpose()?;
         let origin = parked.origin.as_ref().map(json).transpose()?;
         let mut statement = self.cached(&SQL)?;
         let mut bind = || {
             statement.raw_bind_parameter(1, signed(parked.number))?;
             statement.raw_bind_parameter(3, parked.since.as_micros())?;
             statement.raw_bind_parameter(4, decision.as_deref())?;
-            statement.raw_bind_parameter(5, origin.as_deref())
+            statement.raw_bind_parameter(5, approved.as_deref())?;
+            statement.raw_bind_parameter(6, origin.as_deref())
         };
         bind().or_fault()?;
         statement.raw_bind_parameter(2, hold_number(parked.hold)?).or_fault()?;
-        bind_event(&mut statement, 6, &parked.event)?;
+        bind_event(&mut statement, 7, &parked.event)?;
         statement.raw_execute().or_fault()?;
         self.counts.parked += 1;
         self.counts.made += usize::from(parked.is_made());
@@ -92,12 +94,20 @@ impl SqlRows<'_> {
         self.cached(sql::KEY_HELD)?.exists([user.as_str(), key.as_str()]).or_fault()
     }
 
-    pub(super) fn update_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
+    pub(super) fn update_hold(
+        &mut self,
+        number: u64,
+        hold: Hold,
+        decision: Option<&Decision>,
+        approved: Option<&Decision>,
+    ) -> Result<()> {
         self.writes += 1;
         self.due_changed = true;
         let decision = decision.map(json).transpose()?;
-        let sql = "UPDATE parked SET hold = ?2, decision = coalesce(?3, decision) WHERE number = ?1";
-        self.cached(sql)?.execute((signed(number), hold_number(hold)?, decision)).or_fault()?;
+        let approved = approved.map(json).transpose()?;
+        let sql = "UPDATE parked SET hold = ?2, decision = coalesce(?3, decision),
+                   approved = coalesce(?4, approved) WHERE number = ?1";
+        self.cached(sql)?.execute((signed(number), hold_number(hold)?, decision, approved)).or_fault()?;
         Ok(())
     }
 

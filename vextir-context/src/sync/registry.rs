@@ -2,15 +2,18 @@
 
 use super::identity::{Vector, head};
 use super::name::Uid;
+use crate::decode::{count, get};
 use crate::documents::desk::{ROW, Writing};
 use crate::documents::node::NodeId;
-use crate::fault::{OrFault, damaged};
-use crate::queries::signed;
-use rusqlite::{Connection, OptionalExtension};
+use crate::fault::damaged;
+use crate::queries::{self, signed};
+use rusqlite::Connection;
 use vextir_core::{Result, Sequence, Timestamp};
 
 /// So many nodes that were purged are remembered however long ago it was: a replica may come after years.
-const REMEMBERED: i64 = 200_000;
+const REMEMBERED: i64 = 100_000;
+/// How many rows one transaction forgets.
+const SLICE: u64 = 500;
 
 /// What another file has of a scope.
 #[derive(Debug)]
@@ -47,17 +50,11 @@ pub(super) fn last(
     user: &str,
     scope: Uid,
 ) -> Result<Option<(Sequence, Vector)>> {
-    let found: Option<(i64, String)> = connection
-        .prepare_cached("SELECT seq, vector FROM peer WHERE file = ?1 AND user = ?2 AND scope = ?3")
-        .and_then(|mut statement| {
-            statement.query_row((file.0, user, scope.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })
-        .or_fault()?;
-    let read = |(sequence, vector): (i64, String)| {
-        let vector = serde_json::from_str(&vector).map_err(|_| damaged("a vector"))?;
-        Ok((sequence.cast_unsigned(), vector))
-    };
-    found.map(read).transpose()
+    let sql = "SELECT seq, vector FROM peer WHERE file = ?1 AND user = ?2 AND scope = ?3";
+    queries::one(connection, sql, (file.0, user, scope.0), |row| {
+        let vector = serde_json::from_str(&get::<String>(row, 1)?).map_err(|_| damaged("a vector"))?;
+        Ok((count(row, 0)?, vector))
+    })
 }
 
 /// Up to which change every replica has the log that was met, of one user's tree (its root) or of all; `None` when
@@ -65,28 +62,36 @@ pub(super) fn last(
 pub(crate) fn acknowledged(connection: &Connection, root: Option<NodeId>) -> Result<Option<Sequence>> {
     let sql = "SELECT min(seq) FROM peer
                WHERE ?1 IS NULL OR owner = (SELECT name FROM node WHERE id = ?1)";
-    let least: Option<i64> = connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row([root], |row| row.get(0)))
-        .or_fault()?;
+    let least = queries::value::<Option<i64>>(connection, sql, [root])?.flatten();
     let head = head(connection)?;
     Ok(least.map(|least| least.cast_unsigned().min(head)))
 }
 
+/// What one slice of forgetting did.
+#[derive(Debug)]
+pub(crate) struct Forgotten {
+    /// Rows of files.
+    pub(crate) files: u64,
+    pub(crate) has_more: bool,
+}
+
 /// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged,
-/// where that is much; how many rows of files that were.
-pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<usize> {
-    let before = before.as_micros();
-    let waited = "DELETE FROM early WHERE at < ?1 RETURNING octet_length(operation)";
-    let waited: Vec<i64> = file
-        .connection
-        .prepare_cached(waited)
-        .and_then(|mut statement| statement.query_map([before], |row| row.get(0))?.collect())
-        .or_fault()?;
-    let bytes: u64 = waited.into_iter().map(|length| ROW + length.unsigned_abs()).sum();
-    let forgotten =
-        "DELETE FROM purged WHERE at < min(?1, (SELECT at FROM purged ORDER BY at DESC LIMIT 1 OFFSET ?2))";
-    let purged = file.execute(forgotten, (before, REMEMBERED))? as u64;
+/// where that is much: of each so much as one transaction of the writer may take.
+pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<Forgotten> {
+    let old = (before.as_micros(), signed(SLICE));
+    let sql = "DELETE FROM early WHERE (user, trusted, scope, replica, counter) IN
+               (SELECT user, trusted, scope, replica, counter FROM early WHERE at < ?1 LIMIT ?2)
+               RETURNING octet_length(operation)";
+    let waited = queries::rows(file.connection, sql, old, |row| count(row, 0))?;
+    let sql = "DELETE FROM purged WHERE uid IN (
+                 SELECT uid FROM purged
+                 WHERE at < min(?1, (SELECT at FROM purged ORDER BY at DESC LIMIT 1 OFFSET ?3)) LIMIT ?2)";
+    let purged = file.execute(sql, (old.0, old.1, REMEMBERED))? as u64;
+    let bytes: u64 = waited.iter().map(|length| ROW + length).sum();
     file.desk.bytes = file.desk.bytes.saturating_sub(bytes + ROW * purged);
-    file.execute("DELETE FROM peer WHERE at < ?1", [before])
+    *file.writes += waited.len() as u64;
+    // There are as many as users have devices, and they are the last to be told of nothing.
+    let has_more = waited.len() as u64 == SLICE || purged == SLICE;
+    let files = if has_more { 0 } else { file.execute("DELETE FROM peer WHERE at < ?1", [old.0])? as u64 };
+    Ok(Forgotten { files, has_more })
 }

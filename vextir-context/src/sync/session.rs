@@ -108,7 +108,8 @@ struct State {
 }
 
 impl State {
-    /// Whole nodes of a scope are to be sent, in this order.
+    /// Whole nodes of a scope are to be sent, the last of them first: folders come behind what is in them. What is new
+    /// goes after what waits already.
     fn want(&mut self, scope: Scope, nodes: Vec<Uid>) {
         match self.wanted.iter_mut().find(|(wanted, _)| *wanted == scope) {
             Some((_, waiting)) => {
@@ -322,7 +323,8 @@ impl SyncSession {
         self.report.refused_here += taken.refused;
         if !taken.gone.is_empty() {
             self.state.untaken += 1;
-            let nodes = taken.gone.into_values().collect();
+            // The comparison tells of the others.
+            let nodes = taken.gone.into_values().take(ITEMS).collect();
             self.send(Message::Nodes { scope: known, nodes }, answers)?;
         }
         if !taken.missing.is_empty() {

@@ -133,6 +133,8 @@ pub struct Entry {
     pub limits: Option<Box<Limits>>,
     /// Who emitted it, to be asked again when it is released from a wait.
     pub origin: Option<Origin>,
+    /// A person's approval: it holds through whatever the event has to wait for yet.
+    pub approved: Option<Decision>,
     /// Handled before its own commit: how each of its deliveries ended.
     pub eager: Vec<Settlement>,
 }
@@ -150,6 +152,7 @@ impl Entry {
             key: None,
             limits: None,
             origin: None,
+            approved: None,
             eager: Vec::new(),
         }
     }

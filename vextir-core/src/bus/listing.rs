@@ -157,6 +157,8 @@ pub struct Parked {
     pub hold: Hold,
     /// Who decided that, and why.
     pub decision: Option<Decision>,
+    /// A person's approval, if the event had one before this wait: it is not asked for again.
+    pub approved: Option<Decision>,
     /// Who emitted it, as far as that was said.
     pub origin: Option<Origin>,
     /// Since when.

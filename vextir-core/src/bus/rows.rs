@@ -130,11 +130,18 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn is_key_held(&mut self, user: &Name, key: &Name) -> Result<bool>;
-    /// Changes why an event waits, and who decided that; without a new decision the old one stays.
+    /// Changes why an event waits, who decided that, and who approved it; without a new decision or approval the old
+    /// one stays.
     ///
     /// # Errors
     /// Storage failed.
-    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()>;
+    fn set_hold(
+        &mut self,
+        number: u64,
+        hold: Hold,
+        decision: Option<&Decision>,
+        approved: Option<&Decision>,
+    ) -> Result<()>;
 
     /// Keeps a dead letter, and with it the ledger of its tree.
     ///

@@ -129,18 +129,16 @@ impl Kernel {
     ) -> Result<()> {
         let routes = self.routes();
         let origin = parked.origin.clone().unwrap_or_else(|| origin_of(&parked.event));
-        // What was approved before its time carries the decision until then.
-        let approval = approved.is_some() || (parked.hold == Hold::Delayed && parked.decision.is_some());
+        let approval = approved.as_ref().map(|record| record.decision.clone()).or(parked.approved);
         let event = parked.event;
         let targets = routes.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval).await;
+        let Ruling { verdict, targets } = self.authorize(&event, &origin, targets, approval.is_some()).await;
         let mut audit: Vec<AuditRecord> = audit_of(&event, &verdict).into_iter().collect();
-        let decision = approved.as_ref().map(|record| record.decision.clone());
         audit.extend(approved);
         // Held until now, and not due yet.
         let early = event.deliver_at.is_some_and(|at| at > self.clock.now());
         let place = if early && !matches!(verdict, Verdict::Hold(_)) {
-            Place::Parked(Hold::Delayed, decision)
+            Place::Parked(Hold::Delayed, approval.clone())
         } else {
             self.route(&event, &verdict, &targets)
         };
@@ -150,6 +148,7 @@ impl Kernel {
             _ => Some(Entry {
                 minted: true,
                 origin: Some(origin),
+                approved: approval,
                 limits: self.limits.clone(),
                 ..Entry::new(event.clone(), place)
             }),

@@ -65,12 +65,9 @@ impl Kernel {
             return None;
         }
         let done = self.outputs(routes, delivery, result.ok()?, effects.outputs).await.ok()?;
-        if done.entries.iter().any(|entry| !entry.minted) {
-            // An id of its own may be stored already: that is looked up when it is settled the normal way.
-            return None;
-        }
-        if done.entries.iter().any(|entry| matches!(entry.place, Place::Parked(..))) {
-            // There may be no room for what waits.
+        if done.entries.iter().any(|entry| !entry.minted || matches!(entry.place, Place::Parked(..))) {
+            // An id of its own may be stored already, and what waits may have no room: that is looked up when it is
+            // settled the normal way.
             return None;
         }
         let done = self.find_room(done).await.ok()?;

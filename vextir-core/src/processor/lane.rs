@@ -250,9 +250,14 @@ impl Lane {
         }
     }
 
-    /// Letters from before a position are gone: retention removes the oldest.
-    pub(super) fn forget_letters(&mut self, before: Position) {
-        for next in self.keys.forget_letters(before) {
+    /// The letters that block keys and that no running delivery may be about to add to.
+    pub(super) fn resting_letters(&self) -> HashSet<Position> {
+        self.keys.resting_letters()
+    }
+
+    /// These letters are gone, without anybody taking them: retention removes the oldest.
+    pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) {
+        for next in self.keys.forget_letters(gone) {
             self.make_ready(next);
         }
     }

@@ -201,9 +201,8 @@ impl Processor {
         self.kernel.bus.dead_letters(after, limit).await
     }
 
-    /// Tries dead letters again, at the tail of the queue. Says how many. Ordering keys whose letters retention removed
-    /// go on, too. Those of cancelled trees stay; they can
-    /// be discarded.
+    /// Tries dead letters again, at the tail of the queue. Says how many. Those of cancelled trees stay; they can be
+    /// discarded. Ordering keys whose letters retention removed go on, too.
     ///
     /// # Errors
     /// The back end failed.
@@ -214,7 +213,7 @@ impl Processor {
         self.kernel.end_letters(letters.clone(), again).await
     }
 
-    /// Forgets dead letters. Says how many.
+    /// Forgets dead letters. Says how many. Ordering keys whose letters retention removed go on, too.
     ///
     /// # Errors
     /// The back end failed.
@@ -260,7 +259,16 @@ impl Kernel {
         command: impl Fn(Vec<Position>, Decision) -> Command + Send + Sync + 'static,
     ) -> Result<usize> {
         let kernel = self.clone();
-        self.act(async move { kernel.end_letters_now(&letters, command).await }).await
+        self.act(async move {
+            let ended = kernel.end_letters_now(&letters, command).await;
+            if let Err(error) = kernel.forget_letters().await {
+                tracing::warn!(%error, "keys whose letters retention removed wait until the next act on letters");
+            }
+            // Also when it ended half way: what it freed can run.
+            kernel.pump_all();
+            ended
+        })
+        .await
     }
 
     async fn end_letters_now(
@@ -293,16 +301,24 @@ impl Kernel {
                 .filter(|letter| taken.contains(&letter.position))
                 .for_each(|letter| self.unblock(letter));
         }
-        self.forget_letters().await?;
-        self.pump_all();
         Ok(touched)
     }
 
     /// Keys go on whose letters retention removed.
     async fn forget_letters(&self) -> Result<()> {
         let _one_at_a_time = self.letters.lock().await;
+        let routes = self.routes();
+        // Known before the read: a delivery may be dying meanwhile, and the read not show its letter.
+        let known: Vec<_> =
+            routes.drivers().iter().map(|driver| (driver, driver.lane().resting_letters())).collect();
+        if known.iter().all(|(_, letters)| letters.is_empty()) {
+            return Ok(());
+        }
         let oldest = self.bus.dead_letters(0, 1).await?.first().map_or(Position::MAX, |first| first.position);
-        self.routes().drivers().iter().for_each(|driver| driver.lane().forget_letters(oldest));
+        for (driver, mut letters) in known {
+            letters.retain(|letter| *letter < oldest);
+            driver.lane().forget_letters(&letters);
+        }
         Ok(())
     }
 

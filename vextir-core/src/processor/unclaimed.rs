@@ -36,7 +36,7 @@ impl Processor {
             after = last.position;
             let positions = page.iter().map(|delivery| delivery.position).collect();
             let discard = Command::Discard { positions, decision: decision.clone() };
-            discarded += bus.commit(discard).await?.touched;
+            discarded += bus.commit(discard).await?.taken.len();
         }
     }
 }

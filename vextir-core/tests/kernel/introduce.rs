@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use vextir::prelude::*;
 use vextir::{
-    AuthorizeRequest, Authorizer, BusLimits, ErrorKind, EventBusExt, MemoryBus, SystemClock, Verdict,
+    AuthorizeRequest, Authorizer, BusLimits, Decision, ErrorKind, EventBusExt, MemoryBus, SystemClock,
+    Verdict,
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -70,6 +71,40 @@ async fn an_event_in_flight_is_not_missed_and_none_comes_twice() {
     app.emit(job("after")).await.unwrap();
     app.idle().await;
     each_once(&seen, &["past", "slow", "meanwhile", "after"]);
+}
+
+/// Lets nothing pass that says "hold".
+#[derive(Debug)]
+struct Holds;
+
+#[vextir::async_trait]
+impl Authorizer for Holds {
+    async fn authorize(&self, request: &AuthorizeRequest<'_>) -> vextir::Result<Verdict> {
+        let held = request.event.data.as_json() == "\"hold\"";
+        Ok(if held { Verdict::Hold(Decision::new("ask", "first")) } else { Verdict::Allow })
+    }
+}
+
+#[tokio::test]
+async fn the_past_comes_to_who_is_new_alone_also_while_its_key_is_held() {
+    let (old, new) = (Seen::default(), Seen::default());
+    let worker = answers(Manifest::new("worker").handles("job"), {
+        let old = old.clone();
+        move |event| {
+            *old.lock().unwrap().entry(event.data.as_json().to_owned()).or_default() += 1;
+            Ok(vec![])
+        }
+    });
+    let app = quick().authorizer(Holds).driver(worker).start().await.unwrap();
+    for name in ["past", "hold"] {
+        app.emit(job(name).with_ordering_key("k")).await.unwrap();
+        app.idle().await;
+    }
+    app.register(history(&new)).await.unwrap();
+    app.approve(&app.held(10).await.unwrap()[0], "fine").await.unwrap();
+    timeout(SOON, app.idle()).await.unwrap();
+    each_once(&old, &["past", "hold"]);
+    each_once(&new, &["past", "hold"]);
 }
 
 /// Takes no payload at all.

@@ -85,14 +85,13 @@ async fn measured(trial: &Trial) -> Result<Vec<Measurement>> {
         times.push(began.elapsed().as_secs_f64() * 1e3);
         hub.close().await?;
     }
-    times.sort_unstable_by(f64::total_cmp);
     let hub = open(trial)?;
     used(&hub, documents(trial)).await?;
     let resident = resident_mebibytes()?;
     let (with, without) = stalled(&hub).await?;
     hub.close().await?;
     Ok(vec![
-        Measurement::new("million_open", Unit::Milliseconds, times[times.len() / 2]),
+        Measurement::middle("million_open", Unit::Milliseconds, &times)?,
         Measurement::new("million_resident", Unit::Mebibytes, resident),
         Measurement::new("million_stall", Unit::Milliseconds, with),
         Measurement::new("million_calm", Unit::Milliseconds, without),
@@ -147,7 +146,9 @@ async fn stalled(hub: &Hub) -> Result<(f64, f64)> {
     let emits = emits.await??;
     app.shutdown().await?;
     let (mut beside, mut apart) = (Duration::ZERO, Duration::ZERO);
-    for (began, done) in emits {
+    // The start of the processor is no part of it.
+    let warm = grants.first().map_or_else(Instant::now, |grant| grant.0);
+    for (began, done) in emits.into_iter().filter(|(began, _)| *began >= warm) {
         let is_beside = grants.iter().any(|grant| began < grant.1 && done > grant.0);
         let longest = if is_beside { &mut beside } else { &mut apart };
         *longest = done.duration_since(began).max(*longest);

@@ -29,7 +29,6 @@ pub(crate) fn reopening(trial: &Trial) -> Result<Vec<Measurement>> {
             trace.check(&paper.ok_or("the paper is gone")?.content.to_text())?;
             hub.close().await?;
         }
-        times.sort_unstable_by(f64::total_cmp);
-        Ok(vec![Measurement::new("documents_reopen", Unit::Milliseconds, times[TIMES / 2])])
+        Ok(vec![Measurement::middle("documents_reopen", Unit::Milliseconds, &times)?])
     })
 }

@@ -33,8 +33,7 @@ pub(crate) fn rewriting(trial: &Trial) -> Result<Vec<Measurement>> {
                 ann.write(&path, after.concat()).await?;
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }
-            times.sort_unstable_by(f64::total_cmp);
-            figures.push(Measurement::new(name, Unit::Milliseconds, times[rounds / 2]));
+            figures.push(Measurement::middle(name, Unit::Milliseconds, &times)?);
         }
         hub.close().await?;
         Ok(figures)

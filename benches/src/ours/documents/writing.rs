@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use serde_json::json;
+use vextir::{Error, ErrorKind};
 
 use crate::Result;
-use crate::limits::row_per_key::{DOCUMENTS, KEYS, key};
+use crate::limits::row_per_key::{DOCUMENTS, turn};
 use crate::measurement::{Measurement, Unit};
 use crate::trial::Trial;
 
@@ -23,15 +24,16 @@ pub(crate) fn writing(trial: &Trial) -> Result<Vec<Measurement>> {
         let took = tokio::spawn(async move {
             let (began, mut written, mut warm) = (Instant::now(), 0_usize, None);
             while began.elapsed() < trial.warm_up() + trial.length() {
-                let (document, name) = (written % DOCUMENTS, key(written * 7 % KEYS));
+                let (document, name) = turn(written);
                 ann.patch(&format!("/d{document}"), json!({ name: format!("new{written}") })).await?;
                 written += 1;
                 if warm.is_none() && began.elapsed() > trial.warm_up() {
                     warm = Some((Instant::now(), written));
                 }
             }
-            let (since, before) = warm.unwrap_or((began, 0));
-            Ok::<f64, vextir::Error>(since.elapsed().as_secs_f64() * 1e6 / (written - before).max(1) as f64)
+            let (since, before) =
+                warm.ok_or_else(|| Error::new(ErrorKind::Timeout, "the warm-up did not end"))?;
+            Ok::<f64, Error>(since.elapsed().as_secs_f64() * 1e6 / (written - before).max(1) as f64)
         })
         .await??;
         hub.close().await?;

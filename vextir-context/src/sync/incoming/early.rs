@@ -113,11 +113,14 @@ impl<'a> Taking<'a> {
     fn retry_one(&mut self, operation: &Operation) -> Result<()> {
         self.file.connection.execute_batch("SAVEPOINT early").or_fault()?;
         let before = (self.file.desk.head, self.file.desk.bytes, self.taken.applied);
+        let arrived = self.arrived.clone();
         let outcome = self.taken_up(operation);
         if outcome.is_err() {
             self.file.connection.execute_batch("ROLLBACK TO early").or_fault()?;
             (self.file.desk.head, self.file.desk.bytes, self.taken.applied) = before;
             (self.bodies, self.touched) = Default::default();
+            // A node that it made is not here: what waits for that waits on.
+            self.arrived = arrived;
             self.waiting = None;
             self.view.forget();
         }

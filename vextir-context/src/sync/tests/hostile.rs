@@ -381,6 +381,28 @@ async fn a_graph_is_changed_by_its_own_user_alone_and_within_its_bounds() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_folder_and_for_earlier_edits_too_waits_without_end_but_not_the_writer() {
+    let hub = Hub::in_memory().unwrap();
+    let bob = hub.context("bob");
+    bob.write("/x", "text").await.unwrap();
+    let (root, folder, node) = (Uid::of_root("bob"), Uid::random(), Uid::random());
+    let mut body = Body::new(5);
+    body.set_text("the first edit, which is never told").unwrap();
+    drop(body.take_update());
+    body.set_text("the second edit").unwrap();
+    let late = operation("bob", node, vec![place(folder, "n")], Some(body.take_update()));
+    let folder = Operation { folder: true, ..operation("bob", folder, vec![place(root, "p")], None) };
+    let mut liar = Liar::meet(&hub, "bob").await;
+    let all = async {
+        liar.say(told("bob", root, late)).await.unwrap();
+        liar.say(told("bob", root, folder)).await.unwrap();
+        bob.write("/y", "others go on").await.unwrap();
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), all).await.expect("the writer hangs");
+    is_sound(&hub).await;
+}
+
+#[tokio::test]
 async fn messages_of_another_exchange_or_of_none_change_nothing() {
     let (one, other) = (Hub::in_memory().unwrap(), Hub::in_memory().unwrap());
     one.context("ann").write("/x", "1").await.unwrap();

@@ -332,13 +332,20 @@ impl Rows for Table {
         }))
     }
 
-    fn set_hold(&mut self, number: u64, hold: Hold, decision: Option<&Decision>) -> Result<()> {
+    fn set_hold(
+        &mut self,
+        number: u64,
+        hold: Hold,
+        decision: Option<&Decision>,
+        approved: Option<&Decision>,
+    ) -> Result<()> {
         if let Some(parked) = self.parked.get_mut(&number) {
             if let Some(due) = due(parked) {
                 self.delayed.remove(&due);
             }
             parked.hold = hold;
             parked.decision = decision.cloned().or(parked.decision.take());
+            parked.approved = approved.cloned().or(parked.approved.take());
             self.delayed.extend(due(parked));
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::lease::Exceeded;
 use crate::notice::KERNEL;
 use crate::{
     AuditRecord, Decision, Error, ErrorKind, Event, EventId, Lease, LeaseHeld, LeaseState, Limits, Name,
-    Origin, Result, Timestamp,
+    Result, Timestamp,
 };
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -64,7 +64,7 @@ impl<R: Rows> Write<'_, R> {
     /// Whether an entry will wait: for its time, for a decision, or behind its held ordering key.
     fn waits(&mut self, entry: &Entry) -> Result<bool> {
         let Entry { event, place, .. } = entry;
-        Ok(event.deliver_at.is_some() || matches!(*self.destination(event, place)?, Place::Parked(..)))
+        Ok(matches!(*self.root_place(event, place)?, Place::Parked(..)))
     }
 
     /// Stores entries of which some may be there already.
@@ -74,9 +74,12 @@ impl<R: Rows> Write<'_, R> {
         for one in entries {
             known.push(self.known(&one.event, one.minted, one.entry.key.as_ref())?);
         }
+        let mut keys = HashSet::new();
         for (index, (one, mut known)) in entries.iter().zip(known).enumerate() {
-            if known.is_none() && one.entry.key.is_some() {
-                // An entry before it may have used its key.
+            let repeats =
+                one.entry.key.as_ref().is_some_and(|key| !keys.insert((one.event.user_id.clone(), key)));
+            if known.is_none() && repeats {
+                // An entry before it has used its key.
                 known = self.known(&one.event, one.minted, one.entry.key.as_ref())?;
             }
             match known {
@@ -150,11 +153,7 @@ impl<R: Rows> Write<'_, R> {
         if let Some(key) = &entry.key {
             self.rows.add_key(&event.user_id, key, &event.id)?;
         }
-        let place = if matches!(entry.place, Place::Unrouted) && is_future(event, self.rows.now()) {
-            Cow::Owned(Place::Parked(Hold::Delayed, None))
-        } else {
-            self.destination(event, &entry.place)?
-        };
+        let place = self.root_place(event, &entry.place)?;
         let works = leaves_work(&place);
         if works {
             let limits = self.limits(entry.limits.as_deref());
@@ -177,6 +176,14 @@ impl<R: Rows> Write<'_, R> {
         own.unwrap_or(self.defaults).clone()
     }
 
+    /// Where the root of a tree goes: what nobody has routed waits for its time, too.
+    fn root_place<'e>(&mut self, event: &Event, place: &'e Place) -> Result<Destination<'e>> {
+        if matches!(place, Place::Unrouted) && is_future(event, self.rows.now()) {
+            return Ok(Cow::Owned(Place::Parked(Hold::Delayed, None)));
+        }
+        self.destination(event, place)
+    }
+
     /// Where an event goes: behind its ordering key, if that is held.
     pub(super) fn destination<'e>(&mut self, event: &Event, place: &'e Place) -> Result<Destination<'e>> {
         if let (Some(key), false) = (&event.ordering_key, matches!(place, Place::Parked(..)))
@@ -196,13 +203,13 @@ impl<R: Rows> Write<'_, R> {
                 let used_up = if *hold == Hold::Delayed { self.draw(event, entry, false)? } else { None };
                 let (hold, decision) =
                     used_up.map_or((*hold, decision.clone()), |used_up| (Hold::Lease, Some(used_up)));
-                return self.park(event, hold, decision, entry.origin.as_ref());
+                return self.park(event, hold, decision, Some(entry));
             }
             Place::Unrouted => None,
             Place::Routed(deliveries) => Some(deliveries),
         };
         if ledger && let Some(decision) = self.draw(event, entry, false)? {
-            return self.park(event, Hold::Lease, Some(decision), entry.origin.as_ref());
+            return self.park(event, Hold::Lease, Some(decision), Some(entry));
         }
         self.log(event, entry, deliveries.map(|deliveries| &deliveries[..]), ledger)
     }
@@ -255,7 +262,7 @@ impl<R: Rows> Write<'_, R> {
         event: &Event,
         hold: Hold,
         decision: Option<Decision>,
-        origin: Option<&Origin>,
+        entry: Option<&Entry>,
     ) -> Result<()> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
@@ -265,7 +272,8 @@ impl<R: Rows> Write<'_, R> {
             event: event.clone(),
             hold,
             decision,
-            origin: origin.cloned(),
+            approved: entry.and_then(|entry| entry.approved.clone()),
+            origin: entry.and_then(|entry| entry.origin.clone()),
             since: self.rows.now(),
             number: 0,
         })?;

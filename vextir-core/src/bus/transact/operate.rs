@@ -34,7 +34,9 @@ impl<R: Rows> Write<'_, R> {
                 self.rows.add_lease(lease)?;
             }
         }
-        match &*self.destination(event, place)? {
+        // Who is given the past stands behind nothing of today.
+        let place = if *waiting { self.destination(event, place)? } else { Cow::Borrowed(place) };
+        match &*place {
             Place::Routed(deliveries) => self.deliver(event, sequence, deliveries),
             Place::Parked(hold, decision) => self.park(event, *hold, decision.clone(), None),
             Place::Unrouted => Ok(()),
@@ -117,11 +119,11 @@ impl<R: Rows> Write<'_, R> {
     ) -> Result<()> {
         if parked.hold == Hold::Delayed {
             self.end_wait(parked)?;
-            return self.park(&entry.event, hold, decision.cloned(), entry.origin.as_ref());
+            return self.park(&entry.event, hold, decision.cloned(), Some(entry));
         }
         let appended = Appended { id: parked.event.id.clone(), sequence: 0, fresh: true, parked: true };
         self.applied.receipt.appended.push(appended);
-        self.rows.set_hold(parked.number, hold, decision)
+        self.rows.set_hold(parked.number, hold, decision, entry.approved.as_ref())
     }
 
     pub(super) fn cancel(&mut self, user: &Name, root: &EventId, audit: &[AuditRecord]) -> Result<()> {

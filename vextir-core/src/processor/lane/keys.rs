@@ -93,13 +93,19 @@ impl Keys {
         if blocked { self.go_on(key) } else { None }
     }
 
-    /// Letters from before a position are gone, also without anybody taking them. Not of keys that are taken: a
-    /// delivery there may be dying just now.
-    pub(super) fn forget_letters(&mut self, before: Position) -> Vec<Delivery> {
+    /// The letters that block keys. Not of keys that are taken: what runs there may be about to become one.
+    pub(super) fn resting_letters(&self) -> HashSet<Position> {
+        let resting = self.busy.values().filter(|behind| !behind.taken);
+        resting.flat_map(|behind| behind.letters.iter().copied()).collect()
+    }
+
+    /// These letters are gone, without anybody taking them.
+    pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) -> Vec<Delivery> {
         let mut freed = Vec::new();
         for (key, behind) in &mut self.busy {
-            if !behind.taken && behind.letters.first().is_some_and(|first| *first < before) {
-                behind.letters = behind.letters.split_off(&before);
+            let before = behind.letters.len();
+            behind.letters.retain(|letter| !gone.contains(letter));
+            if behind.letters.len() < before {
                 freed.push(key.clone());
             }
         }

@@ -71,7 +71,20 @@ pub(super) async fn a_dropped_release_frees_the_ledger<S: BusUnderTest>(subject:
     let moved = bus.parked(Hold::Lease, 10).await?;
     same(moved.len(), 1, "an event can go from one wait into another")?;
     same(&moved[0].event, &parked[1].event, "an event can go from one wait into another")?;
-    same(&moved[0].decision, &Some(why), "and says who decided that")
+    same(&moved[0].decision, &Some(why), "and says who decided that")?;
+    let approved = Some(Decision::new("operator", "fine"));
+    let wait_on = async |parked: &Parked, place, approved: &Option<Decision>| {
+        let (user, id) = (parked.event.user_id.clone(), parked.event.id.clone());
+        let entry = Entry { approved: approved.clone(), ..Entry::new(parked.event.clone(), place) };
+        let release = Release { user, id, entry: Some(entry), audit: Vec::new() };
+        bus.commit(Command::Release(Box::new(release))).await
+    };
+    wait_on(&moved[0], Place::Parked(Hold::Delayed, None), &approved).await?;
+    let delayed = bus.parked(Hold::Delayed, 10).await?.remove(0);
+    same(&delayed.approved, &approved, "who was approved keeps that in its old place")?;
+    wait_on(&delayed, Place::Parked(Hold::Key, None), &delayed.approved).await?;
+    let behind = bus.parked(Hold::Key, 10).await?.remove(0);
+    same(&behind.approved, &approved, "and behind others")
 }
 
 pub(super) async fn held_events_are_found_by_what_they_belong_to<S: BusUnderTest>(subject: S) -> Outcome {

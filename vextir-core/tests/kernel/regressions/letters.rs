@@ -161,12 +161,8 @@ async fn a_letter_that_is_not_taken_frees_nothing() {
 }
 
 /// More letters than one commit takes; the second commit is refused.
-#[tokio::test]
-async fn a_redrive_that_is_refused_half_way_frees_what_it_took() {
-    let refused = |command: &Command| match command {
-        Command::Redrive { positions, .. } if positions.len() < 1_024 => Some(ErrorKind::Unavailable),
-        _ => None,
-    };
+/// 1,025 letters on a bus that refuses to touch the last of them; job 1 behind another one, job 2 behind the last.
+async fn all_but_one(refused: fn(&Command) -> Option<ErrorKind>) -> (Processor, Work) {
     let bus = Slow::new(MemoryBus::new(), |_| false).refusing(refused);
     let work = Work::killing(&[0; 1_025]);
     let app = bus.builder().driver(work.driver(true)).start().await.unwrap();
@@ -180,6 +176,16 @@ async fn a_redrive_that_is_refused_half_way_frees_what_it_took() {
     let other = if last == 7 { 8 } else { 7 };
     app.emit(job(other, 1)).await.unwrap();
     app.emit(job(last, 2)).await.unwrap();
+    (app, work)
+}
+
+#[tokio::test]
+async fn a_redrive_that_is_refused_half_way_frees_what_it_took() {
+    let (app, work) = all_but_one(|command| match command {
+        Command::Redrive { positions, .. } if positions.len() < 1_024 => Some(ErrorKind::Unavailable),
+        _ => None,
+    })
+    .await;
     assert_eq!(app.redrive(&Letters::all()).await.unwrap_err().kind(), ErrorKind::Unavailable);
     while work.done().len() < 1_025 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -187,6 +193,19 @@ async fn a_redrive_that_is_refused_half_way_frees_what_it_took() {
     settle_down().await;
     let count = |job: &str| work.done().iter().filter(|one| *one == job).count();
     assert_eq!((count("0"), count("1"), count("2")), (1_024, 1, 0));
+    assert_eq!(letters(&app).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_half_discard_freed_runs_without_another_event() {
+    let (app, work) = all_but_one(|command| match command {
+        Command::Discard { positions, .. } if positions.len() < 1_024 => Some(ErrorKind::Unavailable),
+        _ => None,
+    })
+    .await;
+    assert_eq!(app.discard(&Letters::all()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    settle_down().await;
+    assert_eq!(work.done(), ["1"]);
     assert_eq!(letters(&app).await.len(), 1);
 }
 

@@ -376,6 +376,26 @@ async fn an_approval_before_its_time_does_not_bring_an_event_forward() {
 }
 
 #[tokio::test]
+async fn what_was_approved_before_its_time_is_not_asked_again_behind_a_held_key() {
+    let clock = vextir::ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let (worker, seen) = seen_by("worker", "send");
+    let builder = quick().clock(clock.clone()).driver(worker).authorizer(hold_some());
+    let app = builder.start().await.unwrap();
+    let send = || Event::new("send").with_data(json!("hold")).with_ordering_key("k");
+    let later = vextir::Clock::now(&clock).after(Duration::from_secs(3_600));
+    app.emit(send().with_deliver_at(later)).await.unwrap();
+    app.approve(&app.held(10).await.unwrap()[0], "fine").await.unwrap();
+    app.emit(send()).await.unwrap();
+    clock.advance(Duration::from_secs(3_601));
+    settle_down().await;
+    let held = app.held(10).await.unwrap();
+    assert_eq!(held.iter().map(|one| one.hold).collect::<Vec<_>>(), [Hold::Approval, Hold::Key]);
+    app.approve(&held[0], "fine").await.unwrap();
+    timeout(SOON, app.idle()).await.expect("a person is asked a second time");
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn what_was_emitted_without_a_processor_keeps_behind_a_held_event_of_its_key() {
     let bus = MemoryBus::new();
     for data in ["hold", "go", "on"] {
