@@ -34,7 +34,7 @@ pub(crate) use index::{Batch, MARK, take_links, unseen};
 pub(crate) use join::join;
 pub(crate) use pen::{Pen, apply};
 pub(crate) use sight::Sight;
-pub(crate) use tell::{digests, keep, part};
+pub(crate) use tell::{Wanted, digests, keep, part};
 pub(crate) use timeline::{link, links_of, properties};
 pub(crate) use told::GraphPart;
 

@@ -17,10 +17,8 @@ use std::collections::BTreeMap;
 use vextir_core::context::graph::{DOCUMENT, View};
 use vextir_core::{Actor, Result, Timestamp};
 
-/// Statements in one message, beyond those of one part of an episode.
-const BATCH: usize = 4_096;
-/// Statements in one part of an episode.
-const PART: usize = 1_024;
+/// Statements in one message: some milliseconds of the other side's writer.
+const BATCH: usize = 512;
 /// Bytes of texts and data in one message, beyond the first episode.
 const BYTES: usize = 512 << 10;
 /// A graph is compared in so many parts.
@@ -131,14 +129,17 @@ fn relations(connection: &Connection, user: &str) -> Result<Vec<Relation>> {
     })
 }
 
+/// What is still to be told: an episode, and how many of its statements were told already.
+pub(crate) type Wanted = (Uid, usize);
+
 /// Some of what is wanted of a user's graph, at most one message full; what is left of `wanted` comes next.
-pub(crate) fn part(connection: &Connection, user: &str, wanted: &mut Vec<Uid>) -> Result<GraphPart> {
+pub(crate) fn part(connection: &Connection, user: &str, wanted: &mut Vec<Wanted>) -> Result<GraphPart> {
     let snapshot = connection.unchecked_transaction().or_fault()?;
     let mut sight = own(&snapshot, user)?;
     let (mut part, mut said, mut bytes) = (GraphPart::default(), 0, 0);
     while said < BATCH
         && bytes < BYTES
-        && let Some(uid) = wanted.pop()
+        && let Some((uid, told)) = wanted.pop()
     {
         if uid == of_relations(user) {
             part.relations = relations(&snapshot, user)?;
@@ -146,12 +147,14 @@ pub(crate) fn part(connection: &Connection, user: &str, wanted: &mut Vec<Uid>) -
         }
         let Some(known) = known(&snapshot, user, uid)? else { continue };
         let Some(mut sighting) = shown(&snapshot, &mut sight, known)?.sighting else { continue };
+        sighting.said.drain(..told.min(sighting.said.len()));
+        let room = BATCH - said;
+        if sighting.said.len() > room {
+            sighting.said.truncate(room);
+            wanted.push((uid, told + room));
+        }
         said += sighting.said.len() + 1;
         bytes += sighting.telling.as_ref().map_or(0, Telling::size);
-        while sighting.said.len() > PART {
-            let said = sighting.said.split_off(sighting.said.len() - PART);
-            part.sightings.push(Sighting { said, ..sighting.clone_head() });
-        }
         part.sightings.push(sighting);
     }
     Ok(part)
@@ -160,13 +163,6 @@ pub(crate) fn part(connection: &Connection, user: &str, wanted: &mut Vec<Uid>) -
 impl Telling {
     fn size(&self) -> usize {
         self.text.as_ref().map_or(0, String::len) + self.data.as_ref().map_or(0, String::len)
-    }
-}
-
-impl Sighting {
-    /// The same without what it said.
-    fn clone_head(&self) -> Self {
-        Self { uid: self.uid, forgot: self.forgot, telling: self.telling.clone(), said: Vec::new() }
     }
 }
 

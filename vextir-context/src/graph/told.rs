@@ -19,6 +19,9 @@ use serde_json::Value;
 use vextir_core::context::graph::{DOCUMENT, MAX_KEY_BYTES, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use vextir_core::{EventId, MAX_NAME_BYTES, Timestamp};
 
+/// Episodes, statements and relations in one message.
+const MOST: usize = 4_096;
+
 /// Parts of a graph, for one message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GraphPart {
@@ -137,10 +140,10 @@ impl GraphPart {
         self.sightings.len() as u64
     }
 
-    /// Whether nothing in it is out of its bounds, with at most so many parts.
-    pub(crate) fn check(&self, most: usize) -> Checked {
+    /// Whether nothing in it is out of its bounds.
+    pub(crate) fn check(&self) -> Checked {
         let said: usize = self.sightings.iter().map(|sighting| sighting.said.len() + 1).sum();
-        demand(said + self.relations.len() <= most, "has too many parts of a graph")?;
+        demand(said + self.relations.len() <= MOST, "has too many parts of a graph")?;
         for relation in &self.relations {
             check_name(&relation.name)?;
             check_time(relation.told)?;

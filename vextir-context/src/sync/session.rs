@@ -24,6 +24,7 @@ use super::outgoing::{self, Sending};
 use super::registry::Acknowledgement;
 use super::wire::{Hello, ITEMS, Known, Message, Operation, Operations, Record, Scope};
 use super::{Peer, SyncReport};
+use crate::graph;
 use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
@@ -93,7 +94,7 @@ struct State {
     digests: BTreeMap<Uid, Digests>,
     /// Which of these are parts of the graph, and what is to be sent of it.
     graph: BTreeSet<Uid>,
-    episodes: Vec<Uid>,
+    episodes: Vec<graph::Wanted>,
     /// Nodes that the other side lacks or has otherwise, until it has told of all of its own; by scope.
     differing: BTreeMap<Uid, BTreeSet<Uid>>,
     /// Messages with content that the other side has not taken yet.

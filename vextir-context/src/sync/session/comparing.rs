@@ -105,7 +105,7 @@ impl SyncSession {
 
     pub(super) async fn want_different(&mut self, top: Uid, different: BTreeSet<Uid>) -> Result<()> {
         if self.state.graph.contains(&top) {
-            self.state.episodes.extend(different);
+            self.state.episodes.extend(different.into_iter().map(|episode| (episode, 0)));
             return Ok(());
         }
         let known = self.state.scopes.iter().find(|known| known.top == top).cloned();
