@@ -46,6 +46,7 @@ pub(crate) use limits::{check_json, check_text};
 pub(crate) use squeeze::{squeeze, unsqueeze};
 
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use steps::Steps;
@@ -246,6 +247,24 @@ impl Body {
     /// Whether a replica has edited the document.
     pub(crate) fn has_edits_of(&self, client: u64) -> bool {
         self.doc.transact().state_vector().get(&yrs::ClientID::new(client)) > 0
+    }
+
+    /// How many operations of each replica there are.
+    pub(crate) fn clocks(&self) -> BTreeMap<u64, u32> {
+        self.doc.transact().state_vector().iter().map(|(client, clock)| (client.get(), *clock)).collect()
+    }
+
+    /// Whether an update comes from replicas of which nothing is here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is malformed.
+    pub(crate) fn is_by_strangers(&self, update: &[u8]) -> Result<bool> {
+        if update.is_empty() {
+            return Ok(false);
+        }
+        let (known, contents) = (self.clocks(), wire::contents(update)?);
+        let mut authors = contents.operations.iter().map(|(client, _)| client);
+        Ok(!known.is_empty() && !contents.operations.is_empty() && authors.all(|by| !known.contains_key(by)))
     }
 
     /// Which operations this replica has, for [`since`](Self::since) on another one.

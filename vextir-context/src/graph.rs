@@ -19,18 +19,24 @@ mod holds;
 mod ids;
 mod index;
 mod ingest;
+mod join;
 mod pen;
 mod sight;
 mod store;
+mod tell;
 mod timeline;
+mod told;
 mod walk;
 
 pub(crate) use forget::purge;
 pub(crate) use holds::Stated;
 pub(crate) use index::{Batch, MARK, take_links, unseen};
+pub(crate) use join::join;
 pub(crate) use pen::{Pen, apply};
 pub(crate) use sight::Sight;
+pub(crate) use tell::{Wanted, digests, keep, part};
 pub(crate) use timeline::{link, links_of, properties};
+pub(crate) use told::GraphPart;
 
 /// How a link's sort is stored: to an entity, to a value, or a property.
 pub(crate) const TO_ENTITY: i64 = 0;

@@ -198,16 +198,27 @@
 //!   ([`SyncReport::refused_there`]).
 //! * Every change keeps its author and its time in the history, and is seen by watches like any other.
 //! * A file that was copied or restored goes on as another replica, and gets back what it lost. One that comes after
-//!   changes were trimmed gets whole documents; what it wrote itself is merged into them.
+//!   changes were trimmed, however late, gets whole documents: what it wrote itself merges into them as ever, since a
+//!   document knows each of its characters and leaves for as long as it exists; it learns what it may not see any
+//!   more; and only who changed what is not told of the changes that are gone. A text that two replicas began on their own
+//!   under one identity (the guide of a folder, or an export without its `.state` files that both imported) becomes one:
+//!   lines and members that only one of them has are kept, and none stands there twice.
 //! * What house-keeping removed for good does not come back from a replica that still has it, unless somebody restored or
 //!   moved it there after it was removed. It is not removed for good before all replicas know that it was removed that
-//!   were met in the last half year.
+//!   were met in the last half year, and it is remembered for longer: the last 100,000 nodes for ever.
+//! * How long folders keep the past goes along, to who is an admin there. Of what was said at the same time the longest
+//!   counts.
+//! * The user's own graph goes along: episodes that were told, with what they say and said, for when, and since when
+//!   the replica that took them in knows it; and which relations have one value at a time. What documents mention each replica reads in its own documents. An episode that two replicas told
+//!   at the same time says what both said, until it is told anew. What was forgotten stays so, and goes with the next
+//!   exchange from those who have not heard of it; what is told after that stands. What is about a document that the
+//!   user may not read is neither sent nor taken.
 //! * A clock that is wrong by a day decides wrongly between changes that did not know of each other, and nothing else.
 //! * A message that is malformed, of another exchange, or about what its sender may not know stores nothing, and is an error
 //!   or a refusal for that peer alone.
 //!
 //! Not promised: groups and their members stay in each hub, and what is granted to a group means the group of that name
-//! everywhere; numbers of versions and the names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
+//! everywhere; what others' graphs say about documents that they share stays with them; numbers of versions and the names below `/Shared` are each hub's own; a peer that was refused keeps its change for itself, and its document differs
 //! until somebody with the right changes that place; whoever has read something keeps it when the right goes, in the file
 //! if not in sight. Messages are not encrypted, and peers are who the application says.
 //!

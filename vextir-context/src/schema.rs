@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/11_reserve.sql"),
     include_str!("schema/12_outbox.sql"),
     include_str!("schema/13_squeezed.sql"),
+    include_str!("schema/14_agreed.sql"),
 ];
 
 /// The version that this code reads and writes.
@@ -84,5 +85,25 @@ mod tests {
         migrate(&old, VERSION).unwrap();
         assert!(migrate(&old, 1).is_err(), "a step that fails leaves the file as it is");
         assert_eq!(tables(&old), tables(&new));
+    }
+
+    #[test]
+    fn what_replicas_agree_on_now_is_taken_from_what_was_there() {
+        let old = Connection::open_in_memory().unwrap();
+        old.execute_batch(&STEPS[..9].concat()).unwrap();
+        old.execute_batch(
+            "PRAGMA user_version = 9;
+             INSERT INTO node (id, uid, kind, parent, name, created, updated, clock) VALUES (7, x'07', 1, 0, 'f', 0, 0, 5);
+             INSERT INTO keeping (node, versions, removed) VALUES (7, 60, NULL);
+             INSERT INTO episode (uid, owner, source, key, kind, at, known) VALUES (x'01', 'ann', 's', 'k', 'mail', 1, 2);
+             INSERT INTO episode (uid, owner, source, key, kind, at, known, removed) VALUES (x'02', 'ann', '', '', '', 0, 3, 4);",
+        )
+        .unwrap();
+        migrate(&old, 9).unwrap();
+        let text = |sql: &str| -> String { old.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let said = "SELECT topic || clock || replica || value FROM fact WHERE node = 7";
+        assert_eq!(text(said), "k51{\"say\":\"keep\",\"versions\":60,\"removed\":null,\"over\":[]}");
+        let told = "SELECT group_concat(told || ':' || coalesce(forgot, '-'), ' ') FROM episode";
+        assert_eq!(text(told), "2:- 3:4");
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod fact;
+mod farewell;
 mod identity;
 mod incoming;
 mod line;
@@ -29,7 +30,8 @@ use crate::decode::get;
 use crate::documents::node::Kind;
 use crate::fault::OrFault;
 use crate::hub::Hub;
-use name::Uid;
+pub(crate) use name::Uid;
+pub(crate) use purged::has_met;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use vextir_core::{Name, Result, Sequence, Timestamp};
@@ -71,6 +73,10 @@ pub struct SyncReport {
     pub applied: u64,
     /// Whole documents and folders that came and were not here, or otherwise.
     pub repaired: u64,
+    /// Episodes of the graph that were sent; one that said very much comes in several parts, and each counts.
+    pub episodes_sent: u64,
+    /// Episodes and relations of the graph that came and were not here, or otherwise; parts as above.
+    pub episodes_taken: u64,
     /// Changes of the peer that its user had no right to; they were not stored.
     pub refused_here: u64,
     /// Changes that the peer refused.

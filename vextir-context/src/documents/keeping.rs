@@ -42,13 +42,27 @@ impl Terms {
         }
     }
 
-    fn within(self, (versions, removed): Row) -> Self {
-        let versions = versions.map_or(self.versions, |versions| versions.max(LEAST));
-        Self { versions, removed: removed.unwrap_or(self.removed), ..self }
+    fn within(self, Row { versions, removed, above }: Row) -> Self {
+        let versions = match versions.map(|versions| versions.max(LEAST)) {
+            Some(versions) if above & 1 != 0 => versions.max(self.versions),
+            versions => versions.unwrap_or(self.versions),
+        };
+        let removed = match removed {
+            Some(removed) if above & 2 != 0 => removed.max(self.removed),
+            removed => removed.unwrap_or(self.removed),
+        };
+        Self { versions, removed, ..self }
     }
 }
 
-type Row = (Option<i64>, Option<i64>);
+/// What is said at one place.
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    versions: Option<i64>,
+    removed: Option<i64>,
+    /// 1 for versions, 2 for what is removed: at least for as long as above, since replicas said both at the same time.
+    above: i64,
+}
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
@@ -104,14 +118,19 @@ impl Places {
 
 fn said(connection: &Connection, id: NodeId) -> Result<Option<Row>> {
     connection
-        .prepare_cached("SELECT versions, removed FROM keeping WHERE node = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+        .prepare_cached("SELECT versions, removed, above FROM keeping WHERE node = ?1")
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Row { versions: row.get(0)?, removed: row.get(1)?, above: row.get(2)? })
+            };
+            statement.query_row([id], read).optional()
+        })
         .or_fault()
 }
 
 /// What is said at this very place.
 pub(crate) fn keep_at(connection: &Connection, id: NodeId) -> Result<Keep> {
-    let (versions, removed) = said(connection, id)?.unwrap_or_default();
+    let Row { versions, removed, .. } = said(connection, id)?.unwrap_or_default();
     let mut keep = Keep::new();
     (keep.versions, keep.removed) = (versions.map(duration), removed.map(duration));
     Ok(keep)
@@ -210,10 +229,12 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let default = Terms::of(Keep::new().removed(90 * day));
         assert_eq!((default.versions, default.removed), (i64::MAX, micros(90 * day)));
-        let inner = default.within((Some(5), None));
+        let inner = default.within(Row { versions: Some(5), ..Row::default() });
         assert_eq!((inner.versions, inner.removed), (LEAST, micros(90 * day)));
-        let within = inner.within((Some(i64::MAX), Some(0)));
+        let within = inner.within(Row { versions: Some(i64::MAX), removed: Some(0), above: 1 });
         assert_eq!((within.versions, within.removed), (i64::MAX, 0));
+        let both = default.within(Row { versions: Some(5), removed: Some(0), above: 3 });
+        assert_eq!((both.versions, both.removed), (i64::MAX, micros(90 * day)));
         assert_eq!(duration(micros(Duration::MAX)), Duration::MAX);
         assert_eq!(duration(micros(day)), day);
     }

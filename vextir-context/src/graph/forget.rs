@@ -95,15 +95,25 @@ impl Pen<'_> {
 
     fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
         *self.file.writes += 1;
+        // It comes after all that is forgotten, whatever the clocks say that told it.
+        let last = "SELECT max(coalesce(forgot, 0), told, coalesce((SELECT max(known_from) FROM statement WHERE episode = ?1), 0))
+                    FROM episode WHERE id = ?1";
+        let last: i64 = queries::value(self.file.connection, last, [id])?.unwrap_or(0);
         let size = silence(self.file.connection, id, links)?;
         self.gave_back(size);
         let now = self.file.now.as_micros();
+        self.empty_episode(id, (now, now.max(last)))
+    }
+
+    /// Leaves nothing of an episode but that it was forgotten: when, and what it said until when.
+    pub(super) fn empty_episode(&mut self, id: i64, (now, until): (i64, i64)) -> Result<()> {
         self.execute(
             "UPDATE episode SET source = '', key = '', kind = '', node = NULL, digest = NULL, text = NULL,
-             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2 WHERE id = ?1",
-            (id, now),
-        )?;
-        Ok(())
+             data = NULL, agent = NULL, driver = NULL, cause = NULL, at = 0, removed = ?2, forgot = ?3,
+             stir = random() WHERE id = ?1",
+            (id, now, until),
+        )
+        .map(drop)
     }
 }
 
@@ -158,7 +168,7 @@ fn dropped(connection: &Connection, sql: &str, row: i64) -> Result<u64> {
 pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
     let of_document = "SELECT id FROM episode WHERE node = ?1";
     let episodes: Vec<i64> = queries::rows(connection, of_document, [document], |row| get(row, 0))?;
-    let (mut gone, mut links, mut ends) = (0, BTreeSet::new(), BTreeSet::new());
+    let (mut gone, mut links) = (0, BTreeSet::new());
     for episode in episodes {
         gone += silence(connection, episode, &mut links)?;
         connection
@@ -166,6 +176,12 @@ pub(crate) fn purge(connection: &Connection, document: NodeId) -> Result<u64> {
             .and_then(|mut statement| statement.execute([episode]))
             .or_fault()?;
     }
+    Ok(gone + swept(connection, links)?)
+}
+
+/// Removes those of some links that nothing says any more, and what only they named; how many bytes went.
+pub(super) fn swept(connection: &Connection, links: BTreeSet<i64>) -> Result<u64> {
+    let (mut gone, mut ends) = (0, BTreeSet::new());
     for link in links {
         let Between { subject, object, .. } = said(connection, link)?;
         ends.insert(subject);

@@ -5,6 +5,7 @@
 //! house-keeping for a graph that was asked before, because it takes away what is too old of the log. The mark of how far
 //! that went is committed with each slice, so a slice is done once, whoever else asks meanwhile.
 
+use super::ingest::Before;
 use super::pen::{Pen, Times};
 use crate::decode::get;
 use crate::documents::desk::Writing;
@@ -228,7 +229,12 @@ impl Pen<'_> {
         let node = found.node;
         let subject = self.document(node)?;
         let uid = super::ids::hash([b"document".as_slice(), &subject.uid]);
-        let episode = self.document_episode(found, &uid)?;
+        let before = self.before(&uid)?;
+        if before.as_ref().is_some_and(|before| before.is_forgotten_at(self.file.now.as_micros())) {
+            // What it said then was forgotten, here or on another replica.
+            return Ok(());
+        }
+        let episode = self.document_episode(found, &uid, before)?;
         let wanted = self.mentioned(subject, &found.mentions, &found.folder)?;
         let mut standing = BTreeMap::new();
         for (link, one) in self.standing(episode)? {
@@ -250,8 +256,12 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn document_episode(&mut self, found: &Found, uid: &super::ids::Uid) -> Result<i64> {
-        let before = self.before(uid)?;
+    fn document_episode(
+        &mut self,
+        found: &Found,
+        uid: &super::ids::Uid,
+        before: Option<Before>,
+    ) -> Result<i64> {
         if before.as_ref().is_none_or(|before| before.removed) {
             self.grew(0);
         }
@@ -261,10 +271,11 @@ impl Pen<'_> {
         let row =
             rusqlite::params![uid.as_slice(), owner, found.node, at, found.by.agent, found.by.driver, cause];
         self.execute(
-            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause)
-             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7)
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, told)
+             VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?4)
              ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
-             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, removed = NULL",
+             agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, told = excluded.told,
+             removed = NULL",
             row,
         )?;
         Ok(before.map_or_else(|| self.file.connection.last_insert_rowid(), |before| before.id))

@@ -35,6 +35,24 @@ pub(super) struct Before {
     pub(super) removed: bool,
     /// As [`EPISODE_SIZE`] has it.
     size: u64,
+    /// When it was told last, and until when what it said was forgotten.
+    told: i64,
+    forgot: Option<i64>,
+}
+
+impl Before {
+    /// Whether what was said at a time was forgotten.
+    pub(super) fn is_forgotten_at(&self, time: i64) -> bool {
+        self.forgot.is_some_and(|forgot| time <= forgot)
+    }
+
+    /// When it is told anew: after what it said before and what was forgotten, whatever the clocks say. What is said
+    /// twice within a moment takes its own place as long as nobody else knows of it.
+    fn told_at(&self, now: i64, is_known_elsewhere: bool) -> i64 {
+        let after_told = if is_known_elsewhere { self.told.saturating_add(1) } else { self.told };
+        let after_forgot = self.forgot.map_or(now, |forgot| forgot.saturating_add(1));
+        now.max(after_told).max(after_forgot)
+    }
 }
 
 impl Pen<'_> {
@@ -58,9 +76,14 @@ impl Pen<'_> {
             return Ok(Ingested::of(shown, false, 0));
         }
         let at = episode.at.map_or(self.file.now.as_micros(), vextir_core::Timestamp::as_micros);
-        let id = self.episode_row(episode, &source, &key, (&uid, &digest, at), before.as_ref())?;
+        let now = self.file.now.as_micros();
+        let told = match &before {
+            Some(before) => before.told_at(now, crate::sync::has_met(self.file.connection)?),
+            None => now,
+        };
+        let id = self.episode_row(episode, &source, &key, (&uid, &digest, at, told), before.as_ref())?;
         let wanted = self.facts(episode, &source, (&key, at))?;
-        let facts = self.restate(id, &wanted, before.is_some())?;
+        let facts = self.restate(id, &wanted, (before.is_some(), told))?;
         Ok(Ingested::of(shown, true, facts))
     }
 
@@ -89,13 +112,16 @@ impl Pen<'_> {
     }
 
     pub(super) fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
-        let sql = format!("SELECT id, digest, removed, {EPISODE_SIZE} FROM episode WHERE uid = ?1");
+        let sql =
+            format!("SELECT id, digest, removed, {EPISODE_SIZE}, told, forgot FROM episode WHERE uid = ?1");
         queries::one(self.file.connection, &sql, [uid], |row| {
             Ok(Before {
                 id: get(row, 0)?,
                 digest: get(row, 1)?,
                 removed: get::<Option<i64>>(row, 2)?.is_some(),
                 size: crate::decode::count(row, 3)?,
+                told: get(row, 4)?,
+                forgot: get(row, 5)?,
             })
         })
     }
@@ -105,13 +131,13 @@ impl Pen<'_> {
         episode: &Episode,
         source: &Source,
         key: &str,
-        (uid, digest, at): (&ids::Uid, &ids::Uid, i64),
+        (uid, digest, at, told): (&ids::Uid, &ids::Uid, i64, i64),
         before: Option<&Before>,
     ) -> Result<i64> {
         let data = episode.data.as_ref().map(ToString::to_string);
         let size = source.name.len() + key.len() + data.as_ref().map_or(0, String::len);
         let size = size + episode.text.as_ref().map_or(0, String::len);
-        let (actor, now) = (self.actor, self.file.now.as_micros());
+        let actor = self.actor;
         let what = (source.name.as_str(), key, episode.kind.as_str(), source.node, at);
         let by = (actor.agent.as_deref(), actor.driver.as_deref(), actor.cause.as_ref().map(bare));
         let row = rusqlite::params![
@@ -122,7 +148,7 @@ impl Pen<'_> {
             what.2,
             what.3,
             what.4,
-            now,
+            told,
             digest.as_slice(),
             episode.text,
             data,
@@ -138,7 +164,8 @@ impl Pen<'_> {
             None => {
                 self.execute(
                     "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data,
-                     agent, driver, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+                     agent, driver, cause, told, stir)
+                     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?8,random())",
                     row,
                 )?;
                 Ok(self.file.connection.last_insert_rowid())
@@ -147,7 +174,8 @@ impl Pen<'_> {
                 self.execute(
                     "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
                      known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
-                     agent = ?12, driver = ?13, cause = ?14, removed = NULL WHERE uid = ?1",
+                     agent = ?12, driver = ?13, cause = ?14, told = ?8, removed = NULL, stir = random()
+                     WHERE uid = ?1",
                     row,
                 )?;
                 Ok(before.id)
@@ -212,12 +240,16 @@ impl Pen<'_> {
     }
 
     /// Makes an episode say these links and no others; how many it did not say before.
-    fn restate(&mut self, episode: i64, wanted: &BTreeSet<(i64, Times)>, had: bool) -> Result<usize> {
+    fn restate(
+        &mut self,
+        episode: i64,
+        wanted: &BTreeSet<(i64, Times)>,
+        (had, now): (bool, i64),
+    ) -> Result<usize> {
         let mut standing = BTreeMap::new();
         if had {
             standing.extend(self.standing(episode)?.into_iter().map(|(link, one)| ((link, one.times), one)));
         }
-        let now = self.file.now.as_micros();
         for ((link, times), one) in &standing {
             if !wanted.contains(&(*link, *times)) {
                 self.withdraw(*link, episode, *one, now)?;

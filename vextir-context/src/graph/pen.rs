@@ -14,7 +14,7 @@ use vextir_core::context::{clean_path, segments};
 use vextir_core::{Actor, Error, Level, Name, Result};
 
 /// The most relations that a user declares.
-const MAX_DECLARED: u64 = 1_000;
+pub(super) const MAX_DECLARED: u64 = 1_000;
 
 /// What an episode says at present.
 const STANDING: &str = "SELECT link, valid_from, valid_until, known_from FROM statement
@@ -91,17 +91,24 @@ impl Pen<'_> {
         if relation.is_empty() || relation.chars().any(char::is_control) {
             return Err(Error::invalid("a relation has an empty name, or a control character in it"));
         }
-        let counted = "SELECT count(*) FROM relation WHERE owner = ?1 AND name <> ?2";
         let owner = self.owner().to_owned();
-        if queries::number(self.file.connection, counted, (&owner, relation.as_str()))? >= MAX_DECLARED {
+        if self.declared(relation)? >= MAX_DECLARED {
             return Err(Error::invalid(format!("at most {MAX_DECLARED} relations are declared")));
         }
         let is_known = "SELECT 1 FROM relation WHERE owner = ?1 AND name = ?2";
         if !self.exists(is_known, (&owner, relation.as_str()))? {
             self.grew(relation.len());
         }
-        let row = (owner, relation.as_str(), i64::from(single));
-        self.execute("INSERT OR REPLACE INTO relation (owner, name, single) VALUES (?1,?2,?3)", row).map(drop)
+        let row = (owner, relation.as_str(), i64::from(single), self.file.now.as_micros());
+        let sql = "INSERT INTO relation (owner, name, single, told) VALUES (?1,?2,?3,?4)
+                   ON CONFLICT (owner, name) DO UPDATE SET single = excluded.single, told = max(told + 1, excluded.told)";
+        self.execute(sql, row).map(drop)
+    }
+
+    /// How many other relations are declared.
+    pub(super) fn declared(&self, but: &str) -> Result<u64> {
+        let counted = "SELECT count(*) FROM relation WHERE owner = ?1 AND name <> ?2";
+        queries::number(self.file.connection, counted, (self.owner(), but))
     }
 
     /// The entity that a user names.
@@ -196,7 +203,7 @@ impl Pen<'_> {
         self.link_row(subject, TO_ENTITY, relation, Ok(object))
     }
 
-    fn link_row(
+    pub(super) fn link_row(
         &mut self,
         subject: Row,
         sort: i64,

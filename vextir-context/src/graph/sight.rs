@@ -114,7 +114,7 @@ impl Sight {
     }
 
     /// Whether the reader may read a document now.
-    fn reads(&mut self, connection: &Connection, document: NodeId) -> Result<bool> {
+    pub(super) fn reads(&mut self, connection: &Connection, document: NodeId) -> Result<bool> {
         if let Some(seen) = self.nodes.get(&document) {
             return Ok(*seen);
         }

@@ -47,7 +47,7 @@ pub struct HubStats {
 const EVENTS: [&str; 3] = ["log", "key", "audit"];
 const WORK: [&str; 8] = ["delivery", "unclaimed", "unrouted", "dead", "parked", "lease", "linger", "outbox"];
 const DOCUMENTS: [&str; 7] = ["document", "node", "entitlement", "member", "mount", "keeping", "former"];
-const GRAPH: [&str; 5] = ["entity", "episode", "link", "statement", "relation"];
+const GRAPH: [&str; 6] = ["entity", "episode", "link", "statement", "relation", "graph_sum"];
 const HISTORY: [&str; 3] = ["change", "trimmed", "shortened"];
 
 /// How many free pages are given back in one step.

@@ -4,6 +4,7 @@ use super::fact::{self, Say, said};
 use super::name::{Uid, hexadecimal};
 use super::rule::lowest;
 use super::scope::{View, nodes, scopes};
+use super::settle::kept;
 use crate::decode::get;
 use crate::documents::node::{self, NodeId};
 use crate::fault::{OrFault, damaged};
@@ -71,8 +72,9 @@ fn of_node(view: &mut View<'_>, node: NodeId, top: NodeId) -> Result<Option<(Uid
         }
     }
     rights.retain(|_, level| *level > 0);
+    let kept = kept(&facts).filter(|_| is_admin).map(|kept| (kept.versions, kept.removed));
     let uid = fact::uid(view.connection, node)?;
-    let head = (place, row.is_document(), row.removed.is_some(), row.restricted, rights);
+    let head = (place, row.is_document(), row.removed.is_some(), row.restricted, rights, kept);
     let head = serde_json::to_vec(&head).map_err(|_| damaged("a node"))?;
     let mut hash = Sha256::new().chain_update(head);
     let content = view

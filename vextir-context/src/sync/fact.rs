@@ -48,6 +48,8 @@ pub(super) enum Say {
     Restricted { on: bool, over: Vec<Stamp> },
     /// What somebody may do here.
     Level { who: String, level: i64, over: Vec<Stamp> },
+    /// For how long the folder keeps the past, in microseconds; missing: as the folder above.
+    Keep { versions: Option<i64>, removed: Option<i64>, over: Vec<Stamp> },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -64,6 +66,7 @@ impl Say {
             Self::Removed { .. } => "r".into(),
             Self::Restricted { .. } => "x".into(),
             Self::Level { who, .. } => format!("g{who}"),
+            Self::Keep { .. } => KEEP.into(),
         }
     }
 
@@ -158,6 +161,9 @@ pub(super) fn add(connection: &Connection, node: NodeId, sequence: i64, fact: &F
     Ok(true)
 }
 
+/// Under what it is stored how long a folder keeps the past.
+pub(super) const KEEP: &str = "k";
+
 /// One right as it was said: by whom, over what, and what.
 pub(super) type Said = (Stamp, Vec<Stamp>, i64);
 
@@ -168,6 +174,7 @@ pub(super) fn said(facts: &[Fact], topic: &str) -> Vec<Said> {
         .filter_map(|fact| match &fact.say {
             Say::Restricted { on, over } => Some((fact.stamp(), over.clone(), i64::from(!on))),
             Say::Level { level, over, .. } => Some((fact.stamp(), over.clone(), *level)),
+            Say::Keep { over, .. } => Some((fact.stamp(), over.clone(), 0)),
             _ => None,
         })
         .collect()
@@ -187,8 +194,8 @@ pub(crate) fn note(
         return Ok(());
     }
     let sequence = connection.last_insert_rowid();
-    let Some(row) =
-        node::node(connection, node)?.filter(|row| row.kind != Kind::Root || deed == Deed::Granted)
+    let Some(row) = node::node(connection, node)?
+        .filter(|row| row.kind != Kind::Root || deed == Deed::Granted || deed == Deed::Kept)
     else {
         return Ok(());
     };
@@ -217,6 +224,10 @@ pub(crate) fn note(
             let on = detail["on"].as_bool().unwrap_or_default();
             let own = (on && actor.user != owner).then(|| level(format!("u:{}", actor.user), 4));
             [Say::Restricted { on, over: standing("x") }].into_iter().chain(own).collect()
+        }
+        Deed::Kept => {
+            let (versions, removed) = (detail["versions"].as_i64(), detail["removed"].as_i64());
+            vec![Say::Keep { versions, removed, over: standing(KEEP) }]
         }
         _ => return Ok(()),
     };

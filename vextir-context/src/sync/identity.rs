@@ -10,6 +10,7 @@ use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use vextir_core::Result;
 
 /// Up to which operation of each replica somebody has everything.
@@ -83,8 +84,45 @@ fn known(connection: &Connection, id: Uid) -> Result<Option<i64>> {
 #[derive(Debug)]
 pub(super) struct Replicas {
     ids: BTreeMap<i64, Uid>,
-    /// First change, last change, number; in order.
+    /// First change, last change, number; in order of each of them.
     own: Vec<(u64, u64, i64)>,
+}
+
+/// What another replica has of a scope.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Has {
+    /// What it made itself, the same in each scope.
+    own: Arc<Vector>,
+    taken: Vector,
+}
+
+impl Has {
+    pub(super) fn new(own: Arc<Vector>, taken: Vector) -> Self {
+        Self { own, taken }
+    }
+
+    /// Up to which operation of a replica.
+    pub(super) fn of(&self, by: Uid) -> u64 {
+        let of = |vector: &Vector| vector.get(&by).copied().unwrap_or(0);
+        of(&self.own).max(of(&self.taken))
+    }
+
+    /// It has more now.
+    pub(super) fn note(&mut self, by: Uid, counter: u64) {
+        let known = self.taken.entry(by).or_insert(0);
+        *known = counter.max(*known);
+    }
+
+    /// What to remember of it: what it took in, and how far its last incarnation is. Who has that has all that its
+    /// earlier ones made.
+    pub(super) fn remembered(&self, present: Uid) -> Vector {
+        let mut taken = self.taken.clone();
+        let own = self.of(present);
+        if own > 0 {
+            taken.insert(present, own);
+        }
+        taken
+    }
 }
 
 impl Replicas {
@@ -135,7 +173,7 @@ impl Replicas {
     /// Whether an operation is in the log, as one of this file's own or of another one's.
     pub(super) fn has(&self, connection: &Connection, by: Uid, counter: u64) -> Result<bool> {
         let Some(number) = known(connection, by)? else { return Ok(false) };
-        let of_own = self.own.iter().find(|(_, _, own)| *own == number);
+        let of_own = self.own.binary_search_by_key(&number, |(_, _, own)| *own).ok().map(|at| &self.own[at]);
         if of_own.is_some_and(|(first, last, _)| (*first + 1..=*last).contains(&counter)) {
             return Ok(true);
         }
@@ -146,9 +184,9 @@ impl Replicas {
     }
 }
 
-/// What was taken in of a scope, and what is this file's own.
-pub(super) fn vector(connection: &Connection, replicas: &Replicas, scope: Uid) -> Result<Vector> {
-    let mut vector = replicas.own()?;
+/// What was taken in of a scope.
+pub(super) fn taken(connection: &Connection, replicas: &Replicas, scope: Uid) -> Result<Vector> {
+    let mut vector = Vector::new();
     let mut statement =
         connection.prepare_cached("SELECT replica, counter FROM horizon WHERE scope = ?1").or_fault()?;
     let mut rows = statement.query([scope.0]).or_fault()?;

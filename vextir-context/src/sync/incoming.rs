@@ -4,6 +4,7 @@ mod content;
 mod early;
 mod gate;
 mod merging;
+mod rebase;
 
 use super::fact::{self, Fact, Say};
 use super::identity::{Replicas, advance, number};
@@ -18,6 +19,7 @@ use crate::documents::node::{self, Kind, NodeId};
 use crate::documents::rights;
 use crate::fault::{OrFault, damaged};
 use crate::queries::signed;
+use content::Coming;
 pub(super) use content::{Bases, Premerged};
 use rusqlite::Connection;
 use serde_json::json;
@@ -69,8 +71,8 @@ struct Taking<'a> {
     arrived: BTreeSet<Uid>,
     /// How many operations of the user wait for what they build on, and their bytes; once they are counted.
     waiting: Option<early::Count>,
-    /// New content, by node: the names of the operations, and what they bring.
-    bodies: BTreeMap<NodeId, Vec<(Uid, u64, Vec<u8>)>>,
+    /// New content, by node.
+    bodies: BTreeMap<NodeId, Vec<Coming>>,
 }
 
 impl Intake {
@@ -186,11 +188,11 @@ impl Taking<'_> {
             let is_gone = missing != operation.node && self.is_gone(missing, &[])?;
             return Ok(if is_gone { Verdict::Gone } else { Verdict::Early(missing) });
         }
-        if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
-            return Ok(Verdict::Early(operation.node));
-        }
         if !self.may(node, &operation.user, &operation.facts, operation.body.is_some())? {
             return Ok(Verdict::Refuse);
+        }
+        if operation.body.is_some() && self.intake.premerged.lacks(operation.node) {
+            return Ok(Verdict::Early(operation.node));
         }
         if node.is_none() && !operation.folder && operation.body.is_none() {
             self.check_places(&operation.facts)?;
@@ -229,7 +231,8 @@ impl Taking<'_> {
                 }
             }
         }
-        Ok((node.is_none() && !makes).then_some(uid))
+        // The root can be made by everybody.
+        Ok((node.is_none() && !makes && uid != Uid::of_root(&self.intake.scope.owner)).then_some(uid))
     }
 
     /// The node, made if it is new; checked for being what is said of it.
@@ -241,6 +244,8 @@ impl Taking<'_> {
         facts: &[Fact],
     ) -> Result<NodeId> {
         self.check_places(facts)?;
+        let is_root = uid == Uid::of_root(&self.intake.scope.owner);
+        let node = if node.is_none() && is_root && folder { Some(self.folder(uid)?) } else { node };
         if let Some(node) = node {
             let chain = node::chain(self.file.connection, node)?;
             let (Some(root), Some(row)) = (chain.first(), chain.last()) else {
@@ -301,10 +306,10 @@ impl Taking<'_> {
     /// Stores an operation; what it brings to the content comes later.
     fn take(&mut self, node: NodeId, operation: &Operation) -> Result<()> {
         let Operation { by, n, .. } = operation;
-        let version = match &operation.body {
-            Some(body) => {
+        let version = match Coming::of(operation) {
+            Some(coming) => {
                 let bodies = self.bodies.entry(node).or_default();
-                bodies.push((*by, *n, body.0.clone()));
+                bodies.push(coming);
                 let coming = bodies.len() as u64;
                 self.file.version(node)? + coming
             }
@@ -367,6 +372,9 @@ impl Taking<'_> {
                 json!({"who": who, "level": rights::level(*level).ok()})
             }
             (7, Some(Say::Restricted { on, .. })) => json!({"on": on}),
+            (8, Some(Say::Keep { versions, removed, .. })) => {
+                json!({"versions": versions, "removed": removed})
+            }
             _ => return Ok(None),
         };
         Ok(Some(detail.to_string()))

@@ -104,11 +104,11 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::wire::Hello;
+    use crate::sync::wire::{Hello, Known};
 
     fn hello() -> Message {
-        let hello =
-            Hello { user: "ann".into(), file: Uid::random(), replica: Uid::random(), scopes: Vec::new() };
+        let (file, replica) = (Uid::random(), Uid::random());
+        let hello = Hello { user: "ann".into(), file, replica, known: Known::default() };
         Message::Hello(hello)
     }
 

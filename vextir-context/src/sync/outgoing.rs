@@ -1,9 +1,9 @@
 //! What a replica tells: operations from its log, and whole nodes.
 
-use super::fact::{self, Fact, Say};
-use super::identity::{Replicas, Vector, vector};
-use super::name::{Bytes, Stamp, Uid};
-use super::rule::standing;
+use super::fact::{self, Say};
+use super::farewell::{farewell, out_of_sight};
+use super::identity::{Has, Replicas, Vector, taken};
+use super::name::{Bytes, Uid};
 use super::scope::{View, nodes, scopes};
 use super::wire::{Operation, Record, Scope};
 use crate::crdt::Body;
@@ -13,8 +13,7 @@ use crate::documents::keeping::GONE;
 use crate::documents::node::{self, Kind, NodeId};
 use crate::fault::{OrFault, damaged};
 use crate::queries::{self, signed};
-use rusqlite::{Connection, OptionalExtension, Row};
-use serde_json::Value;
+use rusqlite::{Connection, Row};
 use vextir_core::{Level, Result, Sequence};
 
 /// Operations in one message.
@@ -25,7 +24,7 @@ const BYTES: usize = 512 << 10;
 const LOOKED: usize = 8_192;
 
 /// The deeds of moving, removal, granting and restricting.
-const MOVED: i64 = 2;
+pub(super) const MOVED: i64 = 2;
 const REMOVED: i64 = 3;
 const GRANTED: i64 = 6;
 
@@ -34,41 +33,46 @@ const GRANTED: i64 = 6;
 pub(super) struct Sending {
     pub(super) scope: Scope,
     /// What the other side has.
-    pub(super) vector: Vector,
+    pub(super) has: Has,
     /// Changes up to here are sent.
     pub(super) after: Sequence,
     /// Where it ends, for now.
     pub(super) head: Sequence,
     /// The nodes that are still to be sent whole, because the changes that made them are not kept.
     pub(super) whole: Vec<Uid>,
+    /// And what went out of sight with them.
+    pub(super) gone: Vec<Record>,
 }
 
-/// The scopes of a user, and what this replica has of each.
-pub(super) fn offer(connection: &Connection, user: &str) -> Result<Vec<(Scope, Vector)>> {
-    let replicas = Replicas::read(connection)?;
+/// The scopes of a user, and what this replica has of each beside its own.
+pub(super) fn offer(
+    connection: &Connection,
+    replicas: &Replicas,
+    user: &str,
+) -> Result<Vec<(Scope, Vector)>> {
     let scopes = scopes(&mut View::new(connection, user))?.into_iter();
-    scopes.map(|scope| Ok((scope.clone(), vector(connection, &replicas, scope.top)?))).collect()
+    scopes.map(|scope| Ok((scope.clone(), taken(connection, replicas, scope.top)?))).collect()
 }
 
-/// Begins to send a scope to who has `vector` of it; `hint` is what it had at its last acknowledgement.
+/// Begins to send a scope to who has that much of it; `hint` is what it had at its last acknowledgement.
 pub(super) fn begin(
     connection: &Connection,
     user: &str,
     scope: Scope,
-    known: Vector,
+    has: Has,
     hint: Option<(Sequence, Vector)>,
 ) -> Result<Sending> {
     let head = super::identity::head(connection)?;
     // Who has less than it acknowledged was restored from a backup: everything is looked at again.
-    let kept =
-        |(_, had): &(Sequence, Vector)| had.iter().all(|(by, n)| known.get(by).is_some_and(|now| now >= n));
+    let kept = |(_, had): &(Sequence, Vector)| had.iter().all(|(by, n)| has.of(*by) >= *n);
     let after = hint.filter(kept).map_or(0, |(sequence, _)| sequence.min(head));
     let trimmed = queries::stored_number(connection, "changes_trimmed")?;
-    let mut whole = Vec::new();
+    let (mut whole, mut gone) = (Vec::new(), Vec::new());
     if after < trimmed {
         whole = in_order(connection, user, scope.top)?;
+        gone = out_of_sight(connection, user, &scope, &has)?;
     }
-    Ok(Sending { scope, vector: known, after: after.max(trimmed), head, whole })
+    Ok(Sending { scope, has, after: after.max(trimmed), head, whole, gone })
 }
 
 /// All nodes of a scope, in the order in which [`records`] takes them: from the last one on, folders before what is in
@@ -130,7 +134,7 @@ fn told(
         Some(replica) => (replicas.id(replica)?, count(row, 11)?),
         None => replicas.name(sequence.cast_unsigned())?,
     };
-    if sending.vector.get(&by).is_some_and(|known| n <= *known) {
+    if n <= sending.has.of(by) {
         return Ok(None);
     }
     let (node, mut what) = (get::<i64>(row, 1)?, get::<i64>(row, 2)?);
@@ -171,65 +175,6 @@ fn told(
         facts,
         body,
     }))
-}
-
-/// What is told of a node that went out of sight, to who may have seen it: that it is gone, and not where to.
-fn farewell(
-    view: &mut View<'_>,
-    replicas: &Replicas,
-    sending: &Sending,
-    top: NodeId,
-    (node, what, detail): (NodeId, i64, Option<String>),
-    said: Vec<Fact>,
-) -> Result<Vec<Fact>> {
-    let parent = match detail.filter(|_| what == MOVED) {
-        Some(detail) => {
-            let detail: Value = serde_json::from_str(&detail).map_err(|_| damaged("a move"))?;
-            detail["parent"].as_i64()
-        }
-        None => view.chain(node)?.iter().rev().nth(1).map(|(row, _)| row.id),
-    };
-    let Some(parent) = parent else { return Ok(Vec::new()) };
-    if !view.is_within(parent, top)? || !was_told(view.connection, replicas, sending, node)? {
-        return Ok(Vec::new());
-    }
-    let own = format!("u:{}", view.actor.user);
-    let all = fact::said(&fact::of_node(view.connection, node)?, "x");
-    let hidden: Vec<Stamp> = standing(&all).filter(|(_, open)| *open == 0).map(|(stamp, _)| stamp).collect();
-    let kept = said.into_iter().filter_map(|mut fact| {
-        let stamp = fact.stamp();
-        match &mut fact.say {
-            // What happens to it behind the restriction is not told.
-            Say::Place { parent, name, .. } if hidden.iter().all(|hidden| *hidden > stamp) => {
-                *parent = None;
-                name.clear();
-            }
-            Say::Restricted { .. } if hidden.contains(&stamp) => {}
-            Say::Level { who, .. } if *who == own => {}
-            _ => return None,
-        }
-        Some(fact)
-    });
-    Ok(kept.collect())
-}
-
-/// Whether the other side has the operation that made a node.
-fn was_told(connection: &Connection, replicas: &Replicas, sending: &Sending, node: NodeId) -> Result<bool> {
-    let made: Option<(i64, Option<i64>, Option<i64>)> = connection
-        .prepare_cached(
-            "SELECT fact.seq, operation.replica, counter FROM fact LEFT JOIN operation ON operation.seq = fact.seq
-             WHERE node = ?1 AND topic = 'c' ORDER BY fact.seq LIMIT 1",
-        )
-        .and_then(|mut statement| {
-            statement.query_row([node], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
-        .or_fault()?;
-    let (by, n) = match made {
-        Some((_, Some(replica), Some(counter))) => (replicas.id(replica)?, counter.cast_unsigned()),
-        Some((sequence, ..)) if sequence > 0 => replicas.name(sequence.cast_unsigned())?,
-        _ => return Ok(false),
-    };
-    Ok(sending.vector.get(&by).is_some_and(|known| n <= *known))
 }
 
 /// Whole nodes for who lacks them: what is above them in the scope, they themselves, and what is below. At most one

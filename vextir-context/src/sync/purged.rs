@@ -19,9 +19,14 @@ pub(super) fn meet(file: &mut Writing<'_>) -> Result<()> {
     file.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?1, 1)", [MET]).map(drop)
 }
 
+/// Whether another replica may have something of this one.
+pub(crate) fn has_met(connection: &Connection) -> Result<bool> {
+    Ok(queries::stored_number(connection, MET)? != 0)
+}
+
 /// Notes that a node goes for good, before its facts do. Where no other replica was ever met there is nothing to note.
 pub(crate) fn bury(file: &mut Writing<'_>, id: NodeId) -> Result<()> {
-    if queries::stored_number(file.connection, MET)? == 0 {
+    if !has_met(file.connection)? {
         return Ok(());
     }
     let chain = node::chain(file.connection, id)?;

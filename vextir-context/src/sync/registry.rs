@@ -10,6 +10,8 @@ use crate::queries::{self, signed};
 use rusqlite::Connection;
 use vextir_core::{Result, Sequence, Timestamp};
 
+/// So many nodes that were purged are remembered however long ago it was: a replica may come after years.
+const REMEMBERED: i64 = 100_000;
 /// How many rows one transaction forgets.
 const SLICE: u64 = 500;
 
@@ -73,16 +75,18 @@ pub(crate) struct Forgotten {
     pub(crate) has_more: bool,
 }
 
-/// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged:
-/// of each so much as one transaction of the writer may take.
+/// Forgets files that were not seen since a time, what waits for them, and what they would be told of what was purged,
+/// where that is much: of each so much as one transaction of the writer may take.
 pub(crate) fn forget(mut file: Writing<'_>, before: Timestamp) -> Result<Forgotten> {
     let old = (before.as_micros(), signed(SLICE));
     let sql = "DELETE FROM early WHERE (user, trusted, scope, replica, counter) IN
                (SELECT user, trusted, scope, replica, counter FROM early WHERE at < ?1 LIMIT ?2)
                RETURNING octet_length(operation)";
     let waited = queries::rows(file.connection, sql, old, |row| count(row, 0))?;
-    let sql = "DELETE FROM purged WHERE uid IN (SELECT uid FROM purged WHERE at < ?1 LIMIT ?2)";
-    let purged = file.execute(sql, old)? as u64;
+    let sql = "DELETE FROM purged WHERE uid IN (
+                 SELECT uid FROM purged
+                 WHERE at < min(?1, (SELECT at FROM purged ORDER BY at DESC LIMIT 1 OFFSET ?3)) LIMIT ?2)";
+    let purged = file.execute(sql, (old.0, old.1, REMEMBERED))? as u64;
     let bytes: u64 = waited.iter().map(|length| ROW + length).sum();
     file.desk.bytes = file.desk.bytes.saturating_sub(bytes + ROW * purged);
     *file.writes += waited.len() as u64;

@@ -14,6 +14,11 @@
 //! stands; where several stand, because they were said at the same time, the lowest counts: a revocation is never undone
 //! by a grant that did not know of it.
 //!
+//! # How long the past is kept
+//!
+//! As for rights; but where several stand, the longest counts: nothing goes that somebody asked to keep. Where one of them
+//! says nothing, it is kept at least for as long as the folder above says.
+//!
 //! # Names
 //!
 //! Of several nodes that want one name in a folder, the lowest uid has it, and the others get ` (2)`, ` (3)`, ..,
@@ -70,6 +75,12 @@ pub(super) fn standing<'f>(said: &'f [(Stamp, Vec<Stamp>, i64)]) -> impl Iterato
 /// What a right is: the lowest of what stands.
 pub(super) fn lowest(said: &[(Stamp, Vec<Stamp>, i64)]) -> i64 {
     standing(said).map(|(_, level)| level).min().unwrap_or(0)
+}
+
+/// For how long something is kept of which this was said at the same time, and whether at least as long as above.
+pub(super) fn longest(said: &[Option<i64>]) -> (Option<i64>, bool) {
+    let most = said.iter().copied().flatten().max();
+    (most, most.is_some() && said.contains(&None))
 }
 
 /// The names of those who want the same one; `is_wanted` says whether somebody else wants a name.

@@ -88,6 +88,7 @@ impl<'c> View<'c> {
             let stamp = fact.stamp();
             match &mut fact.say {
                 Say::Level { who, .. } if level < Level::Admin && *who != own => continue,
+                Say::Keep { .. } if level < Level::Admin => continue,
                 Say::Place { parent, name, stub, .. } => {
                     let folder =
                         parent.map(|parent| fact::node_of(self.connection, parent)).transpose()?.flatten();

@@ -7,10 +7,13 @@
 //!            or nodes     refused
 //! ```
 //!
+//! The graph has no operations: its parts are among what is compared, and what differs follows the nodes.
+//!
 //! Both sides do the same; what one has to send of a scope waits for the other's `took`, so that no more than one message
 //! of content is under way in each direction. What somebody is told at once (a right or a node is gone) is short.
 
 mod comparing;
+mod graphing;
 mod meeting;
 
 use super::audit::Digests;
@@ -19,12 +22,13 @@ use super::line::Line;
 use super::name::Uid;
 use super::outgoing::{self, Sending};
 use super::registry::Acknowledgement;
-use super::wire::{Hello, ITEMS, Message, Operation, Operations, Record, Scope};
-use super::{Peer, SyncReport, identity};
+use super::wire::{Hello, ITEMS, Known, Message, Operation, Operations, Record, Scope};
+use super::{Peer, SyncReport};
+use crate::graph;
 use crate::hub::Hub;
 use crate::readers::spawn;
 use crate::writer::question;
-use meeting::Meeting;
+use meeting::{Greeting, Meeting};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -77,13 +81,20 @@ pub struct SyncSession {
 /// Where an exchange stands.
 #[derive(Debug, Default)]
 struct State {
-    /// The other side's file.
-    file: Option<Uid>,
+    /// What is to be told of what is here, once it is clear to whom.
+    pages: VecDeque<Known>,
+    /// What the other side has told so far of what it has.
+    greeting: Option<Greeting>,
+    /// The other side's file, and its present incarnation.
+    file: Option<(Uid, Uid)>,
     queue: VecDeque<Sending>,
     /// Nodes that the other side wants, or has otherwise; by scope.
     wanted: VecDeque<(Scope, Vec<Uid>)>,
     scopes: Vec<Scope>,
     digests: BTreeMap<Uid, Digests>,
+    /// Which of these are parts of the graph, and what is to be sent of it.
+    graph: BTreeSet<Uid>,
+    episodes: Vec<graph::Wanted>,
     /// Nodes that the other side lacks or has otherwise, until it has told of all of its own; by scope.
     differing: BTreeMap<Uid, BTreeSet<Uid>>,
     /// Messages with content that the other side has not taken yet.
@@ -132,10 +143,10 @@ impl SyncSession {
     pub async fn start(&mut self) -> Result<Vec<Vec<u8>>> {
         let user = self.peer.user.to_string();
         let file = file_of(&self.hub);
-        let (replica, scopes) = self
-            .read(move |connection| Ok((identity::present(connection)?, outgoing::offer(connection, &user)?)))
-            .await?;
-        let hello = Hello { user: self.peer.user.to_string(), file, replica, scopes };
+        let (replica, pages) = self.read(move |connection| meeting::known(connection, &user)).await?;
+        self.state.pages = pages.into();
+        let known = self.state.pages.pop_front().unwrap_or_default();
+        let hello = Hello { user: self.peer.user.to_string(), file, replica, known };
         Ok(vec![self.line.send(Message::Hello(hello))?])
     }
 
@@ -197,7 +208,8 @@ impl SyncSession {
 
     async fn handle(&mut self, message: Message, answers: &mut Vec<Vec<u8>>) -> Result<()> {
         match message {
-            Message::Hello(hello) => self.meet(hello, answers).await,
+            Message::Hello(hello) => self.greet(hello, answers).await,
+            Message::Further(known) => self.learn(known, answers).await,
             Message::Operations(Operations { scope, operations }) => {
                 self.report.received += operations.len() as u64;
                 self.take(scope, operations, Vec::new(), answers).await
@@ -237,20 +249,43 @@ impl SyncSession {
                 self.state.peer_done = true;
                 Ok(())
             }
+            Message::Graph(part) => self.take_graph(part, answers).await,
             Message::Seen => Ok(()),
         }
     }
 
-    /// The other side says who it is and what it has.
-    async fn meet(&mut self, hello: Hello, answers: &mut Vec<Vec<u8>>) -> Result<()> {
+    /// The other side says who it is, and begins to say what it has.
+    async fn greet(&mut self, hello: Hello, answers: &mut Vec<Vec<u8>>) -> Result<()> {
         if *hello.user != *self.peer.user {
             return Err(Error::invalid(format!(
                 "the peer came to exchange what another user may read; this exchange is on behalf of {}",
                 self.peer.user
             )));
         }
-        let (user, file) = (self.peer.user.to_string(), hello.file);
-        let met = self.read(move |connection| Meeting::prepare(connection, &user, hello)).await?;
+        for known in std::mem::take(&mut self.state.pages) {
+            self.send(Message::Further(known), answers)?;
+        }
+        self.state.greeting = Some(Greeting::new(hello.file, hello.replica));
+        self.learn(hello.known, answers).await
+    }
+
+    /// The other side says what it has; all of it once nothing more comes.
+    async fn learn(&mut self, known: Known, answers: &mut Vec<Vec<u8>>) -> Result<()> {
+        let mut greeting = self.state.greeting.take().ok_or_else(unasked)?;
+        let more = known.more;
+        greeting.add(known)?;
+        if more {
+            self.state.greeting = Some(greeting);
+            return Ok(());
+        }
+        self.meet(greeting, answers).await
+    }
+
+    /// Both sides know what there is to exchange.
+    async fn meet(&mut self, greeting: Greeting, answers: &mut Vec<Vec<u8>>) -> Result<()> {
+        let user = self.peer.user.to_string();
+        let file = greeting.file();
+        let met = self.read(move |connection| Meeting::prepare(connection, &user, greeting)).await?;
         // Before it can have anything of this hub.
         self.hub.write_with(|rows| super::purged::meet(&mut rows.writing())).await?;
         self.state.file = Some(file);
@@ -353,6 +388,8 @@ impl SyncSession {
                 self.send(Message::Sent, answers)?;
             } else if self.state.peer_sent && self.state.digests.is_empty() {
                 self.send_digests(answers).await?;
+            } else if self.state.compared && self.state.peer_compared && !self.state.episodes.is_empty() {
+                self.send_graph(answers).await?;
             } else if self.state.compared && self.state.peer_compared && !self.state.done {
                 self.state.done = true;
                 self.send(Message::Done, answers)?;
@@ -403,8 +440,7 @@ impl SyncSession {
             return self.acknowledge(sending).await;
         }
         for operation in &operations {
-            let known = sending.vector.entry(operation.by).or_insert(0);
-            *known = operation.n.max(*known);
+            sending.has.note(operation.by, operation.n);
         }
         self.report.sent += operations.len() as u64;
         let scope = sending.scope.clone();
@@ -415,13 +451,13 @@ impl SyncSession {
 
     /// All of a scope was taken: the other side is known to have it.
     async fn acknowledge(&self, sending: Sending) -> Result<()> {
-        let Some(file) = self.state.file else { return Ok(()) };
+        let Some((file, present)) = self.state.file else { return Ok(()) };
         let acknowledgement = Acknowledgement {
             file,
             user: self.peer.user.to_string(),
             scope: sending.scope.top,
             sequence: sending.head,
-            vector: sending.vector,
+            vector: sending.has.remembered(present),
             owner: sending.scope.owner,
             scopes: self.state.scopes.iter().map(|scope| scope.top).collect(),
         };

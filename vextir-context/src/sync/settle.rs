@@ -1,8 +1,8 @@
 //! From what was said to the rows that everybody reads: places, names, removals, rights.
 
-use super::fact::{self, Fact, Say, said};
+use super::fact::{self, Fact, KEEP, Say, said};
 use super::name::{Stamp, Uid};
-use super::rule::{Step, lowest, names, replay, unnumbered};
+use super::rule::{Step, longest, lowest, names, replay, standing, unnumbered};
 use crate::decode::get;
 use crate::documents::node::{self, Kind, Node, NodeId};
 use crate::fault::OrFault;
@@ -32,7 +32,9 @@ pub(super) fn after_own(connection: &Connection, row: &Node, deed: Deed, detail:
             settle(connection, &[row.id].into(), row.updated)?;
         }
     }
-    if matches!(deed, Deed::Granted | Deed::Restricted) || !exists(connection, "SELECT 1 FROM alias", [])? {
+    if matches!(deed, Deed::Granted | Deed::Restricted | Deed::Kept)
+        || !exists(connection, "SELECT 1 FROM alias", [])?
+    {
         return Ok(());
     }
     let mut groups = BTreeSet::new();
@@ -186,6 +188,12 @@ fn rights(connection: &Connection, node: NodeId, facts: &[Fact]) -> Result<()> {
                 "UPDATE node SET restricted = ?2 WHERE id = ?1 AND restricted <> ?2",
                 (node, on),
             )?;
+        } else if topic == KEEP {
+            let Some(Kept { versions, removed }) = kept(facts) else { continue };
+            let sql =
+                "INSERT OR REPLACE INTO keeping (node, versions, removed, above) VALUES (?1, ?2, ?3, ?4)";
+            let above = i64::from(versions.1) | i64::from(removed.1) << 1;
+            execute(connection, sql, (node, versions.0, removed.0, above))?;
         } else if let Some(who) = topic.strip_prefix('g') {
             let level = lowest(&said);
             let clock = said.iter().map(|(stamp, _, _)| stamp.0).max().unwrap_or(0);
@@ -200,6 +208,25 @@ fn rights(connection: &Connection, node: NodeId, facts: &[Fact]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How long a folder keeps the past: each the longest that was said, and whether at least as long as the folder above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) versions: (Option<i64>, bool),
+    pub(super) removed: (Option<i64>, bool),
+}
+
+/// What stands of what was said about how long a folder keeps the past.
+pub(super) fn kept(facts: &[Fact]) -> Option<Kept> {
+    let all = said(facts, KEEP);
+    let stand: BTreeSet<Stamp> = standing(&all).map(|(stamp, _)| stamp).collect();
+    let terms = facts.iter().filter(|fact| stand.contains(&fact.stamp())).filter_map(|fact| match fact.say {
+        Say::Keep { versions, removed, .. } => Some((versions, removed)),
+        _ => None,
+    });
+    let (versions, removed): (Vec<_>, Vec<_>) = terms.unzip();
+    (!versions.is_empty()).then(|| Kept { versions: longest(&versions), removed: longest(&removed) })
 }
 
 /// Gives everybody in these groups a name.

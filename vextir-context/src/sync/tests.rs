@@ -1,11 +1,16 @@
 //! What replicas promise each other.
 
 mod convergence;
+mod graph;
 mod hostile;
+mod keeping;
+mod late;
+mod openings;
 mod purging;
 mod sharing;
 mod structure;
 mod trouble;
+mod twins;
 
 use super::audit::{digests, total};
 use super::fact::{node_of, of_node};

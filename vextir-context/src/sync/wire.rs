@@ -7,6 +7,7 @@
 use super::fact::{Fact, Say};
 use super::identity::Vector;
 use super::name::{Bytes, Uid};
+use crate::graph::GraphPart;
 use serde::{Deserialize, Serialize};
 use vextir_core::context::clean_path;
 use vextir_core::{Error, ErrorKind, MAX_NAME_BYTES, Result};
@@ -43,6 +44,8 @@ pub(super) struct Frame {
 #[serde(tag = "t", rename_all = "snake_case")]
 pub(super) enum Message {
     Hello(Hello),
+    /// What did not fit into the hello.
+    Further(Known),
     Operations(Operations),
     /// What came last is stored or waits, but for so many operations.
     Took {
@@ -72,6 +75,8 @@ pub(super) enum Message {
     },
     /// No more of these will come.
     Compared,
+    /// Episodes and relations that the other side lacks, or has otherwise.
+    Graph(GraphPart),
     /// Nothing more will come.
     Done,
     /// Nothing but what was seen.
@@ -85,7 +90,20 @@ pub(super) struct Hello {
     /// The file, through all its incarnations.
     pub(super) file: Uid,
     pub(super) replica: Uid,
+    pub(super) known: Known,
+}
+
+/// What a replica has, or a part of that: a file that was opened often has more to tell than fits into one message.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// What the file made itself, by incarnation; it has that in each scope.
+    #[serde(default, skip_serializing_if = "Vector::is_empty")]
+    pub(super) own: Vector,
+    /// What it took in from others.
     pub(super) scopes: Vec<(Scope, Vector)>,
+    /// The rest comes with [`Message::Further`].
+    #[serde(default)]
+    pub(super) more: bool,
 }
 
 /// A tree, or what is shared of one.
@@ -195,13 +213,9 @@ impl Message {
         match self {
             Self::Hello(hello) => {
                 check_name(&hello.user)?;
-                check_count(hello.scopes.len(), PARTS)?;
-                hello.scopes.iter().try_for_each(|(scope, vector)| {
-                    check_count(vector.len(), ITEMS)?;
-                    vector.values().try_for_each(|counter| check_counter(*counter))?;
-                    check_name(&scope.owner)
-                })
+                hello.known.check()
             }
+            Self::Further(known) => known.check(),
             Self::Operations(Operations { scope, operations }) => {
                 check_name(&scope.owner)?;
                 check_count(operations.len(), ITEMS)?;
@@ -212,32 +226,47 @@ impl Message {
             Self::Nodes { scope, nodes } => {
                 check_name(&scope.owner)?;
                 check_count(nodes.len(), ITEMS)?;
-                nodes.iter().try_for_each(|node| check_facts(&node.facts, node.created))
+                nodes.iter().try_for_each(|node| check_facts(&node.facts, node.created, node.folder))
             }
-            Self::Digests { scopes } => check_count(scopes.len(), PARTS),
+            Self::Digests { scopes } => check_count(scopes.len(), ITEMS),
+            Self::Graph(part) => part.check().map_err(malformed),
             Self::Compare { nodes, .. } => check_count(nodes.len(), ITEMS),
             Self::Sent | Self::Compared | Self::Done | Self::Seen => Ok(()),
         }
     }
 }
 
+impl Known {
+    fn check(&self) -> Result<()> {
+        let vectors = self.scopes.iter().map(|(_, vector)| vector).chain([&self.own]);
+        check_count(vectors.clone().map(|vector| vector.len() + 1).sum(), ITEMS)?;
+        vectors.flat_map(Vector::values).try_for_each(|counter| check_counter(*counter))?;
+        self.scopes.iter().try_for_each(|(scope, _)| check_name(&scope.owner))
+    }
+}
+
 impl Operation {
+    /// Whether its content may be the first that the node had: of a new document, or of a folder's guide.
+    pub(super) fn may_found(&self) -> bool {
+        matches!(self.what, 0 | 5)
+    }
+
     fn check(&self) -> Result<()> {
         check_name(&self.user)?;
         self.agent.iter().chain(&self.driver).try_for_each(|name| check_name(name))?;
         if self.cause.as_ref().is_some_and(|cause| cause.is_empty() || cause.len() > MAX_NAME_BYTES) {
             return Err(malformed("has an impossible cause"));
         }
-        if !(0..=7).contains(&self.what) {
+        if !(0..=8).contains(&self.what) {
             return Err(malformed(format_args!("has the unknown deed {}", self.what)));
         }
         check_counter(self.n)?;
         check_time(self.at)?;
-        check_facts(&self.facts, self.created)
+        check_facts(&self.facts, self.created, self.folder)
     }
 }
 
-fn check_facts(facts: &[Fact], created: i64) -> Result<()> {
+fn check_facts(facts: &[Fact], created: i64, is_folder: bool) -> Result<()> {
     check_time(created)?;
     check_count(facts.len(), PARTS)?;
     for fact in facts {
@@ -263,6 +292,12 @@ fn check_facts(facts: &[Fact], created: i64) -> Result<()> {
                 check_name(name.unwrap_or_default())?;
                 if !(0..=4).contains(level) {
                     return Err(malformed("has an unknown level"));
+                }
+            }
+            Say::Keep { versions, removed, over } => {
+                check_count(over.len(), PARTS)?;
+                if !is_folder || versions.is_some_and(|age| age < 0) || removed.is_some_and(|age| age < 0) {
+                    return Err(malformed("keeps the past of what is no folder, or for less than no time"));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Content and whole nodes that come in.
 
 use super::Taking;
-use super::merging::{Merged, merge};
+use super::merging::{Come, Merged, merge};
 use crate::documents::bases;
 use crate::documents::desk::Stored;
 use crate::documents::node::NodeId;
@@ -15,6 +15,21 @@ use std::collections::{HashMap, HashSet};
 use vextir_core::{Error, ErrorKind, Result};
 
 type Names = Vec<(Uid, u64)>;
+
+/// New content that an operation brings.
+pub(super) struct Coming {
+    by: Uid,
+    n: u64,
+    founding: bool,
+    body: Vec<u8>,
+}
+
+impl Coming {
+    pub(super) fn of(operation: &Operation) -> Option<Self> {
+        let body = operation.body.as_ref()?.0.clone();
+        Some(Self { by: operation.by, n: operation.n, founding: operation.may_found(), body })
+    }
+}
 
 /// Merged beside the writer; the writer takes it where it still fits.
 #[derive(Debug, Default)]
@@ -34,6 +49,7 @@ struct Base {
     stored: Option<(u64, Vec<u8>)>,
     names: Names,
     updates: Vec<Vec<u8>>,
+    come: Come,
 }
 
 impl Bases {
@@ -41,26 +57,27 @@ impl Bases {
     pub(crate) fn read(connection: &Connection, operations: &[Operation], nodes: &[Record]) -> Result<Self> {
         let snapshot = connection.unchecked_transaction().or_fault()?;
         let replicas = Replicas::read(&snapshot)?;
-        let mut updates: HashMap<Uid, (Names, Vec<Vec<u8>>)> = HashMap::new();
+        let mut updates: HashMap<Uid, (Names, Vec<Vec<u8>>, Come)> = HashMap::new();
         for operation in operations {
             if let Some(body) = &operation.body
                 && !replicas.has(&snapshot, operation.by, operation.n)?
             {
-                let (names, bodies) = updates.entry(operation.node).or_default();
+                let edits = (Names::new(), Vec::new(), Come::Edits { founding: operation.may_found() });
+                let (names, bodies, _) = updates.entry(operation.node).or_insert(edits);
                 names.push((operation.by, operation.n));
                 bodies.push(body.0.clone());
             }
         }
         for record in nodes {
             if let Some(state) = &record.state {
-                updates.insert(record.node, (Names::new(), vec![state.0.clone()]));
+                updates.insert(record.node, (Names::new(), vec![state.0.clone()], Come::Whole));
             }
         }
         let mut bases = Vec::with_capacity(updates.len());
-        for (node, (names, updates)) in updates {
+        for (node, (names, updates, come)) in updates {
             let id = fact::node_of(&snapshot, node)?;
             let stored = id.map(|id| stored(&snapshot, id)).transpose()?.flatten();
-            bases.push(Base { node, stored, names, updates });
+            bases.push(Base { node, stored, names, updates, come });
         }
         Ok(Self(bases))
     }
@@ -80,12 +97,13 @@ impl Bases {
     /// As [`merge`], but for what is missing.
     pub(crate) fn merge(self, client: u64) -> Result<Premerged> {
         let mut premerged = Premerged::default();
-        for Base { node, stored, names, updates } in self.0 {
+        for Base { node, stored, names, updates, come } in self.0 {
             let updates: Vec<&[u8]> = updates.iter().map(Vec::as_slice).collect();
             match merge(
                 client,
                 stored.as_ref().map(|(version, state)| (*version, state.as_slice())),
                 &updates,
+                come,
             ) {
                 Ok(merged) => drop(premerged.merged.insert(node, (names, merged))),
                 Err(error) if error.kind() == ErrorKind::Gap => drop(premerged.lacking.insert(node)),
@@ -115,8 +133,9 @@ impl Taking<'_> {
     /// Stores the content that the operations bring.
     pub(super) fn store_bodies(&mut self) -> Result<()> {
         for (node, bodies) in std::mem::take(&mut self.bodies) {
-            let names: Names = bodies.iter().map(|(by, n, _)| (*by, *n)).collect();
-            let updates: Vec<&[u8]> = bodies.iter().map(|(_, _, body)| body.as_slice()).collect();
+            let names: Names = bodies.iter().map(|coming| (coming.by, coming.n)).collect();
+            let updates: Vec<&[u8]> = bodies.iter().map(|coming| coming.body.as_slice()).collect();
+            let come = Come::Edits { founding: bodies.first().is_some_and(|coming| coming.founding) };
             let coming = bodies.len() as u64;
             let intake = self.intake;
             let version = self.file.version(node)?;
@@ -125,7 +144,7 @@ impl Taking<'_> {
             match intake.premerged.merged.get(&uid).filter(fits) {
                 Some((_, merged)) => self.store(node, version + coming, merged)?,
                 None => {
-                    let merged = self.merge_here(node, &updates)?;
+                    let merged = self.merge_here(node, &updates, come)?;
                     self.store(node, version + coming, &merged)?;
                 }
             }
@@ -134,10 +153,10 @@ impl Taking<'_> {
     }
 
     /// Merges in the writer, where what was merged beside it does not fit any more.
-    fn merge_here(&self, node: NodeId, updates: &[&[u8]]) -> Result<Merged> {
+    fn merge_here(&self, node: NodeId, updates: &[&[u8]], come: Come) -> Result<Merged> {
         let stored = stored(self.file.connection, node)?;
         let stored = stored.as_ref().map(|(version, state)| (*version, state.as_slice()));
-        merge(self.intake.client, stored, updates).map_err(|error| match error.kind() {
+        merge(self.intake.client, stored, updates, come).map_err(|error| match error.kind() {
             ErrorKind::Gap => {
                 Error::new(ErrorKind::Conflict, "a document was changed meanwhile; merge it again")
             }
@@ -163,7 +182,8 @@ impl Taking<'_> {
             let before = waiting.len();
             let mut still = Vec::new();
             for record in waiting {
-                let is_here = fact::node_of(self.file.connection, record.node)?.is_some();
+                let is_here = record.node == Uid::of_root(&self.intake.scope.owner)
+                    || fact::node_of(self.file.connection, record.node)?.is_some();
                 if is_here || self.known_folder(&record.facts)?.is_some() {
                     self.record(record)?;
                 } else {
@@ -212,7 +232,7 @@ impl Taking<'_> {
             let premerged = self.intake.premerged.merged.get(&record.node);
             let merged = match premerged.filter(|(_, merged)| merged.from == version) {
                 Some((_, merged)) => merged,
-                None => &self.merge_here(node, &[state])?,
+                None => &self.merge_here(node, &[state], Come::Whole)?,
             };
             operation.body = Some(crate::sync::name::Bytes(merged.news.clone()));
             self.store(node, version + 1, merged)?;
@@ -270,5 +290,6 @@ fn deed(say: &fact::Say) -> i64 {
         fact::Say::Removed { at: None } => 4,
         fact::Say::Level { .. } => 6,
         fact::Say::Restricted { .. } => 7,
+        fact::Say::Keep { .. } => 8,
     }
 }

@@ -64,7 +64,7 @@ impl Taking<'_> {
                 }
                 Say::Place { .. } => false,
                 Say::Removed { .. } => level >= Level::Write && self.may_take_away(node)?,
-                Say::Restricted { .. } | Say::Level { .. } => level >= Level::Admin,
+                Say::Restricted { .. } | Say::Level { .. } | Say::Keep { .. } => level >= Level::Admin,
             };
             if !may {
                 return Ok(false);

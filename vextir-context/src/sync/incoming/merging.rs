@@ -1,8 +1,9 @@
 //! Merging what comes in, beside the writer: the document as it is, and updates from outside, to rows.
 
+use super::rebase::rebased;
 use crate::crdt::{Body, squeeze};
 use crate::documents::merge::{described, state_of};
-use vextir_core::Result;
+use vextir_core::{Error, ErrorKind, Result};
 
 /// A client that writes nothing.
 const NOBODY: u64 = 0;
@@ -24,18 +25,42 @@ pub(super) struct Merged {
     pub(super) news: Vec<u8>,
 }
 
+/// What updates are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Come {
+    /// Edits; `founding`: the first one may be the first one of all.
+    Edits { founding: bool },
+    /// A whole document.
+    Whole,
+}
+
 /// Takes updates into a document, in the order in which they were made; all of them or none.
 ///
 /// # Errors
-/// As [`Body::apply`].
-pub(super) fn merge(client: u64, stored: Option<(u64, &[u8])>, updates: &[&[u8]]) -> Result<Merged> {
+/// As [`Body::apply`]. [`Gap`](ErrorKind::Gap) also where somebody else began the same document: it must come whole.
+pub(super) fn merge(
+    client: u64,
+    stored: Option<(u64, &[u8])>,
+    updates: &[&[u8]],
+    come: Come,
+) -> Result<Merged> {
     let mut body = match stored {
         Some((_, state)) => Body::load(client, state)?,
         // Nothing of it is this replica's: what it wrote there once it has purged.
         None => Body::new(NOBODY),
     };
     let (vector, before) = (body.vector(), body.state());
-    body.apply_all(updates)?;
+    let is_strange = match updates.first() {
+        Some(first) if come != (Come::Edits { founding: false }) => body.is_by_strangers(first)?,
+        _ => false,
+    };
+    match (come, updates) {
+        (Come::Whole, [whole]) if is_strange => body = rebased(&body, whole)?,
+        _ if is_strange => {
+            return Err(Error::new(ErrorKind::Gap, "a document that was begun twice; it must come whole"));
+        }
+        _ => body.apply_all(updates)?,
+    }
     let state = body.state();
     let (content, metadata) = state_of(&body);
     let text = content.to_text().into_owned();

@@ -1,18 +1,33 @@
 //! After everything was sent: whether both sides have the same, and what differs once more.
 
 use super::{SyncSession, unasked};
-use crate::sync::audit;
+use crate::graph;
+use crate::sync::audit::{self, Digests};
 use crate::sync::name::Uid;
 use crate::sync::outgoing;
 use crate::sync::wire::{ITEMS, Message};
 use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::Result;
 
+/// So many hashes of episodes are stored in one commit: a few milliseconds.
+const SLICE: usize = 500;
+
 impl SyncSession {
     pub(super) async fn send_digests(&mut self, answers: &mut Vec<Vec<u8>>) -> Result<()> {
         let user = self.peer.user.to_string();
-        let digests = self.read(move |connection| audit::all(connection, &user)).await?;
-        let scopes = digests.iter().map(|(scope, nodes)| (*scope, audit::total(nodes))).collect();
+        let read =
+            move |connection: &_| Ok((audit::all(connection, &user)?, graph::digests(connection, &user)?));
+        let (mut digests, mut graph) = self.read(read).await?;
+        while !graph.news.is_empty() {
+            let some = graph.news.split_off(graph.news.len().saturating_sub(SLICE));
+            self.hub.write_with(move |rows| graph::keep(rows.writing(), &some)).await?;
+        }
+        self.state.graph = graph.parts.keys().copied().collect();
+        digests.extend(graph.parts);
+        let is_told =
+            |(scope, nodes): &(&Uid, &Digests)| !nodes.is_empty() || !self.state.graph.contains(scope);
+        let scopes =
+            digests.iter().filter(is_told).map(|(scope, nodes)| (*scope, audit::total(nodes))).collect();
         self.state.digests = digests;
         self.send(Message::Digests { scopes }, answers)
     }
@@ -30,13 +45,20 @@ impl SyncSession {
             self.send_digests(answers).await?;
         }
         let mut pages = Vec::new();
-        for (scope, total) in theirs {
+        let told: BTreeSet<Uid> = theirs.iter().map(|(scope, _)| *scope).collect();
+        // Of an empty part of the graph nothing is told.
+        let untold = self.state.graph.iter().filter(|part| !told.contains(part));
+        let empty = audit::total(&Digests::new());
+        let untold: Vec<(Uid, String)> = untold.map(|part| (*part, empty.clone())).collect();
+        for (scope, total) in theirs.into_iter().chain(untold) {
             let Some(nodes) = self.state.digests.get(&scope) else { continue };
             if audit::total(nodes) == total {
                 continue;
             }
-            self.report.differing += 1;
-            tracing::info!(user = %self.peer.user, %scope, "two replicas differ; the nodes are compared");
+            if !self.state.graph.contains(&scope) {
+                self.report.differing += 1;
+                tracing::info!(user = %self.peer.user, %scope, "two replicas differ; the nodes are compared");
+            }
             let nodes: Vec<(Uid, String)> = nodes.iter().map(|(uid, hash)| (*uid, hash.clone())).collect();
             let mut after = None;
             let mut chunks = nodes.chunks(ITEMS / 2).peekable();
@@ -82,6 +104,10 @@ impl SyncSession {
     }
 
     pub(super) async fn want_different(&mut self, top: Uid, different: BTreeSet<Uid>) -> Result<()> {
+        if self.state.graph.contains(&top) {
+            self.state.episodes.extend(different.into_iter().map(|episode| (episode, 0)));
+            return Ok(());
+        }
         let known = self.state.scopes.iter().find(|known| known.top == top).cloned();
         let Some(scope) = known.filter(|_| !different.is_empty()) else { return Ok(()) };
         let user = self.peer.user.to_string();

@@ -1,13 +1,94 @@
 //! What a replica does when it meets another one.
 
+use crate::sync::identity::{Has, Replicas, Vector, taken};
 use crate::sync::name::Uid;
 use crate::sync::outgoing::{self, Sending};
 use crate::sync::scope::{self, View};
-use crate::sync::wire::{Hello, Record, Scope};
-use crate::sync::{early, identity, registry};
+use crate::sync::wire::{Known, Record, Scope};
+use crate::sync::{early, registry};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use vextir_core::{Error, ErrorKind, Result};
+
+/// How many nodes that went out of sight are told of in one message.
+const TOLD: usize = 512;
+/// How many replicas and scopes are told of in one message.
+const PAGE: usize = 10_000;
+/// And in all of them: a file that was opened a hundred times a day for twenty years.
+const MOST: usize = 1_000_000;
+
+/// What this file has, in parts that fit into messages; and its present incarnation.
+pub(super) fn known(connection: &Connection, user: &str) -> Result<(Uid, Vec<Known>)> {
+    let replicas = Replicas::read(connection)?;
+    let scopes = outgoing::offer(connection, &replicas, user)?;
+    Ok((replicas.present()?, pages(replicas.own()?, scopes)))
+}
+
+fn pages(own: Vector, scopes: Vec<(Scope, Vector)>) -> Vec<Known> {
+    let (mut pages, mut page, mut left) = (Vec::new(), Known::default(), PAGE);
+    let mut turn = |page: &mut Known, left: &mut usize| {
+        if *left == 0 {
+            pages.push(Known { more: true, ..std::mem::take(page) });
+            *left = PAGE;
+        }
+        *left -= 1;
+    };
+    for (by, counter) in own {
+        turn(&mut page, &mut left);
+        page.own.insert(by, counter);
+    }
+    for (scope, vector) in scopes {
+        turn(&mut page, &mut left);
+        page.scopes.push((scope.clone(), Vector::new()));
+        for (by, counter) in vector {
+            turn(&mut page, &mut left);
+            match page.scopes.last_mut().filter(|(last, _)| *last == scope) {
+                Some((_, vector)) => drop(vector.insert(by, counter)),
+                None => page.scopes.push((scope.clone(), [(by, counter)].into())),
+            }
+        }
+    }
+    pages.push(page);
+    pages
+}
+
+/// What the other side has told of itself so far.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    file: Uid,
+    replica: Uid,
+    own: Vector,
+    scopes: BTreeMap<Scope, Vector>,
+    count: usize,
+}
+
+impl Greeting {
+    pub(super) fn new(file: Uid, replica: Uid) -> Self {
+        Self { file, replica, own: Vector::new(), scopes: BTreeMap::new(), count: 0 }
+    }
+
+    /// Its file, and its present incarnation.
+    pub(super) fn file(&self) -> (Uid, Uid) {
+        (self.file, self.replica)
+    }
+
+    /// More of it.
+    pub(super) fn add(&mut self, known: Known) -> Result<()> {
+        self.count += known.own.len();
+        self.own.extend(known.own);
+        for (scope, vector) in known.scopes {
+            self.count += vector.len() + 1;
+            self.scopes.entry(scope).or_default().extend(vector);
+        }
+        if self.count > MOST {
+            let message =
+                format!("the peer knows more than {MOST} replicas and scopes, which this one cannot keep");
+            return Err(Error::invalid(message));
+        }
+        Ok(())
+    }
+}
 
 /// What there is to exchange.
 pub(super) struct Meeting {
@@ -18,24 +99,32 @@ pub(super) struct Meeting {
 }
 
 impl Meeting {
-    pub(super) fn prepare(connection: &Connection, user: &str, hello: Hello) -> Result<Self> {
-        let replicas = identity::Replicas::read(connection)?;
-        let own = replicas.own()?;
-        if hello.replica == replicas.present()? {
+    pub(super) fn prepare(connection: &Connection, user: &str, greeting: Greeting) -> Result<Self> {
+        let replicas = Replicas::read(connection)?;
+        let Greeting { file, replica, own: theirs_own, scopes: mut theirs, .. } = greeting;
+        if replica == replicas.present()? {
             return Err(Error::new(ErrorKind::Conflict, "a replica cannot exchange with itself"));
         }
-        let mut theirs: BTreeMap<Scope, _> = hello.scopes.into_iter().collect();
+        let (own, theirs_own) = (replicas.own()?, Arc::new(theirs_own));
         let mut restored = false;
         for (scope, vector) in &theirs {
-            let here = identity::vector(connection, &replicas, scope.top)?;
-            restored |= own.keys().any(|by| vector.get(by) > here.get(by));
+            let here = Has::new(Arc::default(), taken(connection, &replicas, scope.top)?);
+            let there = |by| vector.get(by).max(theirs_own.get(by)).copied().unwrap_or(0);
+            restored |= own.iter().any(|(by, last)| there(by) > here.of(*by).max(*last));
         }
         let mut met =
             Self { sendings: Vec::new(), lost: Vec::new(), early: early(connection, user)?, restored };
         for scope in scope::scopes(&mut View::new(connection, user))? {
-            let vector = theirs.remove(&scope).unwrap_or_default();
-            let hint = registry::last(connection, hello.file, user, scope.top)?;
-            met.sendings.push(outgoing::begin(connection, user, scope, vector, hint)?);
+            let has = match theirs.remove(&scope) {
+                Some(taken) => Has::new(theirs_own.clone(), taken),
+                None => Has::default(),
+            };
+            let hint = registry::last(connection, file, user, scope.top)?;
+            let mut sending = outgoing::begin(connection, user, scope, has, hint)?;
+            for nodes in std::mem::take(&mut sending.gone).chunks(TOLD) {
+                met.lost.push((sending.scope.clone(), nodes.to_vec()));
+            }
+            met.sendings.push(sending);
         }
         for scope in theirs.into_keys() {
             let nodes = outgoing::lost(connection, user, &scope)?;

@@ -6,34 +6,36 @@ use crate::hub::{Hub, Synchronous};
 use fastrand::Rng;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vextir_core::context::Keep;
 use vextir_core::{Context, Level, Principal};
 
 /// How many random schedules are run; `SCHEDULES=10000` is the full campaign.
-fn schedules() -> u64 {
+pub(super) fn schedules() -> u64 {
     std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(8)
 }
 
 const REPLICAS: usize = 3;
 const NAMES: [&str; 3] = ["a", "b", "a (2)"];
 
-struct Replica {
+pub(super) struct Replica {
     path: PathBuf,
     hub: Option<Hub>,
 }
 
 impl Replica {
-    fn new(folder: &Path, number: usize) -> Self {
+    pub(super) fn new(folder: &Path, number: usize) -> Self {
         let path = folder.join(format!("{number}.db"));
         let hub = Some(open(&path));
         Self { path, hub }
     }
 
-    fn hub(&self) -> &Hub {
+    pub(super) fn hub(&self) -> &Hub {
         self.hub.as_ref().unwrap()
     }
 
     /// Ends without a word, and begins again: with what was there, or with the backup.
-    async fn again(&mut self, rng: &mut Rng) {
+    pub(super) async fn again(&mut self, rng: &mut Rng) {
         let backup = self.path.with_extension("backup");
         let restore = rng.u8(0..2) == 0;
         self.hub.take().unwrap().close().await.unwrap();
@@ -57,7 +59,7 @@ fn path(rng: &mut Rng) -> String {
 /// One change; many are refused, as they come.
 async fn change(rng: &mut Rng, notes: &Context) {
     let at = path(rng);
-    match rng.u8(0..14) {
+    match rng.u8(0..16) {
         0..=2 => drop(notes.write(&at, format!("{}\n", rng.u8(0..9)).repeat(rng.usize(0..4))).await),
         3 => drop(notes.write(&at, json!({"k": rng.u8(0..3), "list": [{"id": rng.u8(0..3)}]})).await),
         4 | 5 => drop(notes.append(&at, format!("{}\n", rng.u8(..))).await),
@@ -68,6 +70,12 @@ async fn change(rng: &mut Rng, notes: &Context) {
         12 => {
             let level = [Level::None, Level::Read, Level::Write, Level::Admin][rng.usize(0..4)];
             drop(notes.grant(&at, Principal::User("bob".into()), level).await);
+        }
+        13 => drop(notes.set_guide(&at, format!("guide\n{}\n", rng.u8(0..4))).await),
+        14 => {
+            let days = |rng: &mut Rng| Duration::from_secs(rng.u64(1..9) * 24 * 60 * 60);
+            let keep = if rng.bool() { Keep::new() } else { Keep::new().versions(days(rng)) };
+            drop(notes.keep(&at, if rng.bool() { keep } else { keep.removed(days(rng)) }).await);
         }
         _ => drop(notes.restrict(&at, rng.bool()).await),
     }

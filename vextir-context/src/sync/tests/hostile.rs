@@ -7,9 +7,10 @@ use crate::hub::Hub;
 use crate::sync::fact::{Fact, Say};
 use crate::sync::line::Line;
 use crate::sync::name::{Bytes, Uid};
-use crate::sync::wire::{Frame, Hello, Message, Operation, Operations, Scope};
+use crate::sync::wire::{Frame, Hello, Known, Message, Operation, Operations, Scope};
 use fastrand::Rng;
 use serde_json::json;
+use vextir_core::context::graph::{Episode, Fact as Seen};
 use vextir_core::{ErrorKind, Level, Principal};
 
 /// How many changed messages are tried; `MUTATIONS=100000` is the full campaign.
@@ -21,6 +22,9 @@ fn mutations() -> usize {
 fn mutated(rng: &mut Rng, message: &[u8]) -> Vec<u8> {
     let mut message = message.to_vec();
     for _ in 0..rng.usize(1..4) {
+        if message.is_empty() {
+            break;
+        }
         let at = rng.usize(0..message.len());
         match rng.u8(0..12) {
             0 => drop(message.remove(at)),
@@ -80,6 +84,14 @@ async fn bad_exchanges(rng: &mut Rng, rounds: usize) -> usize {
         bob.write(&format!("/own/{}", round % 5), "x".repeat(round % 50)).await.unwrap();
         drop(bob.move_to(&format!("/own/{}", round % 5), &format!("/own/m{}", round % 3)).await);
         drop(bob.remove(&format!("/own/m{}", round % 3)).await);
+        let seen =
+            Episode::new("mail", "imap:inbox").key(format!("{}", round % 5)).text("of @ann, see [[/own/1]]");
+        let fact = Seen::value(("thing", "x"), "holds", round as u64);
+        bob.graph().ingest(seen.data(json!({"n": round})).fact(fact)).await.unwrap();
+        bob.graph()
+            .ingest(Episode::new("note", "/own/2").fact(Seen::new(("a", "b"), "of", ("c", "d"))))
+            .await
+            .ok();
         let (mut here, mut there) = (server.sync(Peer::new("bob")), laptop.sync(Peer::new("bob").trusted()));
         let (mut to_there, mut to_here) = (here.start().await.unwrap(), there.start().await.unwrap());
         'session: while !(to_there.is_empty() && to_here.is_empty()) {
@@ -131,7 +143,7 @@ impl Liar {
         let hello = liar.session.start().await.unwrap();
         liar.line.accept(&hello[0]).unwrap();
         let replica = Uid::random();
-        let hello = Hello { user: user.into(), file: Uid::random(), replica, scopes: Vec::new() };
+        let hello = Hello { user: user.into(), file: Uid::random(), replica, known: Known::default() };
         liar.say(Message::Hello(hello)).await.unwrap();
         liar
     }
@@ -238,6 +250,21 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
         Operation { user: String::new(), ..good.clone() },
         Operation { folder: true, node: x, n: 1, ..good.clone() },
         operation("bob", x, vec![said(1, Say::Removed { at: Some(-1) })], None),
+        operation(
+            "bob",
+            x,
+            vec![said(1, Say::Keep { versions: Some(1), removed: None, over: vec![] })],
+            None,
+        ),
+        Operation {
+            folder: true,
+            ..operation(
+                "bob",
+                root,
+                vec![said(1, Say::Keep { versions: Some(-1), removed: None, over: vec![] })],
+                None,
+            )
+        },
         operation("bob", x, vec![said(i64::MAX >> 8, Say::Removed { at: None })], None),
     ];
     let before = (shown(&bob).await, shown(&hub.context("ann")).await);
@@ -254,6 +281,103 @@ async fn impossible_things_are_refused_whole_and_end_the_exchange() {
     let mut liar = Liar::meet(&hub, "bob").await;
     liar.say(told("bob", root, good)).await.unwrap();
     assert_eq!(shown(&bob).await.len(), before.0.len() + 1);
+}
+
+/// A part of a graph with one episode.
+fn part(uid: &str, telling: serde_json::Value, said: serde_json::Value) -> Message {
+    let sighting = json!({"uid": uid, "telling": telling, "said": said});
+    Message::Graph(serde_json::from_value(json!({"sightings": [sighting]})).unwrap())
+}
+
+#[tokio::test]
+async fn impossible_parts_of_a_graph_are_refused_whole_and_possible_ones_come_once() {
+    let hub = Hub::in_memory().unwrap();
+    let bob = hub.context("bob");
+    let seen = Episode::new("mail", "inbox").key("k").fact(Seen::value(("thing", "x"), "has", 1));
+    bob.graph().ingest(seen.clone()).await.unwrap();
+    let of_eve = hub.context("eve").graph().ingest(seen).await.unwrap().unwrap().episode.unwrap();
+    // What bob's own replica would say.
+    let (user, mut wanted) = ("bob", Vec::new());
+    let mine = hub
+        .read_with(move |connection| {
+            for episodes in crate::graph::digests(connection, user)?.parts.into_values() {
+                wanted.extend(episodes.into_keys().map(|episode| (episode, 0)));
+            }
+            crate::graph::part(connection, user, &mut wanted)
+        })
+        .await
+        .unwrap();
+    let mine = serde_json::to_value(&mine).unwrap();
+    let sighting = &mine["sightings"][0];
+    let uid = sighting["uid"].as_str().unwrap();
+    let with = |at: &str, value: serde_json::Value| {
+        let mut changed = sighting.clone();
+        *changed.pointer_mut(at).unwrap_or_else(|| panic!("{at} in {sighting}")) = value;
+        part(uid, changed["telling"].clone(), changed["said"].clone())
+    };
+    let far = 200_000_000_000_000_000_i64;
+    let bad = [
+        part(&of_eve, sighting["telling"].clone(), json!([])),
+        with("/telling/key", json!("another")),
+        with("/telling/source", json!({"name": "/of/a/document"})),
+        with("/telling/source", json!({"document": uid})),
+        with("/telling/told", json!(far)),
+        with("/telling/told", json!(i64::MAX)),
+        with("/telling/kind", json!("")),
+        with("/telling/kind", json!("k".repeat(2_000))),
+        with("/said/0/known", json!(far)),
+        with("/said/0/from", json!(i64::MAX)),
+        with("/said/0/relation", json!("a\u{0}b")),
+        with("/said/0/subject", json!({"kind": "document", "key": "no uid"})),
+        with("/said/0/object", json!({"value": "no json"})),
+        with("/said/0/object", json!({"value": format!("\"{}\"", "x".repeat(20_000))})),
+        with(
+            "/said",
+            json!([sighting["said"][0], {"subject": {"kind": "a", "key": "b"}, "relation": "c",
+            "object": {"entity": {"kind": "d", "key": "e"}}, "from": 5, "until": 5, "known": 1}]),
+        ),
+        with("/said", json!(vec![sighting["said"][0].clone(); 4_096])),
+    ];
+    let graph = bob.graph();
+    let before = format!("{:?}", graph.timeline(("thing", "x"), 9).await.unwrap());
+    for lie in bad {
+        let mut liar = Liar::meet(&hub, "bob").await;
+        let said = format!("{lie:?}").chars().take(500).collect::<String>();
+        let error = liar.say(lie).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{said}: {error}");
+    }
+    let mut liar = Liar::meet(&hub, "bob").await;
+    for _ in 0..2 {
+        liar.say(with("/said/0/known", sighting["said"][0]["known"].clone())).await.unwrap();
+        assert_eq!(liar.session.report().episodes_taken, 0, "it is known");
+    }
+    assert_eq!(before, format!("{:?}", graph.timeline(("thing", "x"), 9).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_graph_is_changed_by_its_own_user_alone_and_within_its_bounds() {
+    let hub = Hub::in_memory().unwrap();
+    let seen = Episode::new("mail", "inbox").fact(Seen::value(("thing", "x"), "has", 1));
+    let of_eve = hub.context("eve").graph().ingest(seen).await.unwrap().unwrap().episode.unwrap();
+    let mut liar = Liar::meet(&hub, "bob").await;
+    // Nobody forgets for somebody else.
+    let forgot = json!({"sightings": [{"uid": of_eve, "forgot": 9_i64}], "relations": (0..2_000).map(|n| {
+        json!({"name": format!("r{n}"), "told": 1, "single": true})
+    }).collect::<Vec<_>>()});
+    liar.say(Message::Graph(serde_json::from_value(forgot).unwrap())).await.unwrap();
+    assert_eq!(hub.context("eve").graph().timeline(("thing", "x"), 9).await.unwrap().links.len(), 1);
+    let count =
+        hub.read_with(|connection| crate::queries::number(connection, "SELECT count(*) FROM relation", []));
+    assert_eq!(count.await.unwrap(), 1_000, "no more than a user may declare");
+    // Not before both have said what they have.
+    let mut early = Liar { line: Line::new(), session: hub.sync(Peer::new("bob")) };
+    let hello = early.session.start().await.unwrap();
+    early.line.accept(&hello[0]).unwrap();
+    let known = Known { more: true, ..Known::default() };
+    let hello = Hello { user: "bob".into(), file: Uid::random(), replica: Uid::random(), known };
+    early.say(Message::Hello(hello)).await.unwrap();
+    let part = Message::Graph(crate::graph::GraphPart::default());
+    assert!(early.say(part).await.unwrap_err().to_string().contains("out of turn"));
 }
 
 #[tokio::test]

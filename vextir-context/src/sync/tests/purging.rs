@@ -147,6 +147,43 @@ async fn one_that_never_heard_of_the_removal_is_told_after_the_purge() {
 }
 
 #[tokio::test]
+async fn what_was_purged_is_remembered_for_years_and_not_without_end() {
+    let hub = Hub::in_memory().unwrap();
+    let count = |hub: &Hub| {
+        let hub = hub.clone();
+        async move {
+            let count = hub.read_with(|connection| {
+                crate::queries::number(connection, "SELECT count(*) FROM purged", [])
+            });
+            count.await.unwrap()
+        }
+    };
+    let bury = async |from: i64, rows: i64| {
+        hub.read_with(move |connection| {
+            let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2)
+                       INSERT INTO purged SELECT randomblob(16), 'ann', x'00', 0, 0, 0, x'00', 0, ?1 + n FROM n";
+            connection.execute(sql, (from, rows)).unwrap();
+            Ok(())
+        })
+        .await
+        .unwrap();
+    };
+    let now = vextir_core::Clock::now(&vextir_core::SystemClock);
+    bury(0, 60_000).await;
+    hub.forget_replicas(now).await.unwrap();
+    assert_eq!(count(&hub).await, 60_000);
+    bury(1_000_000, 42_000).await;
+    hub.forget_replicas(now).await.unwrap();
+    assert_eq!(count(&hub).await, 100_001);
+    // What is not so long ago stays in any case.
+    bury(now.as_micros(), 10).await;
+    hub.forget_replicas(now).await.unwrap();
+    assert_eq!(count(&hub).await, 100_001);
+    hub.forget_replicas(vextir_core::Timestamp::from_micros(0)).await.unwrap();
+    assert_eq!(count(&hub).await, 100_001);
+}
+
+#[tokio::test]
 async fn a_replica_holds_up_the_trees_that_it_has_and_no_others() {
     let clock = clock();
     let (server, laptop) = (hub(&clock, DAY), hub(&clock, DAY));

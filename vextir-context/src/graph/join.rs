@@ -1,0 +1,282 @@
+//! What another replica tells of a graph is joined with what is here, in the writer's transaction.
+
+use super::Sight;
+use super::forget::{EPISODE_SIZE, swept};
+use super::ids;
+use super::pen::{Pen, Row};
+use super::tell::known;
+use super::told::{End, GraphPart, Named, Relation, Said, Sighting, Source, Telling};
+use crate::decode::get;
+use crate::documents::desk::{ROW, Writing};
+use crate::documents::node::NodeId;
+use crate::key::{bare, hex};
+use crate::queries;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use vextir_core::context::graph::View;
+use vextir_core::{Actor, Error, EventId, Result};
+
+/// How far ahead somebody may say that something was told.
+const FUTURE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Joins what a replica of a user tells of the user's graph with what is here; how many episodes and relations changed.
+///
+/// # Errors
+/// `Invalid`: it says what cannot be. Nothing of it is to be stored then.
+pub(crate) fn join(file: Writing<'_>, user: &str, part: &GraphPart) -> Result<u64> {
+    if part.latest() > file.now.after(FUTURE).as_micros() {
+        return Err(Error::invalid(
+            "the peer sent a part of a graph from years ahead; set the clock of the replica that made it",
+        ));
+    }
+    let actor = Actor::user(user);
+    let mut sight = Sight::new(file.connection, View::own(actor.clone()), file.now)?;
+    let mut pen = Pen { file, actor: &actor };
+    let mut changed = 0;
+    for relation in &part.relations {
+        changed += u64::from(pen.join_relation(relation)?);
+    }
+    for sighting in &part.sightings {
+        changed += u64::from(pen.join(&mut sight, sighting)?);
+    }
+    Ok(changed)
+}
+
+impl Pen<'_> {
+    /// Of two sayings the later one; of two at one moment that which retires.
+    fn join_relation(&mut self, relation: &Relation) -> Result<bool> {
+        let owner = self.owner().to_owned();
+        let sql = "SELECT told, single FROM relation WHERE owner = ?1 AND name = ?2";
+        let read = |row: &rusqlite::Row<'_>| Ok((get::<i64>(row, 0)?, get::<bool>(row, 1)?));
+        let known = queries::one(self.file.connection, sql, (&owner, &relation.name), read)?;
+        if known.is_some_and(|known| known >= (relation.told, relation.single)) {
+            return Ok(false);
+        }
+        if known.is_none() {
+            if self.declared(&relation.name)? >= super::pen::MAX_DECLARED {
+                return Ok(false);
+            }
+            self.grew(relation.name.len());
+        }
+        let row = (owner, &relation.name, relation.single, relation.told);
+        let sql = "INSERT OR REPLACE INTO relation (owner, name, single, told) VALUES (?1,?2,?3,?4)";
+        self.execute(sql, row)?;
+        Ok(true)
+    }
+
+    fn join(&mut self, sight: &mut Sight, sighting: &Sighting) -> Result<bool> {
+        let owner = self.owner().to_owned();
+        let mut here = known(self.file.connection, &owner, sighting.uid)?;
+        let mut changed = false;
+        let forgot = here.as_ref().and_then(|here| here.forgot).max(sighting.forgot);
+        if let Some(until) = forgot
+            && here.as_ref().and_then(|here| here.forgot) < forgot
+        {
+            let told = here.as_ref().and_then(|here| here.telling.as_ref()).map(|telling| telling.told);
+            if !self.forget_until((sighting.uid, here.as_ref().map(|here| here.id)), told, until)? {
+                return Ok(false);
+            }
+            changed = true;
+            here = known(self.file.connection, &owner, sighting.uid)?;
+        }
+        let Some(telling) = sighting.telling.as_ref().filter(|telling| Some(telling.told) > forgot) else {
+            return Ok(changed);
+        };
+        let Some(node) = self.origin(sight, sighting.uid, telling)? else { return Ok(changed) };
+        let before = here.as_ref().and_then(|here| here.telling.as_ref());
+        let id = match &here {
+            Some(here) if before >= Some(telling) => here.id,
+            _ => {
+                changed = true;
+                self.tell(sighting.uid, telling, node, before.is_some())?
+            }
+        };
+        for said in sighting.said.iter().filter(|said| Some(said.known) > forgot) {
+            changed |= self.join_said(sight, id, said)?;
+        }
+        if changed {
+            self.execute("UPDATE episode SET stir = random() WHERE id = ?1", [id])?;
+        }
+        Ok(changed)
+    }
+
+    /// The document that an episode comes from, if it comes from one; nothing at all where the user may not read that
+    /// here and now.
+    fn origin(
+        &self,
+        sight: &mut Sight,
+        uid: crate::sync::Uid,
+        telling: &Telling,
+    ) -> Result<Option<Option<NodeId>>> {
+        let (mark, node) = match &telling.source {
+            Source::Name(name) => (format!("n:{name}"), Some(None)),
+            Source::Document(document) => {
+                (format!("d:{}", hex(&document.0)), self.readable(sight, &document.0)?.map(Some))
+            }
+        };
+        if ids::of_episode(self.owner(), &mark, &telling.key) != uid.0 {
+            return Err(Error::invalid(
+                "the peer sent an episode under the id of another one; nothing of the message was stored",
+            ));
+        }
+        Ok(node)
+    }
+
+    /// The document with a uid, as far as the user may read it.
+    fn readable(&self, sight: &mut Sight, uid: &[u8; 16]) -> Result<Option<NodeId>> {
+        let sql = "SELECT id FROM node WHERE uid = ?1 AND kind = 2";
+        let found: Option<NodeId> = queries::value(self.file.connection, sql, [uid])?;
+        match found {
+            Some(node) if sight.reads(self.file.connection, node)? => Ok(Some(node)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The row of an episode becomes that of another telling.
+    fn tell(
+        &mut self,
+        uid: crate::sync::Uid,
+        telling: &Telling,
+        node: Option<NodeId>,
+        was_told: bool,
+    ) -> Result<i64> {
+        let owner = self.owner().to_owned();
+        let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE uid = ?1");
+        if was_told {
+            let before = queries::number(self.file.connection, &size, [uid.0])?;
+            self.shrank(before);
+        }
+        let source = match &telling.source {
+            Source::Name(name) => name.as_str(),
+            Source::Document(_) => "",
+        };
+        let cause = telling.cause.as_ref().map(|cause| cause.parse::<EventId>()).transpose()?;
+        self.execute(
+            "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data, agent, driver,
+             cause, told, stir) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,random())
+             ON CONFLICT (uid) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
+             node = excluded.node, at = excluded.at, known = excluded.known, digest = excluded.digest,
+             text = excluded.text, data = excluded.data, agent = excluded.agent, driver = excluded.driver,
+             cause = excluded.cause, told = excluded.told, removed = NULL,
+             stir = excluded.stir",
+            rusqlite::params![
+                uid.0,
+                owner,
+                source,
+                telling.key,
+                telling.kind,
+                node,
+                telling.at,
+                telling.known,
+                telling.digest.map(|digest| digest.0),
+                telling.text,
+                telling.data,
+                telling.agent,
+                telling.driver,
+                cause.as_ref().map(bare),
+                telling.told
+            ],
+        )?;
+        let now = queries::number(self.file.connection, &size, [uid.0])?;
+        self.file.desk.bytes += ROW + now;
+        let id = queries::value(self.file.connection, "SELECT id FROM episode WHERE uid = ?1", [uid.0])?;
+        id.ok_or_else(|| crate::fault::damaged("an episode"))
+    }
+
+    /// The entity that a statement names; nothing where it is a document that the user may not read here and now.
+    fn named(&mut self, sight: &mut Sight, named: &Named) -> Result<Option<Row>> {
+        let node = match named.document() {
+            Some(uid) => match self.readable(sight, &uid)? {
+                Some(node) => Some(node),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        self.intern(&named.kind, &named.key, node).map(Some)
+    }
+
+    fn join_said(&mut self, sight: &mut Sight, episode: i64, said: &Said) -> Result<bool> {
+        // Nothing is made for what is hidden here.
+        let object = match &said.object {
+            End::Entity(object) => match self.named(sight, object)? {
+                Some(row) => Ok(row),
+                None => return Ok(false),
+            },
+            End::Value(value) | End::Property(value) => Err(value.clone()),
+        };
+        let Some(subject) = self.named(sight, &said.subject)? else { return Ok(false) };
+        let link = self.link_row(subject, said.object.sort(), &said.relation, object)?;
+        let sql = "SELECT valid_until, known_until FROM statement
+                   WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
+        let key = (link, said.from, episode, said.known);
+        let read = |row: &rusqlite::Row<'_>| Ok((get::<Option<i64>>(row, 0)?, get::<Option<i64>>(row, 1)?));
+        let here = queries::one(self.file.connection, sql, key, read)?;
+        let joined = match here {
+            Some((until, gone)) => (later(until, said.until), sooner(gone, said.gone)),
+            None => (said.until, said.gone),
+        };
+        if here == Some(joined) {
+            return Ok(false);
+        }
+        if here.is_none() {
+            self.grew(0);
+        }
+        let (link, from, episode, known) = key;
+        self.execute(
+            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, known_until)
+             VALUES (?1,?2,?3,?4,?5,?6)",
+            (link, from, episode, known, joined.0, joined.1),
+        )?;
+        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, from))?;
+        Ok(true)
+    }
+
+    /// Forgets what an episode said until a moment, also if nothing of it is here yet; false if it is another user's.
+    fn forget_until(
+        &mut self,
+        (uid, id): (crate::sync::Uid, Option<i64>),
+        told: Option<i64>,
+        until: i64,
+    ) -> Result<bool> {
+        let Some(id) = id else {
+            let owner = self.owner().to_owned();
+            let made = self.execute(
+                "INSERT OR IGNORE INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
+                 VALUES (?1,?2,'','','',0,0,?3,?3,random())",
+                (uid.0, owner, until),
+            )?;
+            return Ok(made > 0);
+        };
+        let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2 RETURNING link";
+        *self.file.writes += 1;
+        let links: Vec<i64> = queries::rows(self.file.connection, deleted, (id, until), |row| get(row, 0))?;
+        self.gave_back(links.len() as u64 * ROW);
+        match told {
+            Some(told) if told > until => {
+                self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
+            }
+            told => {
+                if told.is_some() {
+                    let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
+                    let size = queries::number(self.file.connection, &size, [id])?;
+                    self.shrank(size);
+                }
+                self.empty_episode(id, (until, until))?;
+            }
+        }
+        let links: BTreeSet<i64> = links.into_iter().collect();
+        let gone = swept(self.file.connection, links)?;
+        self.gave_back(gone);
+        Ok(true)
+    }
+}
+
+/// The later of two ends, where none is never.
+fn later(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.zip(other).map(|(one, other)| one.max(other))
+}
+
+/// The sooner of two moments, where none is not yet.
+fn sooner(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    [one, other].into_iter().flatten().min()
+}

@@ -1,0 +1,24 @@
+-- What replicas agree on beside documents: how long folders keep the past, and the graph.
+
+-- 1 (versions), 2 (what is removed): at least for as long as above, since replicas said both at the same time.
+ALTER TABLE keeping ADD COLUMN above INTEGER NOT NULL DEFAULT 0;
+INSERT INTO fact SELECT keeping.node, 'k', node.clock,
+  (SELECT min(number) FROM replica WHERE first IS NOT NULL), 0,
+  json_object('say', 'keep', 'versions', versions, 'removed', keeping.removed, 'over', json_array())
+  FROM keeping JOIN node ON node.id = keeping.node;
+
+-- told: when the episode was told last, microseconds that come after what it said before; forgot: what it said until then
+-- was forgotten.
+ALTER TABLE episode ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE episode ADD COLUMN forgot INTEGER;
+UPDATE episode SET told = known;
+UPDATE episode SET forgot = removed WHERE removed IS NOT NULL;
+
+-- stir: another one whenever the episode or what it says is changed.
+ALTER TABLE episode ADD COLUMN stir INTEGER NOT NULL DEFAULT 0;
+-- What an episode that names no document comes to, as long as its stir is this one. To be emptied by who changes what is
+-- hashed.
+CREATE TABLE graph_sum (episode INTEGER PRIMARY KEY, stir INTEGER NOT NULL, hash TEXT NOT NULL);
+
+-- When it was said how many values a relation has.
+ALTER TABLE relation ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
