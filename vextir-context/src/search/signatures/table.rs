@@ -341,7 +341,7 @@ mod tests {
         table.seen = 200;
         // While somebody reads the moves from 200 to 210, a row comes in as of 150. Its document was moved at 160.
         table.seen = 150;
-        assert!(table.push(row, 5, &[0]));
+        assert!(table.push(row, 5, &[0, 0]));
         table.relocate((200, 210), &HashMap::new());
         assert_eq!(table.seen, 150, "the next one reads from there");
         table.relocate((150, 210), &HashMap::from([(10, 6)]));
