@@ -167,18 +167,20 @@ pub(super) fn by_meaning(
     let (own, others, is_all_own) = (sieve.own, sieve.others.clone(), sieve.is_all_own());
     let is_looked_into =
         |tree| if own == Some(tree) { !is_all_own } else { others.binary_search(&tree).is_ok() };
-    let mut open: HashSet<u32> = HashSet::new();
+    // This is asked for each row: a set would take longer than to compare it.
+    let mut open: Vec<bool> = Vec::new();
     for (place, folder) in table.folders_of(is_looked_into) {
-        if sieve.admits_folder(folder)? {
-            open.insert(place);
-        }
+        open.resize(place as usize, false);
+        open.push(sieve.admits_folder(folder)?);
     }
     let is_open = |row: i64, place: u32| {
         let tree = ids::tree(row);
         if own == Some(tree) && is_all_own {
             return true;
         }
-        is_looked_into(tree) && (open.contains(&place) || granted.contains(&ids::node(row)))
+        is_looked_into(tree)
+            && (open.get(place as usize) == Some(&true)
+                || !granted.is_empty() && granted.contains(&ids::node(row)))
     };
     let rows = table.nearest(vector, (RESCORED, LOOKED_AT), is_open);
     rescore(sieve, rows, (vector, floor), want)
