@@ -183,7 +183,10 @@ fn of_node(
     };
     let entry = match known.stored.get(&node.id) {
         Some(entry) => entry.clone(),
-        None => known.stored.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
+        None => {
+            let found = stored(connection, node.id).map_err(|error| error.context(change.path.clone()))?;
+            known.stored.entry(node.id).or_insert(found.map(Arc::new)).clone()
+        }
     };
     let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
     let seen = match seen(connection, node.id, stored.version, change, known)? {
