@@ -1,5 +1,6 @@
 //! Two bits for each dimension of each vector, in memory: its sign, and whether it is large. The nearest few thousand are found
-//! by counting signs that differ, the nearest few hundred of those by both bits, and only these are compared exactly.
+//! by counting signs that differ, more for large values; the nearest few hundred of those by how far the vector that is asked for
+//! goes along both bits; and only these are compared exactly.
 
 pub(super) mod older;
 mod table;
