@@ -143,7 +143,7 @@ fn collect(
     while let Some(row) = rows.next().map_err(|error| stopped(run, &error))? {
         if found.len() >= limits.rows {
             return Err(Error::invalid(format!(
-                "the result has more than {} rows; narrow it down, or page with LIMIT",
+                "the result has more than {} rows; narrow it down, or page with ORDER BY and LIMIT",
                 limits.rows
             )));
         }
