@@ -43,7 +43,7 @@ mod wire;
 mod write;
 
 pub(crate) use limits::{check_json, check_text};
-pub(crate) use squeeze::{squeeze, unsqueeze};
+pub(crate) use squeeze::{LONGEST, squeeze, unsqueeze};
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! The form in which a state lies beside its content in one row. Names and texts of a state stand in the content too, in
 //! nearly the same order: what is there is named by its place, which halves most states.
 //!
-//! The length of the state, then by turns: a number of bytes and these bytes themselves; a number of bytes of the content
-//! (less [`SHORTEST`]) and how far behind the last ones they begin.
+//! The length of the state, four bytes of its hash, then by turns: a number of bytes and these bytes themselves; a number of
+//! bytes of the content (less [`SHORTEST`]) and how far behind the last ones they begin.
 
 use super::pack::number;
 use super::wire::{Reader, malformed};
@@ -13,7 +13,7 @@ use vextir_core::{Error, ErrorKind, Result};
 const SQUEEZED: u8 = 2;
 
 /// What is longer stays as it is: it fills its pages well, and should be read quickly.
-const LONGEST: usize = 32 << 10;
+pub(crate) const LONGEST: usize = 32 << 10;
 
 /// Fewer bytes are not worth being named.
 const SHORTEST: usize = 4;
@@ -39,7 +39,7 @@ pub(crate) fn squeeze(state: Vec<u8>, content: &str) -> Vec<u8> {
 /// The state that was stored beside a content.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if it is damaged.
+/// [`ErrorKind::Corrupt`] if it is damaged, or the content is not the one that it was stored beside.
 pub(crate) fn unsqueeze<'s>(stored: &'s [u8], content: &[u8]) -> Result<Cow<'s, [u8]>> {
     match stored.split_first() {
         Some((&SQUEEZED, rest)) => {
@@ -56,6 +56,7 @@ fn squeezed(state: &[u8], content: &[u8]) -> Vec<u8> {
     let places = Places::of(content);
     let mut out = vec![SQUEEZED];
     number(&mut out, state.len() as u64);
+    out.extend_from_slice(&sum(state));
     let (mut at, mut done, mut end) = (0, 0, 0);
     while at + SHORTEST <= state.len() {
         let Some((place, length)) = places.find(&state[at..], end) else {
@@ -76,6 +77,7 @@ fn unsqueezed(squeezed: &[u8], content: &[u8]) -> Result<Vec<u8>> {
     let mut reader = Reader::new(squeezed);
     let length = usize::try_from(reader.number()?).ok().filter(|length| *length <= LONGEST);
     let length = length.ok_or_else(|| malformed("a state that is too long"))?;
+    let expected = reader.bytes(4)?;
     let mut state = Vec::with_capacity(length);
     let mut end = 0_i64;
     loop {
@@ -94,11 +96,19 @@ fn unsqueezed(squeezed: &[u8], content: &[u8]) -> Result<Vec<u8>> {
         state.extend_from_slice(same);
         end = (place + count) as i64;
     }
-    if state.len() == length && reader.rest.is_empty() {
-        Ok(state)
-    } else {
-        Err(malformed("bytes behind its end"))
+    if state.len() != length || !reader.rest.is_empty() {
+        return Err(malformed("bytes behind its end"));
     }
+    if sum(&state) != expected {
+        return Err(Error::invalid("it was stored beside another content, or its bytes were changed"));
+    }
+    Ok(state)
+}
+
+/// A hash of a state (FNV-1a). It finds faults, and not what somebody made on purpose.
+fn sum(state: &[u8]) -> [u8; 4] {
+    let add = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    state.iter().fold(0x811c_9dc5, add).to_le_bytes()
 }
 
 fn literal(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -220,11 +230,30 @@ mod tests {
             let mut damaged = stored.clone();
             let at = random.usize(1..damaged.len());
             damaged[at] = random.u8(..);
-            // Refused or another one, and never more than it may be.
             let read = unsqueeze(&damaged, content.as_bytes());
-            assert!(read.map_or(0, |state| state.len()) <= LONGEST);
+            assert!(read.is_err() || damaged == stored, "{damaged:?}");
         }
         let endless = [&[SQUEEZED, 255, 255, 1][..], &[0, 30, 0].repeat(20)].concat();
         assert!(unsqueeze(&endless, content.as_bytes()).is_err());
+    }
+    #[test]
+    fn a_state_is_refused_beside_another_content_of_equal_length() {
+        let content = "a content of some words and of others";
+        let state = b"\x01content of some words\x02 and of others";
+        let stored = squeeze(state.to_vec(), content);
+        let mut refused = 0;
+        for at in 0..content.len() {
+            let mut other = content.as_bytes().to_vec();
+            other[at] ^= 1;
+            match unsqueeze(&stored, &other) {
+                // A byte that the state does not name.
+                Ok(read) => assert_eq!(*read, *state),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt);
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 30, "{refused}");
     }
 }

@@ -10,7 +10,7 @@ use crate::fault::OrFault;
 use crate::queries::{self, signed};
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use vextir_core::context::{Change, Intent, Origin, Version, origin};
 use vextir_core::{Actor, Level, Name, Result};
 
@@ -183,7 +183,10 @@ fn of_node(
     };
     let entry = match known.stored.get(&node.id) {
         Some(entry) => entry.clone(),
-        None => known.stored.entry(node.id).or_insert(stored(connection, node.id)?.map(Arc::new)).clone(),
+        None => {
+            let found = stored(connection, node.id).map_err(|error| error.context(change.path.clone()))?;
+            known.stored.entry(node.id).or_insert(found.map(Arc::new)).clone()
+        }
     };
     let Some(stored) = entry else { return Ok((key, Base::Nothing)) };
     let seen = match seen(connection, node.id, stored.version, change, known)? {
@@ -235,9 +238,14 @@ fn seen(
     }
 }
 
+/// A state is never squeezed beside a longer content, which then need not be read.
+static STORED: LazyLock<String> = LazyLock::new(|| {
+    let content = format!("iif(octet_length(content) <= {}, content, '')", crdt::LONGEST);
+    format!("SELECT version, state, {content} FROM document WHERE node = ?1")
+});
+
 pub(crate) fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
-    let sql = "SELECT version, state, content FROM document WHERE node = ?1";
-    queries::one(connection, sql, [node], |row| {
+    queries::one(connection, &STORED, [node], |row| {
         Ok(Stored { node, version: count(row, 0)?, state: state(row, (1, 2))? })
     })
 }
@@ -266,4 +274,27 @@ pub(super) fn updates(
         found.push(get(row, 1)?);
     }
     Ok((last == Some(version)).then_some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_comes_back_beside_the_longest_content_with_which_it_is_squeezed() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&connection, 0).unwrap();
+        for (node, more) in [(1, -1_isize), (2, 0), (3, 1)] {
+            let length = crdt::LONGEST.checked_add_signed(more).unwrap();
+            // Fewer characters than bytes.
+            let content = format!("ü{}", &"of some words ".repeat(3_000)[..length - 2]);
+            assert_eq!(content.len(), length);
+            let state = [b"\x01", &content.as_bytes()[..1_000]].concat();
+            let squeezed = crdt::squeeze(state.clone(), &content);
+            assert_eq!(squeezed.len() < 100, more <= 0, "{} bytes", squeezed.len());
+            let sql = "INSERT INTO document (node, version, kind, size, content, state) VALUES (?1, 1, 0, 0, ?2, ?3)";
+            connection.execute(sql, (node, content, squeezed)).unwrap();
+            assert_eq!(stored(&connection, node).unwrap().unwrap().state, state);
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! Whether a hub is whole: SQLite's own check, and what must hold between the rows.
 
+use crate::crdt::Body;
 use crate::decode::get;
+use crate::documents::bases::state;
 use crate::documents::keeping::{CONDEMNED, GONE};
+use crate::documents::merge::state_of;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
 use crate::hub::Hub;
@@ -76,8 +79,8 @@ const VERSIONS: &str = "
 
 impl Hub {
     /// Looks whether the hub is whole: SQLite's integrity check, and what must hold between its rows (every document
-    /// has a place, no folder is in itself, the changes lead to the versions, the ledgers count what is there). What it
-    /// finds, in words; nothing if all is well. Reads the whole file, beside the work.
+    /// has a place and holds what replicas merge, no folder is in itself, the changes lead to the versions, the ledgers
+    /// count what is there). What it finds, in words; nothing if all is well. Reads the whole file, beside the work.
     ///
     /// ```
     /// # extern crate vextir_core as vextir;
@@ -112,8 +115,32 @@ fn check(connection: &Connection) -> Result<Vec<String>> {
         .extend(tree.lost().into_iter().take(MOST).map(|id| format!("a folder that no root leads to: {id}")));
     let torn = numbers(&snapshot, VERSIONS)?.into_iter().filter(|id| !tree.is_purged(*id)).take(MOST);
     found.extend(torn.map(|id| format!("a document whose changes do not lead to its version: {id}")));
+    let torn = torn_states(&snapshot, |id| tree.is_purged(id))?;
+    found.extend(torn.iter().map(|id| format!("a document whose content is not what its state holds: {id}")));
     snapshot.finish().or_fault()?;
     Ok(found)
+}
+
+/// Documents whose content is not what replicas would merge.
+fn torn_states(connection: &Connection, is_purged: impl Fn(NodeId) -> bool) -> Result<Vec<NodeId>> {
+    let sql = "SELECT node, kind = 0, content, state FROM document";
+    let mut statement = connection.prepare_cached(sql).or_fault()?;
+    let mut rows = statement.query([]).or_fault()?;
+    let mut torn = Vec::new();
+    while let Some(row) = rows.next().or_fault()?
+        && torn.len() < MOST
+    {
+        let (id, is_text, content): (NodeId, bool, String) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+        let body = state(row, (3, 2)).and_then(|state| Body::load(0, &state));
+        let is_held = body.is_ok_and(|body| {
+            let (held, _) = state_of(&body);
+            held.as_json().is_none() == is_text && held.to_text() == content
+        });
+        if !is_held && !is_purged(id) {
+            torn.push(id);
+        }
+    }
+    Ok(torn)
 }
 
 fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>> {

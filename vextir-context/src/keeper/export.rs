@@ -21,7 +21,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use vextir_core::context::Revision;
-use vextir_core::{Name, Result};
+use vextir_core::{Error, Name, Result};
 
 /// How many entries of a folder are read at once.
 const PAGE: usize = 256;
@@ -159,6 +159,7 @@ fn put(
     node: &Node,
     path: &str,
 ) -> Result<()> {
+    let named = |error: Error| error.context(path.to_owned());
     let sql = "SELECT kind, content, metadata, version, state FROM document WHERE node = ?1";
     let found = queries::one(connection, sql, [node.id], |row| {
         let content: String = get(row, 1)?;
@@ -167,7 +168,7 @@ fn put(
             content,
             get::<Option<String>>(row, 2)?,
             get::<i64>(row, 3)?,
-            state(row, (4, 1))?,
+            state(row, (4, 1)).map_err(named)?,
         ))
     })?;
     let kind = match &found {
@@ -196,7 +197,7 @@ fn put(
         let file = folder.join(TEXTS).join(entry.file());
         fs::write(&file, content).map_err(|error| failed(&file, error))?;
         let file = folder.join(TEXTS).join(entry.state());
-        let state = Body::load(0, &state)?.whole();
+        let state = Body::load(0, &state).map_err(named)?.whole();
         fs::write(&file, state).map_err(|error| failed(&file, error))?;
     }
     entries.push(&entry)?;

@@ -12,7 +12,8 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use vextir_core::Result;
 
-/// How many pieces are compared exactly.
+/// How many pieces are compared exactly at once. Each is a read of the file: those that are nearest by both bits hold
+/// 99.5 % of the nearest ten among the 100,000 of the bench, which wants 99; 400 hold 99.8 %, and take longer.
 const RESCORED: usize = 320;
 
 /// How many pieces are looked at for them, when most may not be found.

@@ -5,7 +5,7 @@ use super::ids;
 use super::link::{Link, Patience};
 use super::refused;
 use super::round::{Looks, Made, Refused, Round, Trouble, Waiting, round};
-use super::signatures::{Fresh, Signatures, signature, to_bytes};
+use super::signatures::{Fresh, Signatures, older, signature, to_bytes};
 use crate::decode::get;
 use crate::documents::node::NodeId;
 use crate::fault::OrFault;
@@ -35,6 +35,8 @@ pub(super) struct Desk {
     pub(super) link: Link,
     pub(super) embedder: Arc<dyn Embedder>,
     pub(super) signatures: Signatures,
+    /// Up to where no signatures of an older form are left; `None` if there are none at all.
+    pub(super) brought: Option<i64>,
     /// Where the application's connections live, if the hub was opened there.
     pub(super) runtime: Option<tokio::runtime::Handle>,
 }
@@ -61,6 +63,7 @@ pub(super) fn appoint(connection: &Connection, title: Option<&str>) -> Result<i6
         let name = "INSERT OR REPLACE INTO meta (name, value) VALUES ('search_embedder', ?1)";
         execute(connection, name, [title])?;
         set(connection, "search_epoch", Some(epoch))?;
+        older::note_none(connection)?;
         set(connection, "search_enroll", title.map(|_| 0))?;
         refused::readmit_all(connection)?;
     }
@@ -114,7 +117,7 @@ impl Desk {
         let (waiting, done) = self.link.read(take)?;
         self.publish(done);
         if waiting.is_empty() {
-            return Ok(false);
+            return self.bring_forward();
         }
         let Round { made, refused, failure } = round(waiting, looks, |texts| self.ask(texts));
         if !made.is_empty() || !refused.is_empty() {
@@ -122,6 +125,30 @@ impl Desk {
             patience.renew();
         }
         failure.map_or(Ok(true), Err)
+    }
+
+    /// Some signatures of an older form, when nothing else is to be done; false when there are none.
+    fn bring_forward(&mut self) -> Result<bool> {
+        let Some(after) = self.brought else { return Ok(false) };
+        let (title, stride) = (title(&*self.embedder), self.embedder.dimensions().div_ceil(64));
+        let page = self.link.read(move |hub| {
+            let Some(epoch) = epoch(hub, &title)? else { return Ok(None) };
+            older::page(hub, after, epoch, stride)
+        })?;
+        match page {
+            None => self.brought = None,
+            Some(older::Page { last: None, .. }) => {
+                self.link.store(older::note_none)?;
+                self.brought = None;
+            }
+            Some(older::Page { rows, last }) => {
+                if !rows.is_empty() {
+                    self.link.store(move |connection| older::bring_forward(connection, &rows, stride))?;
+                }
+                self.brought = last;
+            }
+        }
+        Ok(self.brought.is_some())
     }
 
     /// Stores what was made, and sets aside what was refused.

@@ -53,7 +53,7 @@ impl Engine {
         if let Some(embedder) = embedder {
             let runtime = tokio::runtime::Handle::try_current().ok();
             let (link, signatures) = (link.clone(), self.signatures.clone());
-            let desk = embed::Desk { link, embedder, signatures, runtime };
+            let desk = embed::Desk { link, embedder, signatures, brought: Some(0), runtime };
             threads.push(spawn("vextir-hub-embed", move || desk.run())?);
         }
         let signatures = self.signatures.clone();

@@ -1,6 +1,8 @@
 //! Two bits for each dimension of each vector, in memory: its sign, and whether it is large. The nearest few thousand are found
-//! by counting signs that differ, the nearest few hundred of those by both bits, and only these are compared exactly.
+//! by counting signs that differ, more for large values; the nearest few hundred of those by how far the vector that is asked for
+//! goes along both bits; and only these are compared exactly.
 
+pub(super) mod older;
 mod table;
 
 pub(super) use table::{Fresh, Table, signature, to_bytes};
@@ -117,16 +119,6 @@ impl Signatures {
     }
 }
 
-/// The signature of a stored vector.
-fn older(hub: &Connection, row: i64) -> Result<Option<Vec<u64>>> {
-    queries::one(hub, "SELECT data FROM search_vector WHERE id = ?1", [row], |row| {
-        let stored = row.get_ref(0).or_fault()?;
-        let (numbers, _) = stored.as_blob().unwrap_or_default().as_chunks::<4>();
-        let vector: Vec<f32> = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
-        Ok(signature(&vector))
-    })
-}
-
 impl Table {
     fn load(&mut self, hub: &Connection, epoch: i64) -> Result<()> {
         // A load that was stopped has left some.
@@ -150,8 +142,11 @@ impl Table {
                 bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
                 // Of a file that is older than the second bit.
                 if bits.len() == self.stride {
-                    let Some(made) = older(&snapshot, get(row, 0)?)? else { continue };
-                    bits = made;
+                    bits = older::made(&snapshot, get(row, 0)?)?.unwrap_or_default();
+                }
+                // A row that is damaged hides no other one.
+                if bits.len() != self.stride * 2 {
+                    continue;
                 }
                 if !self.push(get(row, 0)?, get(row, 1)?, &bits) {
                     tracing::warn!(
@@ -200,6 +195,44 @@ mod tests {
         signatures.load(&hub, 7).unwrap();
         let table = signatures.lock();
         assert_eq!((&table.rows, &table.signs, &table.larges), (&vec![row], &vec![0b10], &vec![0b110]));
+    }
+
+    #[test]
+    fn signatures_of_an_older_form_are_brought_forward_once() {
+        let hub = hub();
+        let rows: Vec<i64> = (10..20).map(|node| ids::row(1, node, 0).unwrap()).collect();
+        hub.execute("UPDATE search_piece SET bits = zeroblob(8) WHERE id < ?1", [rows[3]]).unwrap();
+        let node = "INSERT INTO search_node (node, tree, blocks, version, title, bytes, vectors)
+                    VALUES (10, 1, 1, 1, '', 0, 100)";
+        hub.execute(node, []).unwrap();
+        let vector = "INSERT INTO search_vector (id, data) VALUES (?1, ?2)";
+        hub.execute(vector, (rows[0], [1.0_f32.to_le_bytes(); 64].concat())).unwrap();
+        hub.execute(vector, (rows[1], [0_u8; 3])).unwrap();
+        let page = |after| older::page(&hub, after, 7, 1).unwrap();
+        let first = page(0).unwrap();
+        assert_eq!((&first.rows[..], first.last), (&rows[..3], rows.last().copied()));
+        assert_eq!(older::bring_forward(&hub, &first.rows, 1).unwrap(), 8, "one of three");
+        assert_eq!(older::bring_forward(&hub, &first.rows, 1).unwrap(), 0);
+        let bytes = |sql| queries::value::<i64>(&hub, sql, []).unwrap().unwrap();
+        assert_eq!(bytes("SELECT length(bits) FROM search_piece ORDER BY id"), 16);
+        assert_eq!(bytes("SELECT vectors FROM search_node"), 108);
+        let last = older::Page { rows: Vec::new(), last: None };
+        assert_eq!(page(*rows.last().unwrap()), Some(last));
+        older::note_none(&hub).unwrap();
+        assert_eq!(page(0), None);
+    }
+
+    #[test]
+    fn a_damaged_signature_hides_no_other_one() {
+        let hub = hub();
+        let damaged = "UPDATE search_piece SET bits = zeroblob(?2) WHERE id = ?1";
+        for (node, length) in [(10, 0), (12, 8), (13, 17), (15, 24), (16, 9)] {
+            hub.execute(damaged, (ids::row(1, node, 0).unwrap(), length)).unwrap();
+        }
+        let signatures = Signatures::new(64, 1 << 20);
+        signatures.load(&hub, 7).unwrap();
+        let nodes: Vec<NodeId> = signatures.lock().rows.iter().map(|row| ids::node(*row)).collect();
+        assert_eq!(nodes, [11, 13, 14, 17, 18, 19], "bytes behind the last word are not looked at");
     }
 
     /// Moves a document to folder 3, between others' writes.

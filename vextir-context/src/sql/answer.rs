@@ -8,11 +8,12 @@ use rusqlite::types::{Value as Stored, ValueRef};
 use rusqlite::{Batch, Connection, Error as Sqlite, ErrorCode, Statement};
 use serde_json::{Map, Number, Value};
 use std::sync::Arc;
-use vextir_core::{Error, ErrorKind, Result};
+use vextir_core::{Error, ErrorKind, Name, Result};
 
-/// The rows of a query. What was used for one that was answered is kept for the next one.
+/// The rows of a query. What was used for one that was answered is kept for the next one, its plans for one of the same
+/// user alone: the time of an answer would tell others that this text was asked.
 pub(super) fn answer(
-    kept: &mut Option<Sandbox>,
+    kept: &mut Option<(Name, Sandbox)>,
     run: &Arc<Run>,
     limits: &QueryLimits,
     (sql, parameters): (&str, &[Value]),
@@ -21,13 +22,18 @@ pub(super) fn answer(
         return Err(Error::invalid(format!("the query holds a NUL character at byte {}", at + 1)));
     }
     let sandbox = match kept.take() {
-        Some(sandbox) => sandbox,
+        Some((user, sandbox)) => {
+            if user != run.actor.user {
+                sandbox.connection.flush_prepared_statement_cache();
+            }
+            sandbox
+        }
         None => Sandbox::open().map_err(|error| unprepared(run, error))?,
     };
     let served = sandbox.serve(run);
     let rows = ask(&sandbox.connection, run, limits, (sql, parameters))?;
     drop(served);
-    *kept = Some(sandbox);
+    *kept = Some((run.actor.user.clone(), sandbox));
     Ok(rows)
 }
 
@@ -137,7 +143,7 @@ fn collect(
     while let Some(row) = rows.next().map_err(|error| stopped(run, &error))? {
         if found.len() >= limits.rows {
             return Err(Error::invalid(format!(
-                "the result has more than {} rows; narrow it down, or page with LIMIT",
+                "the result has more than {} rows; narrow it down, or page with ORDER BY and LIMIT",
                 limits.rows
             )));
         }
@@ -220,4 +226,30 @@ fn short(text: &str) -> String {
         .collect::<String>()
         .replace("\\\"", "\"")
         .replace("\\'", "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+    use std::sync::Mutex;
+    use std::time::Duration;
+    use vextir_core::{Actor, Timestamp};
+
+    #[test]
+    fn plans_are_kept_for_the_same_user_alone() {
+        const SQL: &str = "SELECT 'a text that somebody may guess' AS text";
+        let hub = Arc::new(Mutex::new(Connection::open_in_memory().unwrap()));
+        let mut kept = None;
+        let mut runs_after = |user: &str, sql: &str| {
+            let whose = (Actor::user(user), Timestamp::UNSET);
+            let run = Run::new(whose, hub.clone(), Duration::from_secs(60), Default::default());
+            answer(&mut kept, &Arc::new(run), &QueryLimits::default(), (sql, &[])).unwrap();
+            let (_, sandbox): &(Name, Sandbox) = kept.as_ref().unwrap();
+            sandbox.connection.prepare_cached(SQL).unwrap().get_status(StatementStatus::Run)
+        };
+        assert_eq!([runs_after("ann", SQL), runs_after("ann", SQL)], [1, 2]);
+        assert_eq!(runs_after("bob", "SELECT 1"), 0);
+        assert_eq!([runs_after("bob", SQL), runs_after("ann", SQL)], [1, 1]);
+    }
 }

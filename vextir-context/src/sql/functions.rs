@@ -89,6 +89,10 @@ pub(super) const ALLOWED: &[&str] = &[
 /// How many steps are taken between two looks at the clock.
 const STRIDE: usize = 1 << 16;
 
+/// A pattern of more bytes is read again for each row: one that is kept takes many times its bytes until the statement ends, for
+/// each place in the query.
+const KEPT: usize = 256;
+
 /// Puts ours in the place of SQLite's.
 pub(super) fn register(connection: &Connection, serving: &Arc<Serving>, longest: usize) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
@@ -200,10 +204,17 @@ fn matches(call: &Context<'_>, serving: &Serving, style: Style) -> Result<ToSqlO
         _ => None,
     };
     let read = |pattern: ValueRef<'_>| words(pattern).map(|pattern| read(&pattern, style, escape));
+    let pattern = call.get_raw(0);
+    let is_long = matches!(pattern, ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > KEPT);
+    if is_long && serving.is_over() {
+        return Err(serving.fail(Run::too_long));
+    }
     // A pattern that is the same for all rows is read once.
     let pattern = match escape {
-        None => call.get_or_create_aux(0, |pattern: ValueRef<'_>| Ok::<_, Infallible>(read(pattern)))?,
-        Some(_) => Arc::new(read(call.get_raw(0))),
+        None if !is_long => {
+            call.get_or_create_aux(0, |pattern: ValueRef<'_>| Ok::<_, Infallible>(read(pattern)))?
+        }
+        _ => Arc::new(read(pattern)),
     };
     let Some(pattern) = &*pattern else { return Ok(null()) };
     let Some(pattern) = pattern else { return Ok(number(0)) };

@@ -8,10 +8,12 @@ use crate::fault::OrFault;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use vextir_core::{Result, Timestamp};
 
 /// How many documents are put into order at first, and at most; each time four times as many, since a query may want only
-/// a few.
+/// a few. Where a query reads with several cursors, the second one gets at most half as many, the third one a third.
 const FIRST: usize = 64;
 const MOST: usize = 32_768;
 
@@ -31,21 +33,33 @@ pub(super) struct Reading {
     places: Vec<usize>,
     statement: String,
     size: usize,
+    most: usize,
+    /// How many the query has; this one counts until it is dropped.
+    count: Arc<AtomicUsize>,
     /// From the last one in the file to the first.
     waiting: Vec<Item>,
     ready: VecDeque<Item>,
 }
 
 impl Reading {
-    /// Of the columns of `documents` whose bits are set.
-    pub(super) fn of(used: u64) -> Self {
+    /// Of the columns of `documents` whose bits are set; one more of so many.
+    pub(super) fn of(used: u64, count: &Arc<AtomicUsize>) -> Self {
         let is_read = |place: &usize| used & (1 << place) != 0 && source(DOCUMENTS[*place]).is_some();
         let places: Vec<usize> = (0..DOCUMENTS.len()).filter(is_read).collect();
         let columns: Vec<String> = places.iter().filter_map(|place| source(DOCUMENTS[*place])).collect();
         let columns = columns.join(", ");
         let nodes = if columns.contains("node.") { "JOIN node ON node.id = document.node" } else { "" };
         let statement = format!("SELECT {columns} FROM document {nodes} WHERE document.node = ?1");
-        Self { places, statement, size: FIRST, waiting: Vec::new(), ready: VecDeque::new() }
+        let others = count.fetch_add(1, Ordering::Relaxed);
+        Self {
+            places,
+            statement,
+            size: FIRST,
+            most: (MOST / (others + 1)).max(FIRST),
+            count: count.clone(),
+            waiting: Vec::new(),
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next document.
@@ -78,8 +92,13 @@ impl Reading {
             self.waiting.push(item);
         }
         self.waiting.sort_unstable_by_key(|item| std::cmp::Reverse(item.id));
-        self.size = (self.size * 4).min(MOST);
+        self.size = self.larger();
         Ok(())
+    }
+
+    /// How many are put into order the next time.
+    fn larger(&self) -> usize {
+        (self.size * 4).min(self.most)
     }
 
     fn read(&mut self, hub: &Connection) -> Result<()> {
@@ -111,6 +130,12 @@ impl Reading {
     }
 }
 
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The next document of a walk.
 fn document(hub: &Connection, walk: &mut Walk, is_over: &dyn Fn() -> Result<()>) -> Result<Option<Item>> {
     while let Some(item) = walk.next(hub, is_over)? {
@@ -135,4 +160,32 @@ fn source(column: &str) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many it holds at most, however long it goes on.
+    fn held(mut reading: Reading) -> (usize, Reading) {
+        for _ in 0..20 {
+            reading.size = reading.larger();
+        }
+        (reading.size, reading)
+    }
+
+    #[test]
+    fn cursors_of_one_query_share_what_is_read_ahead() {
+        let count = Arc::default();
+        let next = || held(Reading::of(u64::MAX, &count));
+        let mut open: Vec<_> = (0..1_000).map(|_| next()).collect();
+        let held: Vec<usize> = open.iter().map(|(held, _)| *held).collect();
+        assert_eq!(held[..4], [MOST, MOST / 2, MOST / 3, MOST / 4]);
+        assert_eq!(held[999], FIRST);
+        assert!(held[..64].iter().sum::<usize>() < 5 * MOST, "64 cursors");
+        open.clear();
+        for _ in 0..1_000 {
+            assert_eq!(next().0, MOST, "one after the other");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What one query runs within: whose it is, until when, and what it reads.
 
 use rusqlite::Connection;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vextir_core::{Actor, Error, ErrorKind, Result, Timestamp};
@@ -57,6 +57,8 @@ pub(super) struct Run {
     allowed: Duration,
     /// Set when nobody waits for the answer any more, and when the hub closes.
     stops: [Arc<AtomicBool>; 2],
+    /// How many cursors read documents ahead.
+    pub(super) readings: Arc<AtomicUsize>,
     /// Why a table could not go on.
     failure: Mutex<Option<Error>>,
 }
@@ -71,7 +73,7 @@ impl Run {
         let begun = Instant::now();
         // A time beyond what can be counted is no limit for as long as anybody lives.
         let end = begun.checked_add(allowed).unwrap_or(begun + Duration::from_secs(1 << 30));
-        Self { actor, now, hub, end, allowed, stops, failure: Mutex::new(None) }
+        Self { actor, now, hub, end, allowed, stops, readings: Arc::default(), failure: Mutex::new(None) }
     }
 
     /// Whether it must end.

@@ -1,6 +1,6 @@
 //! The connection that queries run on, one after the other: empty, in memory, and told to do nothing but to select from
-//! our tables. It holds nothing of any query but the plans of some texts: there is nothing in it that could be changed, and
-//! the tables look up for whom they work when they are read.
+//! our tables. It holds nothing of any query but the plans of some texts of one user: there is nothing in it that could be
+//! changed, and the tables look up for whom they work when they are read.
 
 use super::functions::{self, ALLOWED};
 use super::run::{Run, Served, Serving};

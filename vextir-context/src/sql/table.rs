@@ -156,7 +156,7 @@ impl Cursor {
             }
             Which::History => Walk::begin(hub, actor, wanted).map(|walk| Source::Steps(walk, None)),
             Which::Documents => Walk::begin(hub, actor, wanted)
-                .map(|walk| Source::Documents(walk, Reading::of(wanted.columns))),
+                .map(|walk| Source::Documents(walk, Reading::of(wanted.columns, &run.readings))),
             Which::Folders => Walk::begin(hub, actor, wanted).map(Source::Folders),
         })
     }
@@ -204,7 +204,8 @@ impl Cursor {
 
 unsafe impl VTabCursor for Cursor {
     fn filter(&mut self, columns: c_int, plan: Option<&str>, values: &Filters<'_>) -> Result<()> {
-        self.row = None;
+        // What it was at before is let go of first, and does not count any more.
+        (self.row, self.scan) = (None, None);
         let run = self.serving.run()?;
         let source = self.begin(&run, &wanted(columns, plan.unwrap_or_default(), values))?;
         self.scan = Some((run, source));

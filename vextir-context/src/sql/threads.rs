@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use vextir_core::{Actor, Result, Timestamp};
+use vextir_core::{Actor, Name, Result, Timestamp};
 
 /// How many queries run at once.
 const THREADS: usize = 2;
@@ -95,7 +95,7 @@ impl Threads {
 
 fn serve(
     own: Option<&Arc<Mutex<Connection>>>,
-    kept: &mut Option<Sandbox>,
+    kept: &mut Option<(Name, Sandbox)>,
     ask: Ask,
     (limits, closing): (&QueryLimits, &Arc<AtomicBool>),
 ) {

@@ -201,3 +201,31 @@ async fn a_round_holds_up_nobody_for_long() {
     assert!(longest * 4 < whole, "an emit waited {longest:?} of {whole:?}");
     assert_eq!(text(&ann, "/long").await.len(), 100 * 50);
 }
+
+#[tokio::test]
+async fn a_document_whose_content_was_changed_behind_the_hub_is_found_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let hub = Hub::open(&path).unwrap();
+    let long = noise(1, 100_000);
+    for (name, content) in
+        [("/f/long", long.as_str()), ("/f/short", "a plan of some words"), ("/f/well", "x")]
+    {
+        hub.context("ann").write(name, content).await.unwrap();
+    }
+    hub.context("ann").write("/f/json", serde_json::json!({"plan": "of some words"})).await.unwrap();
+    assert_eq!(hub.check().await.unwrap(), [] as [&str; 0]);
+    hub.close().await.unwrap();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let changed = "UPDATE document SET content = replace(replace(content, 'words', 'wordz'), substr(?1, 1, 10), '0123456789')";
+    file.execute(changed, [&long]).unwrap();
+    drop(file);
+    let hub = Hub::open(&path).unwrap();
+    let found = hub.check().await.unwrap();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|line| line.starts_with("a document whose content is not")), "{found:?}");
+    let ann = hub.context("ann");
+    refused(ann.append("/f/short", "more").await, ErrorKind::Corrupt, "/f/short");
+    refused(hub.export("ann", folder.path().join("out")).await, ErrorKind::Corrupt, "/f/");
+    ann.append("/f/well", "y").await.unwrap();
+}

@@ -4,7 +4,7 @@ use crate::stored;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 use vextir_context::{Hub, QueryLimits};
-use vextir_core::{Context, Event, EventBusExt, Level};
+use vextir_core::{Context, ErrorKind, Event, EventBusExt, Level};
 
 const DEADLINE: Duration = Duration::from_millis(100);
 /// On a machine that others use too. What is measured on an idle one is far below.
@@ -361,6 +361,23 @@ async fn no_long_attack_breaks_the_parser() {
     let bob = hub.context("bob");
     for sql in long() {
         ask(&bob, &sql).await;
+    }
+    assert!(ask(&bob, "SELECT 1").await);
+}
+
+/// Each of them read at once, and kept, would take hundreds of gigabytes.
+#[tokio::test]
+async fn long_patterns_in_many_places_are_not_kept() {
+    let (_folder, hub) = with_canary().await;
+    let bob = hub.context("bob");
+    for operator in ["LIKE", "GLOB"] {
+        let sum = vec![format!("(path {operator} ?1)"); 90].join("+");
+        let columns: Vec<String> = (0..40).map(|number| format!("{sum} AS c{number}")).collect();
+        let sql = format!("SELECT {} FROM documents LIMIT 1", columns.join(", "));
+        let began = Instant::now();
+        let refused = bob.query(&sql).params(["a".repeat(2_000_000)]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Timeout, "{refused}");
+        assert!(began.elapsed() < DEADLINE + MARGIN, "{:?}", began.elapsed());
     }
     assert!(ask(&bob, "SELECT 1").await);
 }

@@ -24,8 +24,9 @@ pub(in crate::search) struct Table {
     pub(super) rows: Vec<i64>,
     /// The folder of each row, as an index into `folders`.
     pub(super) places: Vec<u32>,
-    /// Signs; and apart from them, because few rows are looked at so closely, which values are large.
+    /// Which values are above 0.
     pub(super) signs: Vec<u64>,
+    /// Which values are large.
     pub(super) larges: Vec<u64>,
     pub(super) folders: Vec<NodeId>,
     pub(super) known: HashMap<NodeId, u32>,
