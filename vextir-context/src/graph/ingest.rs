@@ -112,9 +112,10 @@ impl Pen<'_> {
     }
 
     pub(super) fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
-        let sql =
-            format!("SELECT id, digest, removed, {EPISODE_SIZE}, told, forgot FROM episode WHERE uid = ?1");
-        queries::one(self.file.connection, &sql, [uid], |row| {
+        let sql = format!(
+            "SELECT id, digest, removed, {EPISODE_SIZE}, told, forgot FROM episode WHERE uid = ?1 AND owner = ?2"
+        );
+        queries::one(self.file.connection, &sql, (uid, self.owner()), |row| {
             Ok(Before {
                 id: get(row, 0)?,
                 digest: get(row, 1)?,
@@ -172,10 +173,10 @@ impl Pen<'_> {
             }
             Some(before) => {
                 self.execute(
-                    "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
+                    "UPDATE episode SET source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
                      known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
                      agent = ?12, driver = ?13, cause = ?14, told = ?8, removed = NULL, stir = random()
-                     WHERE uid = ?1",
+                     WHERE uid = ?1 AND owner = ?2",
                     row,
                 )?;
                 Ok(before.id)

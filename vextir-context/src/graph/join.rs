@@ -73,9 +73,7 @@ impl Pen<'_> {
             && here.as_ref().and_then(|here| here.forgot) < forgot
         {
             let told = here.as_ref().and_then(|here| here.telling.as_ref()).map(|telling| telling.told);
-            if !self.forget_until((sighting.uid, here.as_ref().map(|here| here.id)), told, until)? {
-                return Ok(false);
-            }
+            self.forget_until((sighting.uid, here.as_ref().map(|here| here.id)), told, until)?;
             changed = true;
             here = known(self.file.connection, &owner, sighting.uid)?;
         }
@@ -141,9 +139,9 @@ impl Pen<'_> {
         was_told: bool,
     ) -> Result<i64> {
         let owner = self.owner().to_owned();
-        let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE uid = ?1");
+        let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE uid = ?1 AND owner = ?2");
         if was_told {
-            let before = queries::number(self.file.connection, &size, [uid.0])?;
+            let before = queries::number(self.file.connection, &size, (uid.0, &owner))?;
             self.shrank(before);
         }
         let source = match &telling.source {
@@ -154,14 +152,14 @@ impl Pen<'_> {
         self.execute(
             "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data, agent, driver,
              cause, told, stir) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,random())
-             ON CONFLICT (uid) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
+             ON CONFLICT (uid, owner) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
              node = excluded.node, at = excluded.at, known = excluded.known, digest = excluded.digest,
              text = excluded.text, data = excluded.data, agent = excluded.agent, driver = excluded.driver,
              cause = excluded.cause, told = excluded.told, removed = NULL,
              stir = excluded.stir",
             rusqlite::params![
                 uid.0,
-                owner,
+                &owner,
                 source,
                 telling.key,
                 telling.kind,
@@ -177,9 +175,10 @@ impl Pen<'_> {
                 telling.told
             ],
         )?;
-        let now = queries::number(self.file.connection, &size, [uid.0])?;
+        let now = queries::number(self.file.connection, &size, (uid.0, &owner))?;
         self.file.desk.bytes += ROW + now;
-        let id = queries::value(self.file.connection, "SELECT id FROM episode WHERE uid = ?1", [uid.0])?;
+        let id = "SELECT id FROM episode WHERE uid = ?1 AND owner = ?2";
+        let id = queries::value(self.file.connection, id, (uid.0, &owner))?;
         id.ok_or_else(|| crate::fault::damaged("an episode"))
     }
 
@@ -231,21 +230,22 @@ impl Pen<'_> {
         Ok(true)
     }
 
-    /// Forgets what an episode said until a moment, also if nothing of it is here yet; false if it is another user's.
+    /// Forgets what an episode said until a moment, also if nothing of it is here yet.
     fn forget_until(
         &mut self,
         (uid, id): (crate::sync::Uid, Option<i64>),
         told: Option<i64>,
         until: i64,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let Some(id) = id else {
             let owner = self.owner().to_owned();
-            let made = self.execute(
-                "INSERT OR IGNORE INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
-                 VALUES (?1,?2,'','','',0,0,?3,?3,random())",
-                (uid.0, owner, until),
-            )?;
-            return Ok(made > 0);
+            return self
+                .execute(
+                    "INSERT INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
+                     VALUES (?1,?2,'','','',0,0,?3,?3,random())",
+                    (uid.0, owner, until),
+                )
+                .map(drop);
         };
         let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2 RETURNING link";
         *self.file.writes += 1;
@@ -267,7 +267,7 @@ impl Pen<'_> {
         let links: BTreeSet<i64> = links.into_iter().collect();
         let gone = swept(self.file.connection, links)?;
         self.gave_back(gone);
-        Ok(true)
+        Ok(())
     }
 }
 

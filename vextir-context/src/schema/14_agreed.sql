@@ -14,6 +14,10 @@ ALTER TABLE episode ADD COLUMN forgot INTEGER;
 UPDATE episode SET told = known;
 UPDATE episode SET forgot = removed WHERE removed IS NOT NULL;
 
+-- An id says nothing of whose it is: anybody may name one.
+DROP INDEX episode_uid;
+CREATE UNIQUE INDEX episode_uid ON episode (uid, owner);
+
 -- stir: another one whenever the episode or what it says is changed.
 ALTER TABLE episode ADD COLUMN stir INTEGER NOT NULL DEFAULT 0;
 -- What an episode that names no document comes to, as long as its stir is this one. To be emptied by who changes what is

@@ -361,6 +361,66 @@ async fn a_clock_that_is_a_day_ahead_does_not_stop_who_withdraws_or_forgets() {
     assert_eq!(told(&quick, ("thing", "x")).await, told(&late, ("thing", "x")).await);
 }
 
+/// All ids of episodes of a user, as one finds out who knows what the user reads.
+async fn ids(hub: &Hub, user: &'static str) -> Vec<String> {
+    let sql = "SELECT hex(uid) FROM episode WHERE owner = ?1";
+    let ids = hub.read_with(move |connection| {
+        crate::queries::rows(connection, sql, [user], |row| crate::decode::get::<String>(row, 0))
+    });
+    ids.await.unwrap().into_iter().map(|id| id.to_lowercase()).collect()
+}
+
+/// A user says of episodes that they were forgotten, of which nothing is known to the user.
+async fn mark(hub: &Hub, user: &'static str, ids: &[String]) {
+    let until = hub.now().after(30 * DAY).as_micros();
+    let marks: Vec<_> = ids.iter().map(|id| json!({"uid": id, "forgot": until})).collect();
+    let part = serde_json::from_value(json!({"sightings": marks})).unwrap();
+    hub.write_with(move |rows| crate::graph::join(rows.writing(), user, &part)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_names_the_episode_of_another_user_gets_nothing_of_it_and_takes_nothing_away() {
+    for is_first in [true, false] {
+        let (laptop, server) = two();
+        let (here, there) = (laptop.context("ann"), server.context("ann"));
+        let seen = |key| Episode::new("mail", "inbox").key(key).text("hidden").fact(fact("x", "has", "y"));
+        here.graph().ingest(seen("1")).await.unwrap();
+        here.write("/doc", "of [[thing:z]]").await.unwrap();
+        assert_eq!(near(&here.graph(), "z").await.len(), 1);
+        let ids = ids(&laptop, "ann").await;
+        assert_eq!(ids.len(), 2);
+        if is_first {
+            mark(&server, "bob", &ids).await;
+        }
+        exchange(&laptop, &server, "ann").await;
+        if !is_first {
+            assert_eq!(near(&there.graph(), "z").await.len(), 1);
+            mark(&server, "bob", &ids).await;
+        }
+        // The same is told on the server too, by itself.
+        there.graph().ingest(seen("1").data(json!(1))).await.unwrap();
+        there.append("/doc", "!").await.unwrap();
+        exchange(&laptop, &server, "ann").await;
+        for context in [&here, &there] {
+            assert_eq!(near(&context.graph(), "x").await, ["x has y"], "{is_first}");
+            assert_eq!(near(&context.graph(), "z").await.len(), 1, "{is_first}");
+        }
+        assert_eq!(sum(&laptop, "ann").await, sum(&server, "ann").await);
+        let bob = server.context("bob").graph();
+        for id in &ids {
+            assert!(bob.episode(id).await.unwrap().is_none());
+        }
+        assert!(near(&bob, "x").await.is_empty());
+        let (report, _) = exchange(&server, &Hub::in_memory().unwrap(), "bob").await;
+        assert_eq!(report.episodes_sent, 2, "the marks, and nothing else");
+        let not_bobs = server.read_with(|connection| {
+            let sql = "SELECT count(*) FROM episode WHERE owner = 'bob' AND removed IS NULL";
+            crate::queries::number(connection, sql, [])
+        });
+        assert_eq!(not_bobs.await.unwrap(), 0);
+    }
+}
+
 /// One change of the graph, or of what it is about; some are refused.
 async fn change(rng: &mut Rng, ann: &Context) {
     let name = |rng: &mut Rng| format!("{}", rng.u8(0..4));
