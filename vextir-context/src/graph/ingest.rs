@@ -8,7 +8,7 @@ use crate::documents::node::{NodeId, folder_of, uid};
 use crate::documents::place::demand_node;
 use crate::key::{bare, hex};
 use crate::queries;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use vextir_core::context::graph::{Episode, Ingested, Mention};
 use vextir_core::{Error, Level, Result};
 
@@ -247,16 +247,17 @@ impl Pen<'_> {
         wanted: &BTreeSet<(i64, Times)>,
         (had, now): (bool, i64),
     ) -> Result<usize> {
-        let mut standing = BTreeMap::new();
-        if had {
-            standing.extend(self.standing(episode)?.into_iter().map(|(link, one)| ((link, one.times), one)));
-        }
-        for ((link, times), one) in &standing {
-            if !wanted.contains(&(*link, *times)) {
-                self.withdraw(*link, episode, *one, now)?;
+        // Two replicas may have said the same at two times: both stand, and both are withdrawn.
+        let standing = if had { self.standing(episode)? } else { Vec::new() };
+        let mut kept = BTreeSet::new();
+        for (link, one) in standing {
+            if wanted.contains(&(link, one.times)) {
+                kept.insert((link, one.times));
+            } else {
+                self.withdraw(link, episode, one, now)?;
             }
         }
-        let fresh = wanted.iter().filter(|one| !standing.contains_key(one));
+        let fresh = wanted.difference(&kept);
         let mut count = 0;
         for (link, times) in fresh {
             self.state(*link, episode, *times, now)?;

@@ -146,6 +146,25 @@ async fn an_episode_that_two_told_at_once_says_both_until_one_tells_it_anew() {
 }
 
 #[tokio::test]
+async fn what_two_told_alike_goes_with_the_telling_that_drops_it() {
+    let (one, other) = two();
+    let (here, there) = (one.context("ann").graph(), other.context("ann").graph());
+    let seen = |facts: Vec<Fact>| {
+        facts.into_iter().fold(Episode::new("page", "web").key("p").at(day(1)), Episode::fact)
+    };
+    here.ingest(seen(vec![fact("x", "has", "y")])).await.unwrap();
+    there.ingest(seen(vec![fact("x", "has", "y")])).await.unwrap();
+    exchange(&one, &other, "ann").await;
+    assert_eq!(told(&here, ("thing", "x")).await.len(), 2, "one of each");
+    here.ingest(seen(vec![fact("x", "has", "z")])).await.unwrap();
+    exchange(&one, &other, "ann").await;
+    for graph in [&here, &there] {
+        assert_eq!(near(graph, "x").await, ["x has z"]);
+    }
+    assert_eq!(sum(&one, "ann").await, sum(&other, "ann").await);
+}
+
+#[tokio::test]
 async fn what_was_forgotten_stays_so_and_what_is_told_later_stands() {
     let (one, other) = two();
     let third = Hub::in_memory().unwrap();
