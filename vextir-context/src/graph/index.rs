@@ -250,6 +250,7 @@ impl Pen<'_> {
                 self.state(*link, episode, Times { from: one.times.from, until: Some(at) }, at)?;
             }
         }
+        self.say_again(episode, at)?;
         for link in wanted.into_iter().filter(|link| !standing.contains_key(link)) {
             self.state(link, episode, Times { from: at, until: None }, at)?;
         }

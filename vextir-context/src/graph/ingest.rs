@@ -257,6 +257,7 @@ impl Pen<'_> {
                 self.withdraw(link, episode, one, now)?;
             }
         }
+        self.say_again(episode, now)?;
         let fresh = wanted.difference(&kept);
         let mut count = 0;
         for (link, times) in fresh {

@@ -89,8 +89,8 @@ impl Pen<'_> {
                 self.tell(sighting.uid, telling, node, before.is_some())?
             }
         };
-        for said in sighting.said.iter().filter(|said| Some(said.known) > forgot) {
-            changed |= self.join_said(sight, id, said)?;
+        for said in sighting.said.iter().filter(|said| Some(said.told()) > forgot) {
+            changed |= self.join_said(sight, id, said, forgot)?;
         }
         if changed {
             self.execute("UPDATE episode SET stir = random() WHERE id = ?1", [id])?;
@@ -194,7 +194,13 @@ impl Pen<'_> {
         self.intern(&named.kind, &named.key, node).map(Some)
     }
 
-    fn join_said(&mut self, sight: &mut Sight, episode: i64, said: &Said) -> Result<bool> {
+    fn join_said(
+        &mut self,
+        sight: &mut Sight,
+        episode: i64,
+        said: &Said,
+        forgot: Option<i64>,
+    ) -> Result<bool> {
         // Nothing is made for what is hidden here.
         let object = match &said.object {
             End::Entity(object) => match self.named(sight, object)? {
@@ -205,29 +211,43 @@ impl Pen<'_> {
         };
         let Some(subject) = self.named(sight, &said.subject)? else { return Ok(false) };
         let link = self.link_row(subject, said.object.sort(), &said.relation, object)?;
-        let sql = "SELECT valid_until, known_until FROM statement
+        let known = if Some(said.known) > forgot { said.known } else { said.told() };
+        let came = Stands { until: said.until, gone: said.gone, told: said.told() };
+        self.stand((link, said.from, episode), known, came)
+    }
+
+    /// Joins a statement with the one that is here since the same time; whether something changed.
+    fn stand(&mut self, of: (i64, i64, i64), mut known: i64, mut came: Stands) -> Result<bool> {
+        let (link, from, episode) = of;
+        let sql = "SELECT valid_until, known_until, max(known_from, again) FROM statement
                    WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
-        let key = (link, said.from, episode, said.known);
-        let read = |row: &rusqlite::Row<'_>| Ok((get::<Option<i64>>(row, 0)?, get::<Option<i64>>(row, 1)?));
-        let here = queries::one(self.file.connection, sql, key, read)?;
-        let joined = match here {
-            Some((until, gone)) => (later(until, said.until), sooner(gone, said.gone)),
-            None => (said.until, said.gone),
-        };
-        if here == Some(joined) {
-            return Ok(false);
+        let mut changed = false;
+        // Each one comes later than the one before.
+        loop {
+            let here = queries::one(self.file.connection, sql, (link, from, episode, known), Stands::read)?;
+            let (joined, rest) = match here {
+                Some(here) => here.joined(came),
+                None => (came, None),
+            };
+            if here != Some(joined) {
+                changed = true;
+                if here.is_none() {
+                    self.grew(0);
+                }
+                self.execute(
+                    "INSERT OR REPLACE INTO statement
+                     (link, valid_from, episode, known_from, valid_until, known_until, again)
+                     VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                    (link, from, episode, known, joined.until, joined.gone, joined.told),
+                )?;
+            }
+            let Some(rest) = rest else { break };
+            (known, came) = (rest.told, rest);
         }
-        if here.is_none() {
-            self.grew(0);
+        if changed {
+            self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, from))?;
         }
-        let (link, from, episode, known) = key;
-        self.execute(
-            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, known_until)
-             VALUES (?1,?2,?3,?4,?5,?6)",
-            (link, from, episode, known, joined.0, joined.1),
-        )?;
-        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, from))?;
-        Ok(true)
+        Ok(changed)
     }
 
     /// Forgets what an episode said until a moment, also if nothing of it is here yet.
@@ -247,10 +267,20 @@ impl Pen<'_> {
                 )
                 .map(drop);
         };
-        let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2 RETURNING link";
+        let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2
+                       RETURNING link, valid_from, valid_until, known_until, max(known_from, again)";
         *self.file.writes += 1;
-        let links: Vec<i64> = queries::rows(self.file.connection, deleted, (id, until), |row| get(row, 0))?;
-        self.gave_back(links.len() as u64 * ROW);
+        let gone: Vec<(i64, i64, Stands)> =
+            queries::rows(self.file.connection, deleted, (id, until), |row| {
+                let stood = Stands { until: get(row, 2)?, gone: get(row, 3)?, told: get(row, 4)? };
+                Ok((get(row, 0)?, get(row, 1)?, stood))
+            })?;
+        self.gave_back(gone.len() as u64 * ROW);
+        let links: BTreeSet<i64> = gone.iter().map(|(link, ..)| *link).collect();
+        // What was said again after that stands since then.
+        for (link, from, stood) in gone.into_iter().filter(|(.., stood)| stood.told > until) {
+            self.stand((link, from, id), stood.told, stood)?;
+        }
         match told {
             Some(told) if told > until => {
                 self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
@@ -264,10 +294,34 @@ impl Pen<'_> {
                 self.empty_episode(id, (until, until))?;
             }
         }
-        let links: BTreeSet<i64> = links.into_iter().collect();
         let gone = swept(self.file.connection, links)?;
         self.gave_back(gone);
         Ok(())
+    }
+}
+
+/// A statement since one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stands {
+    until: Option<i64>,
+    gone: Option<i64>,
+    /// When it was said last.
+    told: i64,
+}
+
+impl Stands {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        Ok(Self { until: get(row, 0)?, gone: get(row, 1)?, told: get(row, 2)? })
+    }
+
+    /// One of two; and what was said after it was withdrawn, by who did not know that.
+    fn joined(self, other: Self) -> (Self, Option<Self>) {
+        let gone = sooner(self.gone, other.gone);
+        let is_before = |one: &Self| gone.is_none_or(|gone| one.told <= gone);
+        let told = [self, other].iter().filter(|one| is_before(one)).map(|one| one.told).max();
+        let rest = [self, other].into_iter().find(|one| !is_before(one));
+        let told = told.unwrap_or_else(|| self.told.min(other.told));
+        (Self { until: later(self.until, other.until), gone, told }, rest)
     }
 }
 

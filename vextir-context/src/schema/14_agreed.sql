@@ -14,6 +14,9 @@ ALTER TABLE episode ADD COLUMN forgot INTEGER;
 UPDATE episode SET told = known;
 UPDATE episode SET forgot = removed WHERE removed IS NOT NULL;
 
+-- When the episode said it last, if it did so after known_from.
+ALTER TABLE statement ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+
 -- An id says nothing of whose it is: anybody may name one.
 DROP INDEX episode_uid;
 CREATE UNIQUE INDEX episode_uid ON episode (uid, owner);

@@ -165,6 +165,61 @@ async fn what_two_told_alike_goes_with_the_telling_that_drops_it() {
 }
 
 #[tokio::test]
+async fn what_is_told_again_stands_whatever_another_one_forgot_or_withdrew_before() {
+    let start = "2026-01-01T00:00:00Z";
+    let (one, other) = (ManualClock::at(start).unwrap(), ManualClock::at(start).unwrap());
+    let hub = |clock: &ManualClock| HubBuilder::in_memory().clock(Arc::new(clock.clone())).open().unwrap();
+    for forgets in [true, false] {
+        let (first, second, third) = (hub(&one), hub(&other), hub(&other));
+        let (here, there) = (first.context("ann"), second.context("ann"));
+        let seen = |facts: &[&str]| {
+            let facts = facts.iter().map(|object| fact("x", "has", object));
+            facts.fold(Episode::new("page", "web").key("p").at(day(1)), Episode::fact)
+        };
+        here.graph().ingest(seen(&["kept", "late"])).await.unwrap();
+        exchange(&first, &third, "ann").await;
+        here.graph().ingest(seen(&["kept"])).await.unwrap();
+        here.write("/doc", "of [[thing:d]]").await.unwrap();
+        exchange(&first, &second, "ann").await;
+        assert_eq!(near(&there.graph(), "d").await.len(), 1);
+        one.advance(Duration::from_secs(60));
+        other.advance(Duration::from_secs(120));
+        if forgets {
+            here.graph().forget("web").await.unwrap();
+            assert_eq!(near(&here.graph(), "d").await.len(), 1);
+            here.graph().forget("/doc").await.unwrap();
+        } else {
+            here.graph().ingest(seen(&["other"])).await.unwrap();
+        }
+        there.graph().ingest(seen(&["kept", "new"])).await.unwrap();
+        there.append("/doc", " and [[thing:e]]").await.unwrap();
+        assert_eq!(near(&there.graph(), "e").await.len(), 1);
+        one.advance(DAY);
+        other.advance(DAY);
+        // What only was there too, and was not told again, is forgotten or withdrawn.
+        for _ in 0..2 {
+            exchange(&third, &second, "ann").await;
+            exchange(&first, &second, "ann").await;
+            exchange(&first, &third, "ann").await;
+        }
+        let expected: &[&str] =
+            if forgets { &["x has kept", "x has new"] } else { &["x has kept", "x has new", "x has other"] };
+        for hub in [&first, &second, &third] {
+            let graph = hub.context("ann").graph();
+            assert_eq!(near(&graph, "x").await, expected, "{forgets}");
+            assert_eq!((near(&graph, "d").await.len(), near(&graph, "e").await.len()), (1, 1), "{forgets}");
+            assert_eq!(sum(hub, "ann").await, sum(&first, "ann").await);
+        }
+        // And it goes as ever.
+        there.graph().ingest(seen(&["last"])).await.unwrap();
+        exchange(&first, &second, "ann").await;
+        for context in [&here, &there] {
+            assert_eq!(near(&context.graph(), "x").await, ["x has last"], "{forgets}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_forgotten_stays_so_and_what_is_told_later_stands() {
     let (one, other) = two();
     let third = Hub::in_memory().unwrap();
