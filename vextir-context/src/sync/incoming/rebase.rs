@@ -2,9 +2,11 @@
 //! was made anew under its old identity. What both have in common cannot be known, so the one becomes an edit of the
 //! other one: what only one has is kept, and nothing stands there twice.
 //!
-//! Replicas that meet with the same two documents make the same edit, under the same id, so that it is one edit.
+//! Replicas that meet with the same two documents make the same edit, under the same id, so that it is one edit. Where the
+//! outcome would be more than anybody may write, none of them makes it: the document says what merging made of both,
+//! one after the other, until somebody edits it.
 
-use crate::crdt::{Body, Content};
+use crate::crdt::{Body, Content, check_json, check_text};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use vextir_core::Result;
@@ -18,11 +20,23 @@ pub(super) fn rebased(here: &Body, came: &[u8]) -> Result<Body> {
     let mut both = Body::new(client(first, second));
     both.apply_all(&[&first.whole(), &second.whole()])?;
     match united(first.content(), second.content()) {
+        content if !fits(&content) => {}
         Content::Text(text) => both.set_text(&text)?,
         Content::Json(value) => both.set_json(&value)?,
     }
-    both.set_metadata(&value(first.metadata(), second.metadata()))?;
+    let metadata = value(first.metadata(), second.metadata());
+    if check_json(&metadata).is_ok() {
+        both.set_metadata(&metadata)?;
+    }
     Ok(both)
+}
+
+/// Whether somebody may write it.
+fn fits(content: &Content) -> bool {
+    match content {
+        Content::Text(text) => check_text(text.len()).is_ok(),
+        Content::Json(value) => check_json(value).is_ok(),
+    }
 }
 
 /// Who makes the edit: nobody else, unless with the same two documents.
@@ -171,5 +185,25 @@ mod tests {
         both.apply_all(&[&here.whole(), &there.whole()]).unwrap();
         assert_eq!(both.content(), here.content());
         assert!(!both.is_by_strangers(&one.whole()).unwrap());
+    }
+
+    #[test]
+    fn two_that_fit_into_one_document_only_by_halves_are_kept_both() {
+        let (mut one, mut other) = (Body::new(7), Body::new(3));
+        for (body, letter) in [(&mut one, "a"), (&mut other, "b")] {
+            let half: Map<_, _> = (0..50_001).map(|n| (format!("{letter}{n}"), json!(n))).collect();
+            body.set_json(&Value::Object(half)).unwrap();
+            body.set_metadata(&json!({letter: 1})).unwrap();
+        }
+        let here = rebased(&one, &other.whole()).unwrap();
+        let there = rebased(&other, &one.whole()).unwrap();
+        assert_eq!((here.clocks(), here.metadata()), (there.clocks(), json!({"a": 1, "b": 1})));
+        assert!(here.content() == there.content());
+        let Content::Json(Value::Object(both)) = here.content() else { panic!() };
+        assert_eq!((both.len(), &both["a50000"], &both["b50000"]), (100_002, &json!(50_000), &json!(50_000)));
+        assert!(
+            !here.is_by_strangers(&one.whole()).unwrap() && !here.is_by_strangers(&other.whole()).unwrap()
+        );
+        assert!(fits(&Content::Text("a".repeat(9 << 20))) && !fits(&Content::Text("a".repeat(18 << 20))));
     }
 }
