@@ -7,8 +7,9 @@
 //! one after the other, until somebody edits it.
 
 use crate::crdt::{Body, Content, check_json, check_text};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
 use vextir_core::Result;
 use vextir_core::context::{hunks, reach};
 
@@ -83,19 +84,30 @@ fn value(first: Value, second: Value) -> Value {
     }
 }
 
-/// Objects with one `id` are one.
+/// Objects with one `id` are one, and so are values that are the same; each with one of the other side.
 fn elements(mut first: Vec<Value>, second: Vec<Value>) -> Vec<Value> {
-    let id = |value: &Value| value.as_object().and_then(|members: &Map<_, _>| members.get("id").cloned());
+    let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (place, ours) in first.iter().enumerate() {
+        places.entry(name(ours)).or_default().push_back(place);
+    }
     let mut more = Vec::new();
     for theirs in second {
-        let same = |ours: &&mut Value| **ours == theirs || id(ours).is_some() && id(ours) == id(&theirs);
-        match first.iter_mut().find(same) {
+        let place = places.get_mut(&name(&theirs)).and_then(VecDeque::pop_front);
+        match place.and_then(|place| first.get_mut(place)) {
             Some(ours) => *ours = value(ours.take(), theirs),
             None => more.push(theirs),
         }
     }
     first.extend(more);
     first
+}
+
+/// What tells an element from others.
+fn name(element: &Value) -> String {
+    match element.as_object().and_then(|members| members.get("id")) {
+        Some(id) => format!("#{id}"),
+        None => format!("={element}"),
+    }
 }
 
 /// All lines of both; where lines differ in nothing but words that one of them has more, that one alone.
@@ -150,7 +162,7 @@ fn push(text: &mut String, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     #[test]
     fn what_only_one_has_is_kept_and_nothing_is_doubled() {
@@ -170,6 +182,25 @@ mod tests {
             ),
             json!({"a": 1, "b": 2, "l": [1, {"id": 1, "x": 1, "y": 2}, 3]})
         );
+    }
+
+    #[test]
+    fn elements_are_as_many_as_the_side_has_that_has_more_of_them() {
+        let both = |one: &Value, other: &Value| value(one.clone(), other.clone());
+        let (few, many) = (json!([0]), json!([0, 0, 0]));
+        assert_eq!((both(&few, &many), both(&many, &few)), (many.clone(), many.clone()));
+        assert_eq!(both(&many, &many), many);
+        assert_eq!(
+            both(&json!([1, [2], null]), &json!([null, [2], [2], "1"])),
+            json!([1, [2], null, [2], "1"])
+        );
+        let (one, other) = (json!([{"id": 1, "a": 1}, {"id": "1"}]), json!([{"id": 1, "b": 2}, {"id": 1}]));
+        assert_eq!(both(&one, &other), json!([{"id": 1, "a": 1, "b": 2}, {"id": "1"}, {"id": 1}]));
+        // As many as a document may have: each is looked up once.
+        let (odd, even): (Vec<Value>, Vec<Value>) = (0..90_000)
+            .map(|n| json!({"id": n}))
+            .partition(|one| one["id"].as_u64().is_some_and(|n| n % 2 == 1));
+        assert_eq!(elements(odd, even).len(), 90_000);
     }
 
     #[test]
