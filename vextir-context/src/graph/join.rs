@@ -267,32 +267,32 @@ impl Pen<'_> {
                 )
                 .map(drop);
         };
+        let is_told_later = told.is_some_and(|told| told > until);
+        // Without a later telling nothing stands, whatever the times of its statements are.
+        let last = if is_told_later { until } else { i64::MAX };
         let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2
                        RETURNING link, valid_from, valid_until, known_until, max(known_from, again)";
         *self.file.writes += 1;
         let gone: Vec<(i64, i64, Stands)> =
-            queries::rows(self.file.connection, deleted, (id, until), |row| {
+            queries::rows(self.file.connection, deleted, (id, last), |row| {
                 let stood = Stands { until: get(row, 2)?, gone: get(row, 3)?, told: get(row, 4)? };
                 Ok((get(row, 0)?, get(row, 1)?, stood))
             })?;
         self.gave_back(gone.len() as u64 * ROW);
         let links: BTreeSet<i64> = gone.iter().map(|(link, ..)| *link).collect();
         // What was said again after that stands since then.
-        for (link, from, stood) in gone.into_iter().filter(|(.., stood)| stood.told > until) {
+        for (link, from, stood) in gone.into_iter().filter(|(.., stood)| stood.told > last) {
             self.stand((link, from, id), stood.told, stood)?;
         }
-        match told {
-            Some(told) if told > until => {
-                self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
+        if is_told_later {
+            self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
+        } else {
+            if told.is_some() {
+                let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
+                let size = queries::number(self.file.connection, &size, [id])?;
+                self.shrank(size);
             }
-            told => {
-                if told.is_some() {
-                    let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
-                    let size = queries::number(self.file.connection, &size, [id])?;
-                    self.shrank(size);
-                }
-                self.empty_episode(id, (until, until))?;
-            }
+            self.empty_episode(id, (until, until))?;
         }
         let gone = swept(self.file.connection, links)?;
         self.gave_back(gone);
