@@ -95,15 +95,21 @@ mod tests {
             "PRAGMA user_version = 9;
              INSERT INTO node (id, uid, kind, parent, name, created, updated, clock) VALUES (7, x'07', 1, 0, 'f', 0, 0, 5);
              INSERT INTO keeping (node, versions, removed) VALUES (7, 60, NULL);
-             INSERT INTO episode (uid, owner, source, key, kind, at, known) VALUES (x'01', 'ann', 's', 'k', 'mail', 1, 2);
-             INSERT INTO episode (uid, owner, source, key, kind, at, known, removed) VALUES (x'02', 'ann', '', '', '', 0, 3, 4);",
+             INSERT INTO replica (number, id, first) VALUES (2, x'02', 3), (3, x'03', NULL);
+             INSERT INTO episode (id, uid, owner, source, key, kind, at, known) VALUES (1, x'01', 'ann', 's', 'k', 'mail', 1, 2);
+             INSERT INTO episode (uid, owner, source, key, kind, at, known, removed) VALUES (x'02', 'ann', '', '', '', 0, 3, 4);
+             INSERT INTO episode (id, uid, owner, source, key, kind, at, known) VALUES (5, x'03', 'ann', 's', 'l', 'mail', 1, 2);
+             INSERT INTO statement (link, valid_from, episode, known_from, known_until)
+             VALUES (1, 1, 5, 2, 9), (2, 1, 5, 2, NULL), (3, 1, 5, 6, NULL);",
         )
         .unwrap();
         migrate(&old, 9).unwrap();
         let text = |sql: &str| -> String { old.query_row(sql, [], |row| row.get(0)).unwrap() };
         let said = "SELECT topic || clock || replica || value FROM fact WHERE node = 7";
-        assert_eq!(text(said), "k51{\"say\":\"keep\",\"versions\":60,\"removed\":null,\"over\":[]}");
+        assert_eq!(text(said), "k52{\"say\":\"keep\",\"versions\":60,\"removed\":null,\"over\":[]}");
         let told = "SELECT group_concat(told || ':' || coalesce(forgot, '-'), ' ') FROM episode";
-        assert_eq!(text(told), "2:- 3:4");
+        assert_eq!(text(told), "2:- 3:4 9:-");
+        let again = "SELECT group_concat(link || ':' || again, ' ') FROM statement";
+        assert_eq!(text(again), "1:0 2:9 3:9");
     }
 }

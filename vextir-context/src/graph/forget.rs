@@ -96,7 +96,7 @@ impl Pen<'_> {
     fn forget_episode(&mut self, id: i64, links: &mut BTreeSet<i64>) -> Result<()> {
         *self.file.writes += 1;
         // It comes after all that is forgotten, whatever the clocks say that told it.
-        let last = "SELECT max(coalesce(forgot, 0), told, coalesce((SELECT max(known_from) FROM statement WHERE episode = ?1), 0))
+        let last = "SELECT max(coalesce(forgot, 0), told, coalesce((SELECT max(max(known_from, again)) FROM statement WHERE episode = ?1), 0))
                     FROM episode WHERE id = ?1";
         let last: i64 = queries::value(self.file.connection, last, [id])?.unwrap_or(0);
         let size = silence(self.file.connection, id, links)?;

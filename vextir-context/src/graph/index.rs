@@ -250,6 +250,7 @@ impl Pen<'_> {
                 self.state(*link, episode, Times { from: one.times.from, until: Some(at) }, at)?;
             }
         }
+        self.say_again(episode, at)?;
         for link in wanted.into_iter().filter(|link| !standing.contains_key(link)) {
             self.state(link, episode, Times { from: at, until: None }, at)?;
         }
@@ -273,7 +274,7 @@ impl Pen<'_> {
         self.execute(
             "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, agent, driver, cause, told)
              VALUES (?1,?2,'','','document',?3,?4,?4,?5,?6,?7,?4)
-             ON CONFLICT (uid) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
+             ON CONFLICT (uid, owner) DO UPDATE SET kind = 'document', node = excluded.node, at = excluded.at,
              agent = excluded.agent, driver = excluded.driver, cause = excluded.cause, told = excluded.told,
              removed = NULL",
             row,

@@ -8,7 +8,7 @@ use crate::documents::node::{NodeId, folder_of, uid};
 use crate::documents::place::demand_node;
 use crate::key::{bare, hex};
 use crate::queries;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use vextir_core::context::graph::{Episode, Ingested, Mention};
 use vextir_core::{Error, Level, Result};
 
@@ -112,9 +112,10 @@ impl Pen<'_> {
     }
 
     pub(super) fn before(&self, uid: &[u8]) -> Result<Option<Before>> {
-        let sql =
-            format!("SELECT id, digest, removed, {EPISODE_SIZE}, told, forgot FROM episode WHERE uid = ?1");
-        queries::one(self.file.connection, &sql, [uid], |row| {
+        let sql = format!(
+            "SELECT id, digest, removed, {EPISODE_SIZE}, told, forgot FROM episode WHERE uid = ?1 AND owner = ?2"
+        );
+        queries::one(self.file.connection, &sql, (uid, self.owner()), |row| {
             Ok(Before {
                 id: get(row, 0)?,
                 digest: get(row, 1)?,
@@ -172,10 +173,10 @@ impl Pen<'_> {
             }
             Some(before) => {
                 self.execute(
-                    "UPDATE episode SET owner = ?2, source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
+                    "UPDATE episode SET source = ?3, key = ?4, kind = ?5, node = ?6, at = ?7,
                      known = CASE WHEN removed IS NULL THEN known ELSE ?8 END, digest = ?9, text = ?10, data = ?11,
                      agent = ?12, driver = ?13, cause = ?14, told = ?8, removed = NULL, stir = random()
-                     WHERE uid = ?1",
+                     WHERE uid = ?1 AND owner = ?2",
                     row,
                 )?;
                 Ok(before.id)
@@ -246,16 +247,18 @@ impl Pen<'_> {
         wanted: &BTreeSet<(i64, Times)>,
         (had, now): (bool, i64),
     ) -> Result<usize> {
-        let mut standing = BTreeMap::new();
-        if had {
-            standing.extend(self.standing(episode)?.into_iter().map(|(link, one)| ((link, one.times), one)));
-        }
-        for ((link, times), one) in &standing {
-            if !wanted.contains(&(*link, *times)) {
-                self.withdraw(*link, episode, *one, now)?;
+        // Two replicas may have said the same at two times: both stand, and both are withdrawn.
+        let standing = if had { self.standing(episode)? } else { Vec::new() };
+        let mut kept = BTreeSet::new();
+        for (link, one) in standing {
+            if wanted.contains(&(link, one.times)) {
+                kept.insert((link, one.times));
+            } else {
+                self.withdraw(link, episode, one, now)?;
             }
         }
-        let fresh = wanted.iter().filter(|one| !standing.contains_key(one));
+        self.say_again(episode, now)?;
+        let fresh = wanted.difference(&kept);
         let mut count = 0;
         for (link, times) in fresh {
             self.state(*link, episode, *times, now)?;

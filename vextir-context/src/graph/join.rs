@@ -73,9 +73,7 @@ impl Pen<'_> {
             && here.as_ref().and_then(|here| here.forgot) < forgot
         {
             let told = here.as_ref().and_then(|here| here.telling.as_ref()).map(|telling| telling.told);
-            if !self.forget_until((sighting.uid, here.as_ref().map(|here| here.id)), told, until)? {
-                return Ok(false);
-            }
+            self.forget_until((sighting.uid, here.as_ref().map(|here| here.id)), told, until)?;
             changed = true;
             here = known(self.file.connection, &owner, sighting.uid)?;
         }
@@ -91,8 +89,8 @@ impl Pen<'_> {
                 self.tell(sighting.uid, telling, node, before.is_some())?
             }
         };
-        for said in sighting.said.iter().filter(|said| Some(said.known) > forgot) {
-            changed |= self.join_said(sight, id, said)?;
+        for said in sighting.said.iter().filter(|said| Some(said.told()) > forgot) {
+            changed |= self.join_said(sight, id, said, forgot)?;
         }
         if changed {
             self.execute("UPDATE episode SET stir = random() WHERE id = ?1", [id])?;
@@ -141,9 +139,9 @@ impl Pen<'_> {
         was_told: bool,
     ) -> Result<i64> {
         let owner = self.owner().to_owned();
-        let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE uid = ?1");
+        let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE uid = ?1 AND owner = ?2");
         if was_told {
-            let before = queries::number(self.file.connection, &size, [uid.0])?;
+            let before = queries::number(self.file.connection, &size, (uid.0, &owner))?;
             self.shrank(before);
         }
         let source = match &telling.source {
@@ -154,14 +152,14 @@ impl Pen<'_> {
         self.execute(
             "INSERT INTO episode (uid, owner, source, key, kind, node, at, known, digest, text, data, agent, driver,
              cause, told, stir) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,random())
-             ON CONFLICT (uid) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
+             ON CONFLICT (uid, owner) DO UPDATE SET source = excluded.source, key = excluded.key, kind = excluded.kind,
              node = excluded.node, at = excluded.at, known = excluded.known, digest = excluded.digest,
              text = excluded.text, data = excluded.data, agent = excluded.agent, driver = excluded.driver,
              cause = excluded.cause, told = excluded.told, removed = NULL,
              stir = excluded.stir",
             rusqlite::params![
                 uid.0,
-                owner,
+                &owner,
                 source,
                 telling.key,
                 telling.kind,
@@ -177,9 +175,10 @@ impl Pen<'_> {
                 telling.told
             ],
         )?;
-        let now = queries::number(self.file.connection, &size, [uid.0])?;
+        let now = queries::number(self.file.connection, &size, (uid.0, &owner))?;
         self.file.desk.bytes += ROW + now;
-        let id = queries::value(self.file.connection, "SELECT id FROM episode WHERE uid = ?1", [uid.0])?;
+        let id = "SELECT id FROM episode WHERE uid = ?1 AND owner = ?2";
+        let id = queries::value(self.file.connection, id, (uid.0, &owner))?;
         id.ok_or_else(|| crate::fault::damaged("an episode"))
     }
 
@@ -195,7 +194,13 @@ impl Pen<'_> {
         self.intern(&named.kind, &named.key, node).map(Some)
     }
 
-    fn join_said(&mut self, sight: &mut Sight, episode: i64, said: &Said) -> Result<bool> {
+    fn join_said(
+        &mut self,
+        sight: &mut Sight,
+        episode: i64,
+        said: &Said,
+        forgot: Option<i64>,
+    ) -> Result<bool> {
         // Nothing is made for what is hidden here.
         let object = match &said.object {
             End::Entity(object) => match self.named(sight, object)? {
@@ -206,68 +211,117 @@ impl Pen<'_> {
         };
         let Some(subject) = self.named(sight, &said.subject)? else { return Ok(false) };
         let link = self.link_row(subject, said.object.sort(), &said.relation, object)?;
-        let sql = "SELECT valid_until, known_until FROM statement
-                   WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
-        let key = (link, said.from, episode, said.known);
-        let read = |row: &rusqlite::Row<'_>| Ok((get::<Option<i64>>(row, 0)?, get::<Option<i64>>(row, 1)?));
-        let here = queries::one(self.file.connection, sql, key, read)?;
-        let joined = match here {
-            Some((until, gone)) => (later(until, said.until), sooner(gone, said.gone)),
-            None => (said.until, said.gone),
-        };
-        if here == Some(joined) {
-            return Ok(false);
-        }
-        if here.is_none() {
-            self.grew(0);
-        }
-        let (link, from, episode, known) = key;
-        self.execute(
-            "INSERT OR REPLACE INTO statement (link, valid_from, episode, known_from, valid_until, known_until)
-             VALUES (?1,?2,?3,?4,?5,?6)",
-            (link, from, episode, known, joined.0, joined.1),
-        )?;
-        self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, from))?;
-        Ok(true)
+        let known = if Some(said.known) > forgot { said.known } else { said.told() };
+        let came = Stands { until: said.until, gone: said.gone, told: said.told() };
+        self.stand((link, said.from, episode), known, came)
     }
 
-    /// Forgets what an episode said until a moment, also if nothing of it is here yet; false if it is another user's.
+    /// Joins a statement with the one that is here since the same time; whether something changed.
+    fn stand(&mut self, of: (i64, i64, i64), mut known: i64, mut came: Stands) -> Result<bool> {
+        let (link, from, episode) = of;
+        let sql = "SELECT valid_until, known_until, max(known_from, again) FROM statement
+                   WHERE link = ?1 AND valid_from = ?2 AND episode = ?3 AND known_from = ?4";
+        let mut changed = false;
+        // Each one comes later than the one before.
+        loop {
+            let here = queries::one(self.file.connection, sql, (link, from, episode, known), Stands::read)?;
+            let (joined, rest) = match here {
+                Some(here) => here.joined(came),
+                None => (came, None),
+            };
+            if here != Some(joined) {
+                changed = true;
+                if here.is_none() {
+                    self.grew(0);
+                }
+                self.execute(
+                    "INSERT OR REPLACE INTO statement
+                     (link, valid_from, episode, known_from, valid_until, known_until, again)
+                     VALUES (?1,?2,?3,?4,?5,?6,?7)",
+                    (link, from, episode, known, joined.until, joined.gone, joined.told),
+                )?;
+            }
+            let Some(rest) = rest else { break };
+            (known, came) = (rest.told, rest);
+        }
+        if changed {
+            self.execute("UPDATE link SET latest = ?2 WHERE id = ?1 AND latest < ?2", (link, from))?;
+        }
+        Ok(changed)
+    }
+
+    /// Forgets what an episode said until a moment, also if nothing of it is here yet.
     fn forget_until(
         &mut self,
         (uid, id): (crate::sync::Uid, Option<i64>),
         told: Option<i64>,
         until: i64,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let Some(id) = id else {
             let owner = self.owner().to_owned();
-            let made = self.execute(
-                "INSERT OR IGNORE INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
-                 VALUES (?1,?2,'','','',0,0,?3,?3,random())",
-                (uid.0, owner, until),
-            )?;
-            return Ok(made > 0);
+            return self
+                .execute(
+                    "INSERT INTO episode (uid, owner, source, key, kind, at, known, removed, forgot, stir)
+                     VALUES (?1,?2,'','','',0,0,?3,?3,random())",
+                    (uid.0, owner, until),
+                )
+                .map(drop);
         };
-        let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2 RETURNING link";
+        let is_told_later = told.is_some_and(|told| told > until);
+        // Without a later telling nothing stands, whatever the times of its statements are.
+        let last = if is_told_later { until } else { i64::MAX };
+        let deleted = "DELETE FROM statement WHERE episode = ?1 AND known_from <= ?2
+                       RETURNING link, valid_from, valid_until, known_until, max(known_from, again)";
         *self.file.writes += 1;
-        let links: Vec<i64> = queries::rows(self.file.connection, deleted, (id, until), |row| get(row, 0))?;
-        self.gave_back(links.len() as u64 * ROW);
-        match told {
-            Some(told) if told > until => {
-                self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
-            }
-            told => {
-                if told.is_some() {
-                    let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
-                    let size = queries::number(self.file.connection, &size, [id])?;
-                    self.shrank(size);
-                }
-                self.empty_episode(id, (until, until))?;
-            }
+        let gone: Vec<(i64, i64, Stands)> =
+            queries::rows(self.file.connection, deleted, (id, last), |row| {
+                let stood = Stands { until: get(row, 2)?, gone: get(row, 3)?, told: get(row, 4)? };
+                Ok((get(row, 0)?, get(row, 1)?, stood))
+            })?;
+        self.gave_back(gone.len() as u64 * ROW);
+        let links: BTreeSet<i64> = gone.iter().map(|(link, ..)| *link).collect();
+        // What was said again after that stands since then.
+        for (link, from, stood) in gone.into_iter().filter(|(.., stood)| stood.told > last) {
+            self.stand((link, from, id), stood.told, stood)?;
         }
-        let links: BTreeSet<i64> = links.into_iter().collect();
+        if is_told_later {
+            self.execute("UPDATE episode SET forgot = ?2, stir = random() WHERE id = ?1", (id, until))?;
+        } else {
+            if told.is_some() {
+                let size = format!("SELECT {EPISODE_SIZE} FROM episode WHERE id = ?1");
+                let size = queries::number(self.file.connection, &size, [id])?;
+                self.shrank(size);
+            }
+            self.empty_episode(id, (until, until))?;
+        }
         let gone = swept(self.file.connection, links)?;
         self.gave_back(gone);
-        Ok(true)
+        Ok(())
+    }
+}
+
+/// A statement since one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stands {
+    until: Option<i64>,
+    gone: Option<i64>,
+    /// When it was said last.
+    told: i64,
+}
+
+impl Stands {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        Ok(Self { until: get(row, 0)?, gone: get(row, 1)?, told: get(row, 2)? })
+    }
+
+    /// One of two; and what was said after it was withdrawn, by who did not know that.
+    fn joined(self, other: Self) -> (Self, Option<Self>) {
+        let gone = sooner(self.gone, other.gone);
+        let is_before = |one: &Self| gone.is_none_or(|gone| one.told <= gone);
+        let told = [self, other].iter().filter(|one| is_before(one)).map(|one| one.told).max();
+        let rest = [self, other].into_iter().find(|one| !is_before(one));
+        let told = told.unwrap_or_else(|| self.told.min(other.told));
+        (Self { until: later(self.until, other.until), gone, told }, rest)
     }
 }
 

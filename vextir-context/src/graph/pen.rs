@@ -266,6 +266,13 @@ impl Pen<'_> {
         .map(drop)
     }
 
+    /// All that an episode says at present it says at a time too.
+    pub(super) fn say_again(&mut self, episode: i64, at: i64) -> Result<()> {
+        let sql = "UPDATE statement SET again = ?2
+                   WHERE episode = ?1 AND known_until IS NULL AND max(known_from, again) < ?2";
+        self.execute(sql, (episode, at)).map(drop)
+    }
+
     /// What an episode says at present.
     pub(super) fn standing(&self, episode: i64) -> Result<Vec<(i64, Standing)>> {
         queries::rows(self.file.connection, STANDING, [episode], |row| {

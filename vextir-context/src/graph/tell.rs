@@ -256,7 +256,7 @@ fn said(
     names_documents: &mut bool,
 ) -> Result<Vec<Said>> {
     let sql = "SELECT subject, s.kind, s.key, sort, relation, object, o.kind, o.key, value,
-                 valid_from, valid_until, known_from, known_until
+                 valid_from, valid_until, known_from, known_until, again
                FROM statement CROSS JOIN link ON link.id = statement.link CROSS JOIN entity s ON s.id = subject
                LEFT JOIN entity o ON o.id = object WHERE episode = ?1";
     let mut statement = connection.prepare_cached(sql).or_fault()?;
@@ -275,14 +275,16 @@ fn said(
             PROPERTY => End::Property(value()?),
             _ => End::Value(value()?),
         };
+        let known = get(row, 11)?;
         let said = Said {
             subject: Named { kind: kinds.0, key: get(row, 2)? },
             relation: get(row, 4)?,
             object,
             from: get(row, 9)?,
             until: get(row, 10)?,
-            known: get(row, 11)?,
+            known,
             gone: get(row, 12)?,
+            again: Some(get(row, 13)?).filter(|again| *again > known),
         };
         found.extend(Some(said).filter(|said| said.check().is_ok()));
     }

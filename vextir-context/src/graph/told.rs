@@ -2,8 +2,9 @@
 //!
 //! Whatever comes, how often and in which order, the same comes of it, since each part has a rule of its own:
 //!
-//! * **What an episode says** is a set of statements, to which each replica only adds. A statement that was withdrawn
-//!   stays, with the time; of two times the earlier one counts.
+//! * **What an episode says** is a set of statements, to which each replica only adds. A statement has the time at which it
+//!   was said last, the later one of two. One that was withdrawn stays, with the time; of two times the earlier one
+//!   counts. Who said it after that without knowing of it made a statement of its own.
 //! * **The row of an episode** (text, data, who told it) is that of the last telling.
 //! * **What was forgotten** is a moment for each episode: what it said until then is gone, and does not come back from who
 //!   has not heard of it; what is told later stands. A telling comes after everything that its replica has seen of the
@@ -95,6 +96,9 @@ pub(super) struct Said {
     /// Since when it is not said any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gone: Option<i64>,
+    /// When its episode said it last, if that was after it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) again: Option<i64>,
 }
 
 /// An entity. The key of a document is its uid.
@@ -154,7 +158,7 @@ impl GraphPart {
     /// The latest time at which something in it was said.
     pub(super) fn latest(&self) -> i64 {
         let of_sighting = |sighting: &Sighting| {
-            let known = sighting.said.iter().map(|said| said.known.max(said.gone.unwrap_or(said.known)));
+            let known = sighting.said.iter().map(|said| said.told().max(said.gone.unwrap_or(said.known)));
             let told = sighting.telling.iter().map(|telling| telling.told.max(telling.known));
             known.chain(told).chain(sighting.forgot).max().unwrap_or(0)
         };
@@ -190,6 +194,11 @@ impl Telling {
 }
 
 impl Said {
+    /// When its episode said it last.
+    pub(super) fn told(&self) -> i64 {
+        self.again.map_or(self.known, |again| again.max(self.known))
+    }
+
     pub(super) fn check(&self) -> Checked {
         self.subject.check()?;
         check_name(&self.relation)?;
@@ -197,10 +206,11 @@ impl Said {
             End::Entity(object) => object.check()?,
             End::Value(value) | End::Property(value) => check_json(value, MAX_VALUE_BYTES)?,
         }
-        [self.from, self.known].into_iter().chain(self.until).chain(self.gone).try_for_each(check_time)?;
+        let times = [self.from, self.known].into_iter().chain(self.until).chain(self.gone).chain(self.again);
+        times.into_iter().try_for_each(check_time)?;
         let ends = self.until.is_none_or(|until| until > self.from);
         demand(
-            ends && self.gone.is_none_or(|gone| gone >= self.known),
+            ends && self.gone.is_none_or(|gone| gone >= self.told()),
             "has a statement that ends before it begins",
         )
     }

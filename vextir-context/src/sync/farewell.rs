@@ -13,7 +13,7 @@ use crate::fault::{OrFault, damaged};
 use crate::queries;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vextir_core::Result;
 
 /// What is told of a node that went out of sight, to who may have seen it: that it is gone, and not where to.
@@ -85,8 +85,8 @@ fn was_told(connection: &Connection, replicas: &Replicas, has: &Has, node: NodeI
 pub(super) fn out_of_sight(
     connection: &Connection,
     user: &str,
-    scope: &Scope,
-    has: &Has,
+    (scope, has): (&Scope, &Has),
+    moved: &mut Moved,
 ) -> Result<Vec<Record>> {
     let mut view = View::new(connection, user);
     let Some(top) = fact::node_of(connection, scope.top)?.filter(|_| scope.owner != user) else {
@@ -94,7 +94,7 @@ pub(super) fn out_of_sight(
     };
     let replicas = Replicas::read(connection)?;
     let mut found = Vec::new();
-    for node in candidates(&mut view, scope.top)? {
+    for node in candidates(&mut view, scope.top, moved)? {
         if view.is_within(node, top)? || !was_told(connection, &replicas, has, node)? {
             continue;
         }
@@ -121,21 +121,43 @@ fn is_place_within(view: &mut View<'_>, fact: &Fact, top: NodeId) -> Result<bool
 }
 
 /// What lies in the folders of a scope, or was ever moved there or from there.
-fn candidates(view: &mut View<'_>, top: Uid) -> Result<BTreeSet<NodeId>> {
+fn candidates(view: &mut View<'_>, top: Uid, moved: &mut Moved) -> Result<BTreeSet<NodeId>> {
     let connection = view.connection;
-    let (mut found, mut folders) = (BTreeSet::new(), BTreeSet::new());
+    let moved = moved.read(connection)?;
+    let mut found = BTreeSet::new();
     for folder in nodes(view, top)? {
         let below = "SELECT id FROM node WHERE parent = ?1 AND removed IS NULL
                      UNION ALL SELECT id FROM node WHERE parent = ?1 AND removed IS NOT NULL";
         found.extend(queries::rows(connection, below, [folder], |row| get::<NodeId>(row, 0))?);
-        folders.insert(fact::uid(connection, folder)?);
-    }
-    let moved = "SELECT DISTINCT node FROM fact INDEXED BY fact_moved WHERE topic = 'm'";
-    for node in queries::rows(connection, moved, [], |row| get::<NodeId>(row, 0))? {
-        let was_in = |fact: &Fact| matches!(&fact.say, Say::Place { parent: Some(parent), .. } if folders.contains(parent));
-        if fact::of_node(connection, node)?.iter().any(was_in) {
-            found.insert(node);
-        }
+        found.extend(moved.get(&fact::uid(connection, folder)?).into_iter().flatten());
     }
     Ok(found)
+}
+
+/// The nodes that were ever in a folder, of those that were moved: of the whole file, so it is read once for all scopes.
+#[derive(Debug, Default)]
+pub(super) struct Moved(Option<BTreeMap<Uid, Vec<NodeId>>>);
+
+impl Moved {
+    fn read(&mut self, connection: &Connection) -> Result<&BTreeMap<Uid, Vec<NodeId>>> {
+        let moved = match self.0.take() {
+            Some(moved) => moved,
+            None => moved(connection)?,
+        };
+        Ok(self.0.insert(moved))
+    }
+}
+
+fn moved(connection: &Connection) -> Result<BTreeMap<Uid, Vec<NodeId>>> {
+    let sql = "SELECT DISTINCT json_extract(value, '$.parent'), node FROM fact
+               WHERE node IN (SELECT node FROM fact INDEXED BY fact_moved WHERE topic = 'm')
+               AND topic IN ('c', 'm') AND json_extract(value, '$.parent') IS NOT NULL";
+    let mut moved: BTreeMap<Uid, Vec<NodeId>> = BTreeMap::new();
+    for (parent, node) in
+        queries::rows(connection, sql, [], |row| Ok((get::<String>(row, 0)?, get(row, 1)?)))?
+    {
+        let parent = Uid::try_from(parent).map_err(|_| damaged("a fact"))?;
+        moved.entry(parent).or_default().push(node);
+    }
+    Ok(moved)
 }

@@ -1,7 +1,7 @@
 //! What a replica tells: operations from its log, and whole nodes.
 
 use super::fact::{self, Say};
-use super::farewell::{farewell, out_of_sight};
+use super::farewell::{Moved, farewell, out_of_sight};
 use super::identity::{Has, Replicas, Vector, taken};
 use super::name::{Bytes, Uid};
 use super::scope::{View, nodes, scopes};
@@ -58,9 +58,9 @@ pub(super) fn offer(
 pub(super) fn begin(
     connection: &Connection,
     user: &str,
-    scope: Scope,
-    has: Has,
+    (scope, has): (Scope, Has),
     hint: Option<(Sequence, Vector)>,
+    moved: &mut Moved,
 ) -> Result<Sending> {
     let head = super::identity::head(connection)?;
     // Who has less than it acknowledged was restored from a backup: everything is looked at again.
@@ -70,7 +70,7 @@ pub(super) fn begin(
     let (mut whole, mut gone) = (Vec::new(), Vec::new());
     if after < trimmed {
         whole = in_order(connection, user, scope.top)?;
-        gone = out_of_sight(connection, user, &scope, &has)?;
+        gone = out_of_sight(connection, user, (&scope, &has), moved)?;
     }
     Ok(Sending { scope, has, after: after.max(trimmed), head, whole, gone })
 }

@@ -2,11 +2,14 @@
 //! was made anew under its old identity. What both have in common cannot be known, so the one becomes an edit of the
 //! other one: what only one has is kept, and nothing stands there twice.
 //!
-//! Replicas that meet with the same two documents make the same edit, under the same id, so that it is one edit.
+//! Replicas that meet with the same two documents make the same edit, under the same id, so that it is one edit. Where the
+//! outcome would be more than anybody may write, none of them makes it: the document says what merging made of both,
+//! one after the other, until somebody edits it.
 
-use crate::crdt::{Body, Content};
-use serde_json::{Map, Value};
+use crate::crdt::{Body, Content, check_json, check_text};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
 use vextir_core::Result;
 use vextir_core::context::{hunks, reach};
 
@@ -18,11 +21,23 @@ pub(super) fn rebased(here: &Body, came: &[u8]) -> Result<Body> {
     let mut both = Body::new(client(first, second));
     both.apply_all(&[&first.whole(), &second.whole()])?;
     match united(first.content(), second.content()) {
+        content if !fits(&content) => {}
         Content::Text(text) => both.set_text(&text)?,
         Content::Json(value) => both.set_json(&value)?,
     }
-    both.set_metadata(&value(first.metadata(), second.metadata()))?;
+    let metadata = value(first.metadata(), second.metadata());
+    if check_json(&metadata).is_ok() {
+        both.set_metadata(&metadata)?;
+    }
     Ok(both)
+}
+
+/// Whether somebody may write it.
+fn fits(content: &Content) -> bool {
+    match content {
+        Content::Text(text) => check_text(text.len()).is_ok(),
+        Content::Json(value) => check_json(value).is_ok(),
+    }
 }
 
 /// Who makes the edit: nobody else, unless with the same two documents.
@@ -69,19 +84,30 @@ fn value(first: Value, second: Value) -> Value {
     }
 }
 
-/// Objects with one `id` are one.
+/// Objects with one `id` are one, and so are values that are the same; each with one of the other side.
 fn elements(mut first: Vec<Value>, second: Vec<Value>) -> Vec<Value> {
-    let id = |value: &Value| value.as_object().and_then(|members: &Map<_, _>| members.get("id").cloned());
+    let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (place, ours) in first.iter().enumerate() {
+        places.entry(name(ours)).or_default().push_back(place);
+    }
     let mut more = Vec::new();
     for theirs in second {
-        let same = |ours: &&mut Value| **ours == theirs || id(ours).is_some() && id(ours) == id(&theirs);
-        match first.iter_mut().find(same) {
+        let place = places.get_mut(&name(&theirs)).and_then(VecDeque::pop_front);
+        match place.and_then(|place| first.get_mut(place)) {
             Some(ours) => *ours = value(ours.take(), theirs),
             None => more.push(theirs),
         }
     }
     first.extend(more);
     first
+}
+
+/// What tells an element from others.
+fn name(element: &Value) -> String {
+    match element.as_object().and_then(|members| members.get("id")) {
+        Some(id) => format!("#{id}"),
+        None => format!("={element}"),
+    }
 }
 
 /// All lines of both; where lines differ in nothing but words that one of them has more, that one alone.
@@ -136,7 +162,7 @@ fn push(text: &mut String, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     #[test]
     fn what_only_one_has_is_kept_and_nothing_is_doubled() {
@@ -159,6 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn elements_are_as_many_as_the_side_has_that_has_more_of_them() {
+        let both = |one: &Value, other: &Value| value(one.clone(), other.clone());
+        let (few, many) = (json!([0]), json!([0, 0, 0]));
+        assert_eq!((both(&few, &many), both(&many, &few)), (many.clone(), many.clone()));
+        assert_eq!(both(&many, &many), many);
+        assert_eq!(
+            both(&json!([1, [2], null]), &json!([null, [2], [2], "1"])),
+            json!([1, [2], null, [2], "1"])
+        );
+        let (one, other) = (json!([{"id": 1, "a": 1}, {"id": "1"}]), json!([{"id": 1, "b": 2}, {"id": 1}]));
+        assert_eq!(both(&one, &other), json!([{"id": 1, "a": 1, "b": 2}, {"id": "1"}, {"id": 1}]));
+        // As many as a document may have: each is looked up once.
+        let (odd, even): (Vec<Value>, Vec<Value>) = (0..90_000)
+            .map(|n| json!({"id": n}))
+            .partition(|one| one["id"].as_u64().is_some_and(|n| n % 2 == 1));
+        assert_eq!(elements(odd, even).len(), 90_000);
+    }
+
+    #[test]
     fn two_replicas_make_the_same_document_of_the_same_two() {
         let (mut one, mut other) = (Body::new(7), Body::new(3));
         one.set_text("first\nsecond\n").unwrap();
@@ -171,5 +216,25 @@ mod tests {
         both.apply_all(&[&here.whole(), &there.whole()]).unwrap();
         assert_eq!(both.content(), here.content());
         assert!(!both.is_by_strangers(&one.whole()).unwrap());
+    }
+
+    #[test]
+    fn two_that_fit_into_one_document_only_by_halves_are_kept_both() {
+        let (mut one, mut other) = (Body::new(7), Body::new(3));
+        for (body, letter) in [(&mut one, "a"), (&mut other, "b")] {
+            let half: Map<_, _> = (0..50_001).map(|n| (format!("{letter}{n}"), json!(n))).collect();
+            body.set_json(&Value::Object(half)).unwrap();
+            body.set_metadata(&json!({letter: 1})).unwrap();
+        }
+        let here = rebased(&one, &other.whole()).unwrap();
+        let there = rebased(&other, &one.whole()).unwrap();
+        assert_eq!((here.clocks(), here.metadata()), (there.clocks(), json!({"a": 1, "b": 1})));
+        assert!(here.content() == there.content());
+        let Content::Json(Value::Object(both)) = here.content() else { panic!() };
+        assert_eq!((both.len(), &both["a50000"], &both["b50000"]), (100_002, &json!(50_000), &json!(50_000)));
+        assert!(
+            !here.is_by_strangers(&one.whole()).unwrap() && !here.is_by_strangers(&other.whole()).unwrap()
+        );
+        assert!(fits(&Content::Text("a".repeat(9 << 20))) && !fits(&Content::Text("a".repeat(18 << 20))));
     }
 }

@@ -1,10 +1,11 @@
 //! What a replica does when it meets another one.
 
+use crate::sync::farewell::Moved;
 use crate::sync::identity::{Has, Replicas, Vector, taken};
 use crate::sync::name::Uid;
 use crate::sync::outgoing::{self, Sending};
 use crate::sync::scope::{self, View};
-use crate::sync::wire::{Known, Record, Scope};
+use crate::sync::wire::{ITEMS, Known, Record, Scope};
 use crate::sync::{early, registry};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use vextir_core::{Error, ErrorKind, Result};
 const TOLD: usize = 512;
 /// How many replicas and scopes are told of in one message.
 const PAGE: usize = 10_000;
-/// And in all of them: a file that was opened a hundred times a day for twenty years.
+/// And in all of them, replicas above all: a file that was opened a hundred times a day for twenty years.
 const MOST: usize = 1_000_000;
 
 /// What this file has, in parts that fit into messages; and its present incarnation.
@@ -81,6 +82,11 @@ impl Greeting {
             self.count += vector.len() + 1;
             self.scopes.entry(scope).or_default().extend(vector);
         }
+        // Each is looked up by itself.
+        if self.scopes.len() > ITEMS {
+            let message = format!("the peer knows more than {ITEMS} scopes; nobody is shared with so much");
+            return Err(Error::invalid(message));
+        }
         if self.count > MOST {
             let message =
                 format!("the peer knows more than {MOST} replicas and scopes, which this one cannot keep");
@@ -114,13 +120,14 @@ impl Meeting {
         }
         let mut met =
             Self { sendings: Vec::new(), lost: Vec::new(), early: early(connection, user)?, restored };
+        let mut moved = Moved::default();
         for scope in scope::scopes(&mut View::new(connection, user))? {
             let has = match theirs.remove(&scope) {
                 Some(taken) => Has::new(theirs_own.clone(), taken),
                 None => Has::default(),
             };
             let hint = registry::last(connection, file, user, scope.top)?;
-            let mut sending = outgoing::begin(connection, user, scope, has, hint)?;
+            let mut sending = outgoing::begin(connection, user, (scope, has), hint, &mut moved)?;
             for nodes in std::mem::take(&mut sending.gone).chunks(TOLD) {
                 met.lost.push((sending.scope.clone(), nodes.to_vec()));
             }
@@ -134,5 +141,22 @@ impl Meeting {
         }
         met.early.retain(|(scope, _)| met.sendings.iter().any(|sending| sending.scope.top == *scope));
         Ok(met)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_more_scopes_than_anybody_has_is_refused() {
+        let scope = || (Scope { top: Uid::random(), owner: "ann".into() }, Vector::new());
+        let mut greeting = Greeting::new(Uid::random(), Uid::random());
+        for _ in 0..2 {
+            let scopes = (0..ITEMS / 2).map(|_| scope()).collect();
+            greeting.add(Known { scopes, more: true, ..Known::default() }).unwrap();
+        }
+        let error = greeting.add(Known { scopes: vec![scope()], ..Known::default() }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
     }
 }

@@ -146,6 +146,80 @@ async fn an_episode_that_two_told_at_once_says_both_until_one_tells_it_anew() {
 }
 
 #[tokio::test]
+async fn what_two_told_alike_goes_with_the_telling_that_drops_it() {
+    let (one, other) = two();
+    let (here, there) = (one.context("ann").graph(), other.context("ann").graph());
+    let seen = |facts: Vec<Fact>| {
+        facts.into_iter().fold(Episode::new("page", "web").key("p").at(day(1)), Episode::fact)
+    };
+    here.ingest(seen(vec![fact("x", "has", "y")])).await.unwrap();
+    there.ingest(seen(vec![fact("x", "has", "y")])).await.unwrap();
+    exchange(&one, &other, "ann").await;
+    assert_eq!(told(&here, ("thing", "x")).await.len(), 2, "one of each");
+    here.ingest(seen(vec![fact("x", "has", "z")])).await.unwrap();
+    exchange(&one, &other, "ann").await;
+    for graph in [&here, &there] {
+        assert_eq!(near(graph, "x").await, ["x has z"]);
+    }
+    assert_eq!(sum(&one, "ann").await, sum(&other, "ann").await);
+}
+
+#[tokio::test]
+async fn what_is_told_again_stands_whatever_another_one_forgot_or_withdrew_before() {
+    let start = "2026-01-01T00:00:00Z";
+    let (one, other) = (ManualClock::at(start).unwrap(), ManualClock::at(start).unwrap());
+    let hub = |clock: &ManualClock| HubBuilder::in_memory().clock(Arc::new(clock.clone())).open().unwrap();
+    for forgets in [true, false] {
+        let (first, second, third) = (hub(&one), hub(&other), hub(&other));
+        let (here, there) = (first.context("ann"), second.context("ann"));
+        let seen = |facts: &[&str]| {
+            let facts = facts.iter().map(|object| fact("x", "has", object));
+            facts.fold(Episode::new("page", "web").key("p").at(day(1)), Episode::fact)
+        };
+        here.graph().ingest(seen(&["kept", "late"])).await.unwrap();
+        exchange(&first, &third, "ann").await;
+        here.graph().ingest(seen(&["kept"])).await.unwrap();
+        here.write("/doc", "of [[thing:d]]").await.unwrap();
+        exchange(&first, &second, "ann").await;
+        assert_eq!(near(&there.graph(), "d").await.len(), 1);
+        one.advance(Duration::from_secs(60));
+        other.advance(Duration::from_secs(120));
+        if forgets {
+            here.graph().forget("web").await.unwrap();
+            assert_eq!(near(&here.graph(), "d").await.len(), 1);
+            here.graph().forget("/doc").await.unwrap();
+        } else {
+            here.graph().ingest(seen(&["other"])).await.unwrap();
+        }
+        there.graph().ingest(seen(&["kept", "new"])).await.unwrap();
+        there.append("/doc", " and [[thing:e]]").await.unwrap();
+        assert_eq!(near(&there.graph(), "e").await.len(), 1);
+        one.advance(DAY);
+        other.advance(DAY);
+        // What only was there too, and was not told again, is forgotten or withdrawn.
+        for _ in 0..2 {
+            exchange(&third, &second, "ann").await;
+            exchange(&first, &second, "ann").await;
+            exchange(&first, &third, "ann").await;
+        }
+        let expected: &[&str] =
+            if forgets { &["x has kept", "x has new"] } else { &["x has kept", "x has new", "x has other"] };
+        for hub in [&first, &second, &third] {
+            let graph = hub.context("ann").graph();
+            assert_eq!(near(&graph, "x").await, expected, "{forgets}");
+            assert_eq!((near(&graph, "d").await.len(), near(&graph, "e").await.len()), (1, 1), "{forgets}");
+            assert_eq!(sum(hub, "ann").await, sum(&first, "ann").await);
+        }
+        // And it goes as ever.
+        there.graph().ingest(seen(&["last"])).await.unwrap();
+        exchange(&first, &second, "ann").await;
+        for context in [&here, &there] {
+            assert_eq!(near(&context.graph(), "x").await, ["x has last"], "{forgets}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_forgotten_stays_so_and_what_is_told_later_stands() {
     let (one, other) = two();
     let third = Hub::in_memory().unwrap();
@@ -359,6 +433,66 @@ async fn a_clock_that_is_a_day_ahead_does_not_stop_who_withdraws_or_forgets() {
     }
     assert_eq!(near(&quick, "x").await, ["x has newer"]);
     assert_eq!(told(&quick, ("thing", "x")).await, told(&late, ("thing", "x")).await);
+}
+
+/// All ids of episodes of a user, as one finds out who knows what the user reads.
+async fn ids(hub: &Hub, user: &'static str) -> Vec<String> {
+    let sql = "SELECT hex(uid) FROM episode WHERE owner = ?1";
+    let ids = hub.read_with(move |connection| {
+        crate::queries::rows(connection, sql, [user], |row| crate::decode::get::<String>(row, 0))
+    });
+    ids.await.unwrap().into_iter().map(|id| id.to_lowercase()).collect()
+}
+
+/// A user says of episodes that they were forgotten, of which nothing is known to the user.
+async fn mark(hub: &Hub, user: &'static str, ids: &[String]) {
+    let until = hub.now().after(30 * DAY).as_micros();
+    let marks: Vec<_> = ids.iter().map(|id| json!({"uid": id, "forgot": until})).collect();
+    let part = serde_json::from_value(json!({"sightings": marks})).unwrap();
+    hub.write_with(move |rows| crate::graph::join(rows.writing(), user, &part)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_names_the_episode_of_another_user_gets_nothing_of_it_and_takes_nothing_away() {
+    for is_first in [true, false] {
+        let (laptop, server) = two();
+        let (here, there) = (laptop.context("ann"), server.context("ann"));
+        let seen = |key| Episode::new("mail", "inbox").key(key).text("hidden").fact(fact("x", "has", "y"));
+        here.graph().ingest(seen("1")).await.unwrap();
+        here.write("/doc", "of [[thing:z]]").await.unwrap();
+        assert_eq!(near(&here.graph(), "z").await.len(), 1);
+        let ids = ids(&laptop, "ann").await;
+        assert_eq!(ids.len(), 2);
+        if is_first {
+            mark(&server, "bob", &ids).await;
+        }
+        exchange(&laptop, &server, "ann").await;
+        if !is_first {
+            assert_eq!(near(&there.graph(), "z").await.len(), 1);
+            mark(&server, "bob", &ids).await;
+        }
+        // The same is told on the server too, by itself.
+        there.graph().ingest(seen("1").data(json!(1))).await.unwrap();
+        there.append("/doc", "!").await.unwrap();
+        exchange(&laptop, &server, "ann").await;
+        for context in [&here, &there] {
+            assert_eq!(near(&context.graph(), "x").await, ["x has y"], "{is_first}");
+            assert_eq!(near(&context.graph(), "z").await.len(), 1, "{is_first}");
+        }
+        assert_eq!(sum(&laptop, "ann").await, sum(&server, "ann").await);
+        let bob = server.context("bob").graph();
+        for id in &ids {
+            assert!(bob.episode(id).await.unwrap().is_none());
+        }
+        assert!(near(&bob, "x").await.is_empty());
+        let (report, _) = exchange(&server, &Hub::in_memory().unwrap(), "bob").await;
+        assert_eq!(report.episodes_sent, 2, "the marks, and nothing else");
+        let not_bobs = server.read_with(|connection| {
+            let sql = "SELECT count(*) FROM episode WHERE owner = 'bob' AND removed IS NULL";
+            crate::queries::number(connection, sql, [])
+        });
+        assert_eq!(not_bobs.await.unwrap(), 0);
+    }
 }
 
 /// One change of the graph, or of what it is about; some are refused.
