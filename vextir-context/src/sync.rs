@@ -77,7 +77,8 @@ pub struct SyncReport {
     pub episodes_sent: u64,
     /// Episodes and relations of the graph that came and were not here, or otherwise; parts as above.
     pub episodes_taken: u64,
-    /// Changes of the peer that its user had no right to; they were not stored.
+    /// Changes of the peer that its user had no right to, and relations beyond the 1,000 that a user may declare; they
+    /// were not stored.
     pub refused_here: u64,
     /// Changes that the peer refused.
     pub refused_there: u64,

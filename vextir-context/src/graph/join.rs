@@ -3,7 +3,7 @@
 use super::Sight;
 use super::forget::{EPISODE_SIZE, swept};
 use super::ids;
-use super::pen::{Pen, Row};
+use super::pen::Pen;
 use super::tell::known;
 use super::told::{End, GraphPart, Named, Relation, Said, Sighting, Source, Telling};
 use crate::decode::get;
@@ -19,11 +19,19 @@ use vextir_core::{Actor, Error, EventId, Result};
 /// How far ahead somebody may say that something was told.
 const FUTURE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// Joins what a replica of a user tells of the user's graph with what is here; how many episodes and relations changed.
+/// What came of a part of a graph, in episodes and relations.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    pub(crate) changed: u64,
+    /// Relations beyond those that a user may declare.
+    pub(crate) refused: u64,
+}
+
+/// Joins what a replica of a user tells of the user's graph with what is here.
 ///
 /// # Errors
 /// `Invalid`: it says what cannot be. Nothing of it is to be stored then.
-pub(crate) fn join(file: Writing<'_>, user: &str, part: &GraphPart) -> Result<u64> {
+pub(crate) fn join(file: Writing<'_>, user: &str, part: &GraphPart) -> Result<Joined> {
     if part.latest() > file.now.after(FUTURE).as_micros() {
         return Err(Error::invalid(
             "the peer sent a part of a graph from years ahead; set the clock of the replica that made it",
@@ -32,36 +40,39 @@ pub(crate) fn join(file: Writing<'_>, user: &str, part: &GraphPart) -> Result<u6
     let actor = Actor::user(user);
     let mut sight = Sight::new(file.connection, View::own(actor.clone()), file.now)?;
     let mut pen = Pen { file, actor: &actor };
-    let mut changed = 0;
+    let mut joined = Joined::default();
     for relation in &part.relations {
-        changed += u64::from(pen.join_relation(relation)?);
+        match pen.join_relation(relation)? {
+            Some(is_new) => joined.changed += u64::from(is_new),
+            None => joined.refused += 1,
+        }
     }
     for sighting in &part.sightings {
-        changed += u64::from(pen.join(&mut sight, sighting)?);
+        joined.changed += u64::from(pen.join(&mut sight, sighting)?);
     }
-    Ok(changed)
+    Ok(joined)
 }
 
 impl Pen<'_> {
-    /// Of two sayings the later one; of two at one moment that which retires.
-    fn join_relation(&mut self, relation: &Relation) -> Result<bool> {
+    /// Of two sayings the later one; of two at one moment that which retires. Nothing where there are too many.
+    fn join_relation(&mut self, relation: &Relation) -> Result<Option<bool>> {
         let owner = self.owner().to_owned();
         let sql = "SELECT told, single FROM relation WHERE owner = ?1 AND name = ?2";
         let read = |row: &rusqlite::Row<'_>| Ok((get::<i64>(row, 0)?, get::<bool>(row, 1)?));
         let known = queries::one(self.file.connection, sql, (&owner, &relation.name), read)?;
         if known.is_some_and(|known| known >= (relation.told, relation.single)) {
-            return Ok(false);
+            return Ok(Some(false));
         }
         if known.is_none() {
             if self.declared(&relation.name)? >= super::pen::MAX_DECLARED {
-                return Ok(false);
+                return Ok(None);
             }
             self.grew(relation.name.len());
         }
         let row = (owner, &relation.name, relation.single, relation.told);
         let sql = "INSERT OR REPLACE INTO relation (owner, name, single, told) VALUES (?1,?2,?3,?4)";
         self.execute(sql, row)?;
-        Ok(true)
+        Ok(Some(true))
     }
 
     fn join(&mut self, sight: &mut Sight, sighting: &Sighting) -> Result<bool> {
@@ -182,16 +193,12 @@ impl Pen<'_> {
         id.ok_or_else(|| crate::fault::damaged("an episode"))
     }
 
-    /// The entity that a statement names; nothing where it is a document that the user may not read here and now.
-    fn named(&mut self, sight: &mut Sight, named: &Named) -> Result<Option<Row>> {
-        let node = match named.document() {
-            Some(uid) => match self.readable(sight, &uid)? {
-                Some(node) => Some(node),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        self.intern(&named.kind, &named.key, node).map(Some)
+    /// The document that a statement names, if it names one; nothing at all where the user may not read that here and now.
+    fn seen(&self, sight: &mut Sight, named: &Named) -> Result<Option<Option<NodeId>>> {
+        match named.document() {
+            Some(uid) => Ok(self.readable(sight, &uid)?.map(Some)),
+            None => Ok(Some(None)),
+        }
     }
 
     fn join_said(
@@ -202,14 +209,15 @@ impl Pen<'_> {
         forgot: Option<i64>,
     ) -> Result<bool> {
         // Nothing is made for what is hidden here.
+        let Some(subject) = self.seen(sight, &said.subject)? else { return Ok(false) };
         let object = match &said.object {
-            End::Entity(object) => match self.named(sight, object)? {
-                Some(row) => Ok(row),
+            End::Entity(object) => match self.seen(sight, object)? {
+                Some(node) => Ok(self.intern(&object.kind, &object.key, node)?),
                 None => return Ok(false),
             },
             End::Value(value) | End::Property(value) => Err(value.clone()),
         };
-        let Some(subject) = self.named(sight, &said.subject)? else { return Ok(false) };
+        let subject = self.intern(&said.subject.kind, &said.subject.key, subject)?;
         let link = self.link_row(subject, said.object.sort(), &said.relation, object)?;
         let known = if Some(said.known) > forgot { said.known } else { said.told() };
         let came = Stands { until: said.until, gone: said.gone, told: said.told() };

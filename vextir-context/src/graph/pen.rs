@@ -11,7 +11,7 @@ use crate::queries;
 use std::collections::HashMap;
 use vextir_core::context::graph::{DOCUMENT, EntityKey, GraphChange, Object, PAGE, Told};
 use vextir_core::context::{clean_path, segments};
-use vextir_core::{Actor, Error, Level, Name, Result};
+use vextir_core::{Actor, Error, Level, MAX_NAME_BYTES, Name, Result};
 
 /// The most relations that a user declares.
 pub(super) const MAX_DECLARED: u64 = 1_000;
@@ -90,6 +90,12 @@ impl Pen<'_> {
         self.demand_tree()?;
         if relation.is_empty() || relation.chars().any(char::is_control) {
             return Err(Error::invalid("a relation has an empty name, or a control character in it"));
+        }
+        if relation.len() > MAX_NAME_BYTES {
+            return Err(Error::invalid(format!(
+                "the name of a relation has {} bytes and may have {MAX_NAME_BYTES}",
+                relation.len()
+            )));
         }
         let owner = self.owner().to_owned();
         if self.declared(relation)? >= MAX_DECLARED {

@@ -124,9 +124,12 @@ fn own(connection: &Connection, user: &str) -> Result<Sight> {
 
 fn relations(connection: &Connection, user: &str) -> Result<Vec<Relation>> {
     let sql = "SELECT name, told, single FROM relation WHERE owner = ?1 ORDER BY name";
-    queries::rows(connection, sql, [user], |row| {
+    let mut relations = queries::rows(connection, sql, [user], |row| {
         Ok(Relation { name: get(row, 0)?, told: get(row, 1)?, single: get(row, 2)? })
-    })
+    })?;
+    // What another replica would not take travels nowhere.
+    relations.retain(|relation| relation.check().is_ok());
+    Ok(relations)
 }
 
 /// What is still to be told: an episode, and how many of its statements were told already.

@@ -149,8 +149,7 @@ impl GraphPart {
         let said: usize = self.sightings.iter().map(|sighting| sighting.said.len() + 1).sum();
         demand(said + self.relations.len() <= MOST, "has too many parts of a graph")?;
         for relation in &self.relations {
-            check_name(&relation.name)?;
-            check_time(relation.told)?;
+            relation.check()?;
         }
         self.sightings.iter().try_for_each(Sighting::check)
     }
@@ -164,6 +163,13 @@ impl GraphPart {
         };
         let relations = self.relations.iter().map(|relation| relation.told);
         self.sightings.iter().map(of_sighting).chain(relations).max().unwrap_or(0)
+    }
+}
+
+impl Relation {
+    pub(super) fn check(&self) -> Checked {
+        check_name(&self.name)?;
+        check_time(self.told)
     }
 }
 

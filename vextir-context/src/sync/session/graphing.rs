@@ -27,8 +27,9 @@ impl SyncSession {
             return Err(unasked());
         }
         let user = self.peer.user.to_string();
-        let changed = self.hub.write_with(move |rows| graph::join(rows.writing(), &user, &part)).await?;
-        self.report.episodes_taken += changed;
-        self.send(Message::Took { refused: 0 }, answers)
+        let joined = self.hub.write_with(move |rows| graph::join(rows.writing(), &user, &part)).await?;
+        self.report.episodes_taken += joined.changed;
+        self.report.refused_here += joined.refused;
+        self.send(Message::Took { refused: joined.refused }, answers)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use vextir_core::context::graph::{EntityKey, Episode, Fact, Graph, Object};
-use vextir_core::{Context, Level, ManualClock, Principal, Timestamp};
+use vextir_core::{Context, ErrorKind, Level, ManualClock, Principal, Timestamp};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -433,6 +433,23 @@ async fn a_clock_that_is_a_day_ahead_does_not_stop_who_withdraws_or_forgets() {
     }
     assert_eq!(near(&quick, "x").await, ["x has newer"]);
     assert_eq!(told(&quick, ("thing", "x")).await, told(&late, ("thing", "x")).await);
+}
+
+#[tokio::test]
+async fn a_relation_whose_name_is_too_long_is_refused_and_stops_no_exchange() {
+    let (one, other) = two();
+    let (here, there) = (one.context("ann").graph(), other.context("ann").graph());
+    let long = "r".repeat(513);
+    assert_eq!(here.declare_single(long.clone(), true).await.unwrap_err().kind(), ErrorKind::Invalid);
+    here.declare_single("r".repeat(512), true).await.unwrap();
+    // Of a file from when it was taken.
+    let row = "INSERT INTO relation (owner, name, single, told) VALUES ('ann', ?1, 1, 1)";
+    one.write_with(move |rows| rows.writing().execute(row, [long])).await.unwrap();
+    here.ingest(Episode::new("web", "web").fact(fact("x", "has", "y"))).await.unwrap();
+    let (_, back) = exchange(&one, &other, "ann").await;
+    assert_eq!(back.episodes_taken, 2, "{back:?}");
+    assert_eq!(near(&there, "x").await, ["x has y"]);
+    assert_eq!(sum(&one, "ann").await, sum(&other, "ann").await);
 }
 
 /// All ids of episodes of a user, as one finds out who knows what the user reads.

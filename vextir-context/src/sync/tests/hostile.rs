@@ -351,6 +351,17 @@ async fn impossible_parts_of_a_graph_are_refused_whole_and_possible_ones_come_on
         liar.say(with("/said/0/known", sighting["said"][0]["known"].clone())).await.unwrap();
         assert_eq!(liar.session.report().episodes_taken, 0, "it is known");
     }
+    // Of what is about something hidden nothing is left, at neither end.
+    let ghost = json!({"kind": "thing", "key": "ghost"});
+    let hidden = json!({"kind": "document", "key": uid});
+    for (subject, object) in [(&hidden, &ghost), (&ghost, &hidden)] {
+        let said = json!([{"subject": subject, "relation": "is", "object": {"entity": object}, "from": 5, "known": 5}]);
+        liar.say(with("/said", said)).await.unwrap();
+    }
+    let ghosts = hub.read_with(|connection| {
+        crate::queries::number(connection, "SELECT count(*) FROM entity WHERE key = 'ghost'", [])
+    });
+    assert_eq!(ghosts.await.unwrap(), 0);
     assert_eq!(before, format!("{:?}", graph.timeline(("thing", "x"), 9).await.unwrap()));
 }
 
@@ -369,6 +380,7 @@ async fn a_graph_is_changed_by_its_own_user_alone_and_within_its_bounds() {
     let count =
         hub.read_with(|connection| crate::queries::number(connection, "SELECT count(*) FROM relation", []));
     assert_eq!(count.await.unwrap(), 1_000, "no more than a user may declare");
+    assert_eq!(liar.session.report().refused_here, 1_000);
     // Not before both have said what they have.
     let mut early = Liar { line: Line::new(), session: hub.sync(Peer::new("bob")) };
     let hello = early.session.start().await.unwrap();
