@@ -186,3 +186,35 @@ async fn signatures_beyond_their_memory_are_left_out() {
     assert_eq!(ann.search("the same text").text_only().limit(50).fresh().await.unwrap().len(), 20);
     assert!(hub.search_state().await.unwrap().memory <= 200);
 }
+
+#[tokio::test]
+async fn signatures_that_an_older_program_stored_are_brought_forward_beside_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db");
+    let hub = Hub::open(&file).unwrap();
+    for number in 0..20 {
+        hub.context("ann").write(&format!("/{number}"), format!("a plan of house {number}")).await.unwrap();
+    }
+    hub.context("ann").search("house").fresh().await.unwrap();
+    hub.close().await.unwrap();
+    let bits = |tables: &Connection| -> Vec<Vec<u8>> {
+        let mut statement = tables.prepare("SELECT bits FROM search_piece ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let tables = Connection::open(&file).unwrap();
+    let before = bits(&tables);
+    tables.execute("UPDATE search_piece SET bits = substr(bits, 1, length(bits) / 2)", []).unwrap();
+    assert_eq!(tables.execute("DELETE FROM meta WHERE name = 'search_bits'", []).unwrap(), 1);
+    drop(tables);
+    let hub = Hub::open(&file).unwrap();
+    let found = hub.context("ann").search("a plan of house 7").meaning_only().await.unwrap();
+    assert_eq!(found[0].path, "/7");
+    let tables = Connection::open(&file).unwrap();
+    let noted = "SELECT count(*) FROM meta WHERE name = 'search_bits'";
+    let start = std::time::Instant::now();
+    while tables.query_row(noted, [], |row| row.get::<_, i64>(0)).unwrap() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((before.len(), bits(&tables)), (20, before));
+}
