@@ -254,7 +254,7 @@ impl Body {
         self.doc.transact().state_vector().iter().map(|(client, clock)| (client.get(), *clock)).collect()
     }
 
-    /// Whether an update comes from replicas of which nothing is here.
+    /// Whether an update comes from replicas of which nothing is here, and builds on nothing that is.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if it is malformed.
@@ -263,8 +263,10 @@ impl Body {
             return Ok(false);
         }
         let (known, contents) = (self.clocks(), wire::contents(update)?);
-        let mut authors = contents.operations.iter().map(|(client, _)| client);
-        Ok(!known.is_empty() && !contents.operations.is_empty() && authors.all(|by| !known.contains_key(by)))
+        let authors = contents.operations.iter().map(|(client, _)| client);
+        let removed = contents.removed.iter().map(|(client, _)| client);
+        let mut met = authors.chain(removed).chain(&contents.beside);
+        Ok(!known.is_empty() && !contents.operations.is_empty() && met.all(|by| !known.contains_key(by)))
     }
 
     /// Which operations this replica has, for [`since`](Self::since) on another one.

@@ -6,6 +6,7 @@
 
 use super::key::ElementId;
 use super::limits;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use vextir_core::{Error, Result};
 use yrs::{ClientID, StateVector};
@@ -15,6 +16,8 @@ use yrs::{ClientID, StateVector};
 pub(super) struct Contents {
     /// The clocks of each client's operations.
     pub(super) operations: Vec<(u64, Range<u32>)>,
+    /// Other clients than an operation's own, beside whose operations it stands.
+    pub(super) beside: BTreeSet<u64>,
     /// For each client, the clock behind the last operation that is removed.
     pub(super) removed: Vec<(u64, u32)>,
     /// Where the removals begin, in bytes.
@@ -54,7 +57,7 @@ pub(super) fn contents(update: &[u8]) -> Result<Contents> {
         let start = reader.clock()?;
         let mut end = start;
         for _ in 0..blocks {
-            end = later(end, reader.block(client, end)?)?;
+            end = later(end, reader.block(client, end, &mut contents.beside)?)?;
         }
         contents.operations.push((client, start..end));
     }
@@ -161,7 +164,7 @@ impl<'u> Reader<'u> {
     }
 
     /// One block of a client that begins at a clock; its length in clocks.
-    fn block(&mut self, client: u64, start: u32) -> Result<u64> {
+    fn block(&mut self, client: u64, start: u32, beside: &mut BTreeSet<u64>) -> Result<u64> {
         let info = self.byte()?;
         if is_bare(info) {
             return self.number();
@@ -171,6 +174,9 @@ impl<'u> Reader<'u> {
             let (neighbour, clock) = (self.client()?, self.clock()?);
             if neighbour == client && clock >= start {
                 return Err(malformed("an operation that stands beside itself"));
+            }
+            if neighbour != client {
+                beside.insert(neighbour);
             }
         }
         if neighbours(info) == 0 {

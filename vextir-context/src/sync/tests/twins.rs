@@ -113,3 +113,18 @@ async fn a_guide_that_two_began_at_once_has_what_both_wrote_and_that_once() {
         assert_eq!(total_of(hub, "ann").await, total_of(&hubs[0], "ann").await);
     }
 }
+
+#[tokio::test]
+async fn a_guide_that_is_changed_after_its_file_was_opened_again_was_not_begun_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("one.db"), Hub::in_memory().unwrap());
+    for text in ["one\n", "one\ntwo\n", "three\n"] {
+        // Each opening has a client id of its own.
+        let one = Hub::open(&path).unwrap();
+        one.context("ann").set_guide("/notes", text).await.unwrap();
+        let (report, told) = exchange(&one, &other, "ann").await;
+        assert_eq!((report.differing, report.nodes_sent, told.repaired), (0, 0, 0), "{text:?}: {report:?}");
+        assert_eq!(other.context("ann").guides("/notes").await.unwrap()[0].text, text);
+        one.close().await.unwrap();
+    }
+}
