@@ -21,7 +21,7 @@ pub(crate) fn count(row: &Row<'_>, at: usize) -> Result<u64> {
     u64::try_from(get::<i64>(row, at)?).map_err(|_| damaged("a number"))
 }
 
-fn small(row: &Row<'_>, at: usize) -> Result<u32> {
+pub(crate) fn small(row: &Row<'_>, at: usize) -> Result<u32> {
     u32::try_from(get::<i64>(row, at)?).map_err(|_| damaged("a number"))
 }
 
@@ -95,7 +95,8 @@ pub(crate) fn event(row: &Row<'_>, at: usize) -> Result<Event> {
     };
     envelope.labels = json(row, at + 12)?;
     envelope.metadata = json(row, at + 13)?;
-    envelope.data = data(row, at + 14)?.unwrap_or_default();
+    envelope.branch_id = id(row, at + 14)?;
+    envelope.data = data(row, at + 15)?.unwrap_or_default();
     Ok(event)
 }
 
@@ -180,4 +181,4 @@ pub(crate) fn lease(row: &Row<'_>, defaults: &Limits) -> Result<Lease> {
 }
 
 // The widths above follow the column lists; a change to one must be a change to the other.
-const _: () = assert!(EVENT_WIDTH == 15);
+const _: () = assert!(EVENT_WIDTH == 16);

@@ -10,7 +10,7 @@ use vextir_core::bus::Hold;
 use vextir_core::{Category, Error, Event, LeaseState, Name, Priority, Result};
 
 /// How many columns an event takes: see [`EVENT_COLUMNS`](crate::schema::EVENT_COLUMNS).
-pub(crate) const EVENT_WIDTH: usize = 15;
+pub(crate) const EVENT_WIDTH: usize = 16;
 
 /// Binds an event to [`EVENT_WIDTH`] parameters, the first of which is `at`.
 pub(crate) fn bind_event(statement: &mut Statement<'_>, at: usize, event: &Event) -> Result<()> {
@@ -32,10 +32,12 @@ pub(crate) fn bind_event(statement: &mut Statement<'_>, at: usize, event: &Event
         statement.raw_bind_parameter(at + 11, priority(event.priority))?;
         statement.raw_bind_parameter(at + 12, labels.as_deref())?;
         statement.raw_bind_parameter(at + 13, metadata.as_deref())?;
+        let branch = event.branch_id.as_ref().map(|branch| Key::new(&event.user_id, branch));
+        statement.raw_bind_parameter(at + 14, branch)?;
         if event.data.is_empty() {
-            statement.raw_bind_parameter(at + 14, Null)
+            statement.raw_bind_parameter(at + 15, Null)
         } else {
-            statement.raw_bind_parameter(at + 14, event.data.as_json())
+            statement.raw_bind_parameter(at + 15, event.data.as_json())
         }
     };
     bind().or_fault()

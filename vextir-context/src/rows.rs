@@ -2,6 +2,7 @@
 //! decides, this stores.
 
 mod bookkeeping;
+mod branches;
 mod ledger;
 mod parking;
 mod statements;
@@ -22,7 +23,7 @@ use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
 use vextir_core::{
-    Actor, AuditRecord, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp,
+    Actor, AuditRecord, Branch, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp,
     Version,
 };
 
@@ -366,6 +367,22 @@ impl Rows for SqlRows<'_> {
     fn add_lease(&mut self, lease: Lease) -> Result<()> {
         self.open_lease(lease);
         Ok(())
+    }
+
+    fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<Branch>> {
+        self.select_branch(user, id)
+    }
+
+    fn set_branch(&mut self, branch: &Branch) -> Result<()> {
+        self.write_branch(branch)
+    }
+
+    fn drop_branch(&mut self, branch: &Branch) -> Result<()> {
+        self.delete_branch(branch)
+    }
+
+    fn drop_branches(&mut self, user: &Name, root: &EventId) -> Result<Option<Branch>> {
+        self.delete_branches(user, root)
     }
 
     fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>> {

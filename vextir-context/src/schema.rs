@@ -23,6 +23,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/12_outbox.sql"),
     include_str!("schema/13_squeezed.sql"),
     include_str!("schema/14_agreed.sql"),
+    include_str!("schema/15_branch.sql"),
 ];
 
 /// The version that this code reads and writes.
@@ -34,7 +35,7 @@ pub(crate) const FIRST: &str = STEPS[0];
 
 /// Columns of an event, in the order in which `encode` writes and `decode` reads them.
 pub(crate) const EVENT_COLUMNS: &str = "id, type, category, time, user, source, cause, root, depth, \
-     ordering_key, deliver_at, priority, labels, metadata, data";
+     ordering_key, deliver_at, priority, labels, metadata, branch, data";
 
 /// Brings a file from `version` to [`VERSION`]; all of it or nothing.
 pub(crate) fn migrate(connection: &Connection, version: i32) -> Result<()> {

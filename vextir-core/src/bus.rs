@@ -284,6 +284,7 @@ fn unrouted_entries(events: Vec<crate::Event>) -> Result<Vec<Entry>> {
             envelope.source = Name::literal("app");
         }
         envelope.root_id = None;
+        envelope.branch_id = None;
         envelope.depth = 0;
         refuse_kernels_name(&event.source)?;
         event.check(MAX_EVENT_BYTES)?;

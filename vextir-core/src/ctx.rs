@@ -4,7 +4,7 @@ use crate::bus::Delivery;
 use crate::context::Session;
 use crate::processor::Cancellation;
 use crate::{
-    Actor, Change, Clock, Context, ContextStore, Data, Event, EventId, IntoEvent, Name, Result, SystemClock,
+    Actor, Change, Clock, Context, ContextStore, Data, Event, EventId, IntoEvent, Limits, Name, Result, SystemClock,
     Timestamp,
 };
 use std::fmt;
@@ -49,9 +49,25 @@ pub struct Ctx {
 /// What a handler asked for while it ran.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    pub(crate) outputs: Vec<Event>,
+    pub(crate) outputs: Vec<Emitted>,
     pub(crate) usage: Vec<(Name, u64)>,
     pub(crate) changes: Vec<Change>,
+}
+
+/// What a handler emits through its context.
+#[derive(Debug, Clone)]
+pub(crate) struct Emitted {
+    pub(crate) event: Event,
+    /// The driver is told when all that it causes is over.
+    pub(crate) watched: bool,
+    /// It is the root of a causal tree of its own, perhaps with limits of its own.
+    pub(crate) planted: Option<Option<Box<Limits>>>,
+}
+
+impl From<Event> for Emitted {
+    fn from(event: Event) -> Self {
+        Self { event, watched: false, planted: None }
+    }
 }
 
 impl Ctx {
@@ -141,7 +157,20 @@ impl Ctx {
     /// The payload has no JSON form.
     pub fn emit<E: IntoEvent>(&self, event: E) -> Result<()> {
         let event = event.into_event()?;
-        self.effects().outputs.push(event);
+        self.effects().outputs.push(event.into());
+        Ok(())
+    }
+
+    /// As [`Ctx::emit`]. When everything that the event causes is over, this driver gets the event `branch.ended`
+    /// ([`BranchEnded`](crate::BranchEnded)), with a handler's outputs and what they cause counted in: at once, if nobody
+    /// handles it. What waits (delayed, held, without its driver) is not over. If a policy refuses the event, the
+    /// answer says so. Nothing comes when the whole causal tree is cancelled.
+    ///
+    /// # Errors
+    /// The payload has no JSON form.
+    pub fn emit_branch<E: IntoEvent>(&self, event: E) -> Result<()> {
+        let event = event.into_event()?;
+        self.effects().outputs.push(Emitted { event, watched: true, planted: None });
         Ok(())
     }
 
@@ -207,7 +236,7 @@ impl Ctx {
     /// What the handler emitted through the context so far; for unit tests.
     #[must_use]
     pub fn emitted(&self) -> Vec<Event> {
-        self.effects().outputs.clone()
+        self.effects().outputs.iter().map(|emitted| emitted.event.clone()).collect()
     }
 
     /// What the handler wants changed in the context so far; for unit tests.

@@ -11,7 +11,7 @@ pub use id::EventId;
 pub use id::IdSource;
 
 use crate::name::{MAX_NAME_BYTES, Name, check_name, check_type};
-use crate::{Error, Payload, Result, Timestamp};
+use crate::{BranchEnded, Error, Payload, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -125,6 +125,9 @@ pub struct Envelope {
     /// The first event of the causal tree; `None` on the root itself and before the event is emitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_id: Option<EventId>,
+    /// The first event of the innermost [`Branch`](crate::Branch) that it belongs to, itself perhaps. Set by the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_id: Option<EventId>,
     /// Distance from the root.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth: u32,
@@ -178,6 +181,7 @@ impl Event {
             data: Data::default(),
             correlation_id: None,
             root_id: None,
+            branch_id: None,
             depth: 0,
             labels: BTreeSet::new(),
             ordering_key: None,
@@ -343,6 +347,9 @@ impl Event {
     /// Checks names and sizes; the payload's JSON text may have `max_bytes`.
     pub(crate) fn check(&self, max_bytes: usize) -> Result<()> {
         check_type(&self.event_type)?;
+        if self.event_type == BranchEnded::TYPE {
+            return Err(Error::invalid("branch.ended: the kernel alone says when a branch is over; use another type"));
+        }
         check_name("user_id", &self.user_id)?;
         check_name("source", &self.source)?;
         if let Some(key) = &self.ordering_key {

@@ -15,6 +15,7 @@ mod filter;
 mod pattern;
 
 pub mod bus;
+mod branch;
 mod lease;
 mod notice;
 
@@ -37,6 +38,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "macros")]
 pub use vextir_macros::{Payload, driver};
 
+pub use branch::{Branch, BranchEnded};
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
 pub use context::{
     Actor, Change, Content, Context, ContextStore, Document, Level, LineEdit, Principal, Version, When,

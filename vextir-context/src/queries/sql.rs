@@ -84,6 +84,10 @@ pub(crate) static UNROUTED: Sql = LazyLock::new(|| {
 pub(crate) const LEASE: &str =
     "SELECT root, user, events, first, last, open, parked, state, limits, units, reserved, short
      FROM lease WHERE root = ?1";
+/// A branch that is not over, with its driver's name.
+pub(crate) const BRANCH: &str =
+    "SELECT branch.id, user, root, depth, driver.name, parent, open, failed, answers, more, labels
+     FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.id = ?1";
 pub(crate) const AUDIT: &str = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
 pub(crate) const CHECKPOINTS: &str = "SELECT key, value FROM checkpoint
      WHERE driver = (SELECT id FROM driver WHERE name = ?1) AND key > ?2 ORDER BY key LIMIT ?3";
@@ -111,7 +115,7 @@ mod tests {
     fn every_query_finds_its_rows_by_an_index_and_in_order() {
         let connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&connection, 0).unwrap();
-        let queries: [&str; 20] = [
+        let queries: [&str; 21] = [
             &READ,
             &FIND,
             &PENDING,
@@ -128,6 +132,7 @@ mod tests {
             &HELD_USER,
             &UNROUTED,
             LEASE,
+            BRANCH,
             AUDIT,
             CHECKPOINTS,
             NEXT_DUE,

@@ -23,7 +23,7 @@ impl<'c> Statements<'c> {
         Ok(Self {
             add_event: prepare(&format!(
                 "INSERT INTO log (seq, logged, policy, {EVENT_COLUMNS})
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)"
             ))?,
             add_delivery: prepare(
                 "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error,

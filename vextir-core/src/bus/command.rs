@@ -2,7 +2,7 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin,
+    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin,
     Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,8 @@ pub struct Entry {
     pub approved: Option<Decision>,
     /// Handled before its own commit: how each of its deliveries ended.
     pub eager: Vec<Settlement>,
+    /// The branch that it begins, if it begins one.
+    pub branch: Option<Box<Branch>>,
 }
 
 impl Entry {
@@ -155,6 +157,7 @@ impl Entry {
             origin: None,
             approved: None,
             eager: Vec::new(),
+            branch: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result, Timestamp,
+    Actor, AuditRecord, Branch, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result, Timestamp,
     Version,
 };
 
@@ -164,6 +164,27 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn add_lease(&mut self, lease: Lease) -> Result<()>;
+
+    /// A branch that is not over.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<Branch>>;
+    /// Keeps a branch, new or changed.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn set_branch(&mut self, branch: &Branch) -> Result<()>;
+    /// Forgets a branch.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn drop_branch(&mut self, branch: &Branch) -> Result<()>;
+    /// Forgets all branches of a tree, and returns the one that is the tree.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn drop_branches(&mut self, user: &Name, root: &EventId) -> Result<Option<Branch>>;
 
     /// The event of an emitter's own key.
     ///

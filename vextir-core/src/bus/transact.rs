@@ -4,12 +4,13 @@
 //! leaves nothing behind.
 
 mod append;
+mod branch;
 mod operate;
 mod settle;
 mod unclaimed;
 
 use super::{Command, Delivery, Place, Receipt, Rows};
-use crate::{Limits, Result};
+use crate::{Branch, Limits, Result};
 
 /// The limits of a bus.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ pub struct Applied {
 /// # Errors
 /// A refusal (nothing was written), or a failure of the rows (roll back).
 pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Result<Applied> {
-    let mut write = Write { rows, defaults: limits, applied: Applied::default() };
+    let mut write = Write { rows, defaults: limits, applied: Applied::default(), branches: Vec::new() };
     match command {
         Command::Append(append) => write.append(append)?,
         Command::Settle(settlement) => write.settle(settlement)?,
@@ -79,6 +80,7 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         }
         Command::Audit(records) => write.audit(records)?,
     }
+    write.end_branches()?;
     Ok(write.applied)
 }
 
@@ -87,6 +89,8 @@ struct Write<'a, R> {
     rows: &'a mut R,
     defaults: &'a Limits,
     applied: Applied,
+    /// Those that the command has touched.
+    branches: Vec<Branch>,
 }
 
 /// Whether an entry leaves work behind, so that its tree needs a ledger.

@@ -47,6 +47,9 @@ impl Event {
         if let Some(root) = &self.root_id {
             put("rootid", root.to_string());
         }
+        if let Some(branch) = &self.branch_id {
+            put("branchid", branch.to_string());
+        }
         if let Some(key) = &self.ordering_key {
             put("partitionkey", key.to_string());
         }
@@ -109,7 +112,7 @@ impl Event {
 
 /// Attribute names of CloudEvents that are not ours: lower-case letters and digits.
 fn is_attribute(name: &str) -> bool {
-    const OURS: [&str; 16] = [
+    const OURS: [&str; 17] = [
         "specversion",
         "id",
         "source",
@@ -119,6 +122,7 @@ fn is_attribute(name: &str) -> bool {
         "userid",
         "correlationid",
         "rootid",
+        "branchid",
         "partitionkey",
         "deliverat",
         "labels",
@@ -219,6 +223,7 @@ fn set(event: &mut Event, name: &str, text: String) -> Result<()> {
         "userid" => envelope.user_id = text.into(),
         "correlationid" => envelope.correlation_id = Some(text.parse::<EventId>()?),
         "rootid" => envelope.root_id = Some(text.parse::<EventId>()?),
+        "branchid" => envelope.branch_id = Some(text.parse::<EventId>()?),
         "partitionkey" => envelope.ordering_key = Some(text.into()),
         "deliverat" => envelope.deliver_at = Some(text.parse()?),
         "depth" => {

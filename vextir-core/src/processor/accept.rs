@@ -60,11 +60,32 @@ impl Kernel {
             return Err(Error::invalid("the tenant's user id is empty"));
         }
         envelope.root_id = None;
+        envelope.branch_id = None;
         envelope.depth = 0;
         step.record("event", display(&event.id)).record("root", display(event.root()));
         check_source(routes, &event, origin)?;
         self.check(routes, &event, typed)?;
         Ok(Accepted { event, minted })
+    }
+
+    /// Stamps and checks what a handler plants: the root of a new causal tree, under the same id in each attempt.
+    pub(super) fn accept_planted(
+        &self,
+        routes: &RouteTable,
+        mut event: Event,
+        origin: &Origin,
+        from: Lineage<'_>,
+    ) -> Result<Accepted> {
+        let Lineage { delivery, index } = from;
+        let minted = event.id.is_unset();
+        if minted {
+            let handled = &delivery.event;
+            let id =
+                EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &delivery.driver, index);
+            event.edit().id = id;
+        }
+        let accepted = self.accept(routes, event, origin, false)?;
+        Ok(Accepted { minted, ..accepted })
     }
 
     /// Stamps and checks what a handler made. `cause` is the handled event, or an ancestor that it named.
@@ -102,6 +123,7 @@ impl Kernel {
         envelope.source = delivery.driver.clone();
         envelope.correlation_id = Some(cause.id.clone());
         envelope.root_id = Some(handled.root().clone());
+        envelope.branch_id.clone_from(&handled.branch_id);
         envelope.depth = cause.depth + 1;
         if !handled.labels.is_empty() {
             envelope.labels.extend(handled.labels.iter().cloned());

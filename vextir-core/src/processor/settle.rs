@@ -1,17 +1,17 @@
 //! Step 5, settle: what the attempt brought, in one commit.
 
 use super::Kernel;
-use super::accept::Lineage;
+use super::accept::{Accepted, Lineage};
 use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::handle::Attempt;
 use super::registry::Registered;
 use super::retry::Next;
 use super::route::RouteTable;
-use crate::bus::{Command, Delivery, Entry, Held, Hold, Outcome, Place, Receipt, Settlement};
-use crate::ctx::Effects;
+use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Place, Receipt, Settlement};
+use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result, Verdict,
+    AuditRecord, Branch, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -213,13 +213,15 @@ impl Kernel {
         routes: &RouteTable,
         delivery: &Delivery,
         returned: Vec<Event>,
-        emitted: Vec<Event>,
+        emitted: Vec<Emitted>,
     ) -> Result<Outputs> {
         let mut outputs = Outputs::default();
         let origin =
             Origin::Handler { driver: delivery.driver.clone(), user: delivery.event.user_id.clone() };
-        for (index, event) in (0u32..).zip(emitted.into_iter().chain(returned)) {
-            self.output(routes, delivery, &origin, index, event, &mut outputs).await?;
+        let returned = returned.into_iter().map(Emitted::from);
+        for (index, emitted) in (0u32..).zip(emitted.into_iter().chain(returned)) {
+            let lineage = Lineage { delivery, index };
+            self.output(routes, lineage, &origin, emitted, &mut outputs).await?;
         }
         Ok(outputs)
     }
@@ -227,23 +229,34 @@ impl Kernel {
     async fn output(
         &self,
         routes: &RouteTable,
-        delivery: &Delivery,
+        lineage: Lineage<'_>,
         origin: &Origin,
-        index: u32,
-        event: Event,
+        emitted: Emitted,
         outputs: &mut Outputs,
     ) -> Result<()> {
-        let named = self.named_cause(&delivery.event, &event).await?;
-        let cause = named.as_ref().unwrap_or(&delivery.event);
-        let accepted = self.accept_output(routes, event, cause, Lineage { delivery, index })?;
-        let event = accepted.event;
+        let handled = &lineage.delivery.event;
+        let Accepted { mut event, minted } = if emitted.planted.is_some() {
+            self.accept_planted(routes, emitted.event, origin, lineage)?
+        } else {
+            let named = self.named_cause(handled, &emitted.event).await?;
+            self.accept_output(routes, emitted.event, named.as_ref().unwrap_or(handled), lineage)?
+        };
+        let branch = emitted.watched.then(|| {
+            let parent = handled.branch_id.clone().filter(|_| emitted.planted.is_none());
+            Box::new(Branch::new(&event, lineage.delivery.driver.clone(), parent))
+        });
+        if branch.is_some() {
+            let id = event.id.clone();
+            event.edit().branch_id = Some(id);
+        }
         let targets = routes.targets(&event.event_type);
         let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let record = audit_of(&event, &verdict);
-        let denied = matches!(verdict, Verdict::Deny(_));
         let policy = record.as_ref().map(|record| record.decision.policy.clone());
         outputs.audit.extend(record);
-        if denied {
+        if let Verdict::Deny(decision) = &verdict {
+            let told = branch.map(|branch| self.refused(&branch, &decision.to_string(), lineage));
+            outputs.entries.extend(told.transpose()?);
             return Ok(());
         }
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());
@@ -255,10 +268,24 @@ impl Kernel {
         outputs.entries.push(Entry {
             policy,
             origin: Some(origin.clone()),
-            minted: accepted.minted,
+            minted,
+            limits: emitted.planted.flatten(),
+            branch,
             ..Entry::new(event, place)
         });
         Ok(())
+    }
+
+    /// Tells the driver of a branch that never began.
+    fn refused(&self, branch: &Branch, reason: &str, lineage: Lineage<'_>) -> Result<Entry> {
+        let Lineage { delivery, index } = lineage;
+        let mut event = branch.refused(reason)?;
+        let envelope = event.edit();
+        let maker = format!("{}#{}", delivery.driver, delivery.position);
+        envelope.id = EventId::derived(delivery.logged_at, &branch.user, &branch.id, &maker, index);
+        envelope.timestamp = self.clock.now();
+        let place = Place::Routed(vec![NewDelivery::to(branch.driver.clone())]);
+        Ok(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
     }
 
     /// The ancestor that an output names as its cause, if it is not the handled event.
@@ -314,6 +341,7 @@ impl Kernel {
         let maker = format!("{}#{}", delivery.driver, delivery.position);
         envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, u32::MAX);
         envelope.root_id = Some(handled.root().clone());
+        envelope.branch_id.clone_from(&handled.branch_id);
         envelope.depth = handled.depth + 1;
         envelope.labels.clone_from(&handled.labels);
         let targets = without_doubtful(self.targets(&event.event_type));

@@ -17,6 +17,7 @@
 //! [`run`] checks everything in one go and names each promise that is broken.
 
 mod append;
+mod branch;
 mod lease;
 mod life;
 mod load;
@@ -121,6 +122,14 @@ properties! {
         whatever_ends_a_delivery_gives_back
         a_tree_that_cannot_pay_is_held_until_it_can
         an_event_that_is_routed_later_reserves_then;
+    branch:
+        a_branch_ends_when_everything_in_it_is_over
+        a_branch_that_nobody_handles_ends_at_once
+        a_branch_counts_in_the_branch_around_it
+        a_branch_tells_what_failed
+        a_branch_survives
+        a_planted_tree_has_a_ledger_of_its_own
+        a_cancelled_branch_is_told_where_it_is_a_tree;
     operate:
         cancel_drops_what_waits
         an_operators_act_is_audited_with_it
@@ -200,7 +209,11 @@ macro_rules! __bus_conformance {
             an_extension_lets_held_events_go an_extension_that_does_not_suffice_changes_no_order
             a_delayed_event_draws_when_it_begins_to_wait the_kernels_own_events_draw_nothing
             a_reservation_counts_until_its_delivery_is_over a_reservation_survives whatever_ends_a_delivery_gives_back
-            a_tree_that_cannot_pay_is_held_until_it_can an_event_that_is_routed_later_reserves_then cancel_drops_what_waits
+            a_tree_that_cannot_pay_is_held_until_it_can an_event_that_is_routed_later_reserves_then
+            a_branch_ends_when_everything_in_it_is_over a_branch_that_nobody_handles_ends_at_once
+            a_branch_counts_in_the_branch_around_it a_branch_tells_what_failed a_branch_survives
+            a_planted_tree_has_a_ledger_of_its_own a_cancelled_branch_is_told_where_it_is_a_tree
+            cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail
             a_letter_of_a_cancelled_tree_is_not_redriven a_letter_keeps_the_ledger_of_its_tree discarded_letters_are_forgotten delayed_events_wait_in_the_order_of_their_time

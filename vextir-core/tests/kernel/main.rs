@@ -4,6 +4,7 @@
 extern crate vextir_core as vextir;
 
 mod authorize;
+mod branch;
 mod driver;
 mod faults;
 mod flow;

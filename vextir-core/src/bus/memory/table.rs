@@ -7,7 +7,7 @@ use crate::bus::{
 };
 use crate::event::IdSource;
 use crate::{
-    AuditRecord, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
+    AuditRecord, Branch, Data, Decision, Error, ErrorKind, Event, EventFilter, EventId, Lease, Name, Result,
     Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -34,6 +34,7 @@ pub(super) struct Table {
     log: VecDeque<Logged>,
     ids: Recent<Sequence>,
     leases: Recent<Lease>,
+    branches: HashMap<Key, Branch>,
     /// The head when they last forgot what is old.
     aged_at: Sequence,
     keys: HashMap<(Name, Name), EventId>,
@@ -68,6 +69,7 @@ impl Table {
             log: VecDeque::new(),
             ids: Recent::new(),
             leases: Recent::new(),
+            branches: HashMap::new(),
             aged_at: 0,
             keys: HashMap::new(),
             keys_in_order: VecDeque::new(),
@@ -371,6 +373,26 @@ impl Rows for Table {
     fn add_lease(&mut self, lease: Lease) -> Result<()> {
         self.leases.insert(Key::new(&lease.user, &lease.root), lease);
         Ok(())
+    }
+
+    fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<Branch>> {
+        Ok(self.branches.get(&Key::new(user, id)).cloned())
+    }
+
+    fn set_branch(&mut self, branch: &Branch) -> Result<()> {
+        self.branches.insert(Key::new(&branch.user, &branch.id), branch.clone());
+        Ok(())
+    }
+
+    fn drop_branch(&mut self, branch: &Branch) -> Result<()> {
+        self.branches.remove(&Key::new(&branch.user, &branch.id));
+        Ok(())
+    }
+
+    fn drop_branches(&mut self, user: &Name, root: &EventId) -> Result<Option<Branch>> {
+        let tree = self.branches.remove(&Key::new(user, root));
+        self.branches.retain(|_, branch| branch.root != *root || branch.user != *user);
+        Ok(tree)
     }
 
     fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>> {

@@ -197,6 +197,9 @@ impl<R: Rows> Write<'_, R> {
 
     /// Stores an event whose tree's ledger, if it needs one, is there; `ledger` is false if it has none.
     pub(super) fn admit(&mut self, event: &Event, entry: &Entry, place: &Place, ledger: bool) -> Result<()> {
+        if let Some(branch) = &entry.branch {
+            self.begin_branch(branch)?;
+        }
         let deliveries = match place {
             Place::Parked(hold, decision) => {
                 // It counts from now on: what waits for its time is bounded by its tree's limits.
@@ -231,6 +234,7 @@ impl<R: Rows> Write<'_, R> {
             }
             lease.last = sequence;
         }
+        self.note_in_branch(event)?;
         let id = event.id.clone();
         self.applied.receipt.appended.push(Appended { id, sequence, fresh: true, parked: false });
         match deliveries {
@@ -322,6 +326,7 @@ impl<R: Rows> Write<'_, R> {
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.parked += 1;
         }
+        self.enter_branch(event, 1)?;
         let appended = Appended { id: event.id.clone(), sequence: 0, fresh: true, parked: true };
         self.rows.add_parked(&mut Parked {
             event: event.clone(),
@@ -378,6 +383,7 @@ impl<R: Rows> Write<'_, R> {
             self.rows.add_delivery(&mut delivery)?;
             self.applied.deliveries.push(delivery);
         }
+        self.enter_branch(event, count)?;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.open += count;
             new.iter().for_each(|delivery| lease.reserve(&delivery.reserve));

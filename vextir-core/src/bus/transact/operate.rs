@@ -114,6 +114,7 @@ impl<R: Rows> Write<'_, R> {
 
     fn end_wait(&mut self, parked: &Parked) -> Result<()> {
         self.rows.take_parked(parked.number)?;
+        self.leave_branch(&parked.event, false)?;
         if let Some(lease) = self.rows.lease(&parked.event.user_id, parked.event.root())? {
             lease.parked = lease.parked.saturating_sub(1);
         }
@@ -152,6 +153,7 @@ impl<R: Rows> Write<'_, R> {
             lease.short.clear();
         }
         self.applied.receipt.touched = dropped;
+        self.cancel_branches(&snapshot.user, root)?;
         self.audit(audit)?;
         self.report(user, root)
     }

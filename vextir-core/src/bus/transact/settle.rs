@@ -1,10 +1,10 @@
 //! The end of an attempt: outputs, changes, usage, audit and acknowledgement in one.
 
-use super::Write;
+use super::{Write, leaves_work};
 use super::append::twins;
 use crate::bus::rows::no_documents;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
-use crate::{Actor, Error, ErrorKind, LeaseState, Result};
+use crate::{Actor, Error, ErrorKind, Lease, LeaseState, Result};
 use std::collections::HashSet;
 
 impl<R: Rows> Write<'_, R> {
@@ -107,6 +107,9 @@ impl<R: Rows> Write<'_, R> {
             }
         }
         self.audit(audit)?;
+        if over {
+            self.leave_branch(event, matches!(outcome, Outcome::Dead { .. }))?;
+        }
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             if over {
                 lease.open = lease.open.saturating_sub(1);
@@ -136,6 +139,11 @@ impl<R: Rows> Write<'_, R> {
         for (index, entry) in outputs.iter().enumerate() {
             if !known.contains(&index) {
                 let place = self.destination(&entry.event, &entry.place)?;
+                if entry.event.root_id.is_none() && leaves_work(&place) {
+                    let (root, user) = (entry.event.id.clone(), entry.event.user_id.clone());
+                    let limits = self.limits(entry.limits.as_deref());
+                    self.rows.add_lease(Lease::new(root, user, limits))?;
+                }
                 self.admit(&entry.event, entry, &place, true)?;
             }
         }

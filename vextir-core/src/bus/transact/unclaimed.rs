@@ -20,6 +20,7 @@ impl<R: Rows> Write<'_, R> {
                 }
             }
             if full {
+                self.leave_branch(event, true)?;
                 self.rows.take_unclaimed(*position)?;
                 let reason = format!(
                     "no driver {:?} is registered, and {limit} deliveries wait for such drivers already",
@@ -65,6 +66,7 @@ impl<R: Rows> Write<'_, R> {
             lease.give_back(&delivery.reserve);
             self.applied.receipt.resumed |= lease.resume();
         }
+        self.leave_branch(&event, false)?;
         Ok(Some(event))
     }
 }

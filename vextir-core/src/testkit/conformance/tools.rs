@@ -160,6 +160,7 @@ pub(super) fn output(delivery: &Delivery, index: u32, event_type: &'static str, 
     let envelope = event.edit();
     envelope.id = EventId::derived(delivery.logged_at, &cause.user_id, &cause.id, &delivery.driver, index);
     envelope.root_id = Some(cause.root().clone());
+    envelope.branch_id.clone_from(&cause.branch_id);
     envelope.depth = cause.depth + 1;
     Entry { minted: true, ..Entry::new(event, place) }
 }
