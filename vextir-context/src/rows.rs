@@ -23,8 +23,8 @@ use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
 use vextir_core::{
-    Actor, AuditRecord, Branch, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence, Timestamp,
-    Version,
+    Actor, AuditRecord, Branch, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence,
+    Timestamp, Version,
 };
 
 /// How many numbers are set aside at once, so that they survive a crash without a write for each.

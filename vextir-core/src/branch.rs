@@ -22,6 +22,8 @@ pub struct Branch {
     pub depth: u32,
     /// The driver that is told of its end.
     pub driver: Name,
+    /// The ordering key of the event whose handler began it: the news of its end comes in turn with that.
+    pub ordering_key: Option<Name>,
     /// The branch in which it was begun.
     pub parent: Option<EventId>,
     /// Deliveries, waits and branches in it that are not over.
@@ -37,16 +39,17 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// A branch that begins with this event.
+    /// A branch that begins with this event, made while `handled` was.
     #[must_use]
-    pub fn new(event: &Event, driver: Name, parent: Option<EventId>) -> Self {
+    pub fn new(event: &Event, handled: &Event, driver: Name) -> Self {
         Self {
             id: event.id.clone(),
             user: event.user_id.clone(),
             root: event.root().clone(),
             depth: event.depth,
             driver,
-            parent,
+            ordering_key: handled.ordering_key.clone(),
+            parent: handled.branch_id.clone().filter(|_| event.root_id.is_some()),
             open: 0,
             failed: 0,
             answers: Vec::new(),
@@ -65,7 +68,9 @@ impl Branch {
     /// and what failed.
     pub(crate) fn note(&mut self, event: &Event) {
         let answers = event.correlation_id.as_ref() == Some(&self.id);
-        if event.id == self.id || !(answers || event.category == Category::Output || event.event_type == "error") {
+        if event.id == self.id
+            || !(answers || event.category == Category::Output || event.event_type == "error")
+        {
             return;
         }
         self.labels.extend(event.labels.iter().cloned());
@@ -110,6 +115,7 @@ impl Branch {
         envelope.user_id = self.user.clone();
         envelope.source = Name::literal(crate::notice::KERNEL);
         envelope.correlation_id = Some(self.id.clone());
+        envelope.ordering_key.clone_from(&self.ordering_key);
         envelope.labels.clone_from(&self.labels);
         if !self.is_tree() {
             envelope.root_id = Some(self.root.clone());

@@ -1,11 +1,11 @@
 //! What a handler gets beside its event.
 
-use crate::bus::Delivery;
+use crate::bus::{Delivery, EventBus};
 use crate::context::Session;
 use crate::processor::Cancellation;
 use crate::{
-    Actor, Change, Clock, Context, ContextStore, Data, Event, EventId, IntoEvent, Limits, Name, Result, SystemClock,
-    Timestamp,
+    Actor, Change, Clock, Context, ContextStore, Data, Error, ErrorKind, Event, EventId, IntoEvent, Limits,
+    Name, Result, SystemClock, Timestamp,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +41,7 @@ pub struct Ctx {
     clock: Arc<dyn Clock>,
     cancel: Arc<Cancellation>,
     signals: Option<broadcast::Sender<Signal>>,
+    bus: Option<Arc<dyn EventBus>>,
     store: Option<Arc<dyn ContextStore>>,
     session: Arc<Session>,
     effects: Mutex<Effects>,
@@ -52,6 +53,8 @@ pub(crate) struct Effects {
     pub(crate) outputs: Vec<Emitted>,
     pub(crate) usage: Vec<(Name, u64)>,
     pub(crate) changes: Vec<Change>,
+    /// Other trees of the user that are cancelled before the commit.
+    pub(crate) cancelled: Vec<EventId>,
 }
 
 /// What a handler emits through its context.
@@ -76,6 +79,7 @@ impl Ctx {
         clock: Arc<dyn Clock>,
         cancel: Arc<Cancellation>,
         signals: broadcast::Sender<Signal>,
+        bus: Arc<dyn EventBus>,
         store: Option<Arc<dyn ContextStore>>,
     ) -> Self {
         Self {
@@ -86,6 +90,7 @@ impl Ctx {
             clock,
             cancel,
             signals: Some(signals),
+            bus: Some(bus),
             store,
             session: Arc::default(),
             effects: Mutex::default(),
@@ -103,6 +108,7 @@ impl Ctx {
             clock: Arc::new(SystemClock),
             cancel: Arc::default(),
             signals: None,
+            bus: None,
             store: None,
             session: Arc::default(),
             effects: Mutex::default(),
@@ -172,6 +178,31 @@ impl Ctx {
         let event = event.into_event()?;
         self.effects().outputs.push(Emitted { event, watched: true, planted: None });
         Ok(())
+    }
+
+    /// Emits the root of a causal tree of its own when the delivery is settled: [`Ctx::emit_branch`] if it is `watched`.
+    /// Under an id of its own it is stored once.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn plant(&self, event: Event, watched: bool, limits: Option<Limits>) {
+        self.effects().outputs.push(Emitted { event, watched, planted: Some(limits.map(Box::new)) });
+    }
+
+    /// Cancels another causal tree of the user, just before the delivery is settled.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn cancel_tree(&self, root: EventId) {
+        self.effects().cancelled.push(root);
+    }
+
+    /// The event with this id, if it is in the log and belongs to the user for whom the handler works.
+    ///
+    /// # Errors
+    /// The back end failed. `Unsupported`: there is no processor.
+    pub async fn find(&self, id: &EventId) -> Result<Option<Event>> {
+        let Some(bus) = &self.bus else {
+            return Err(Error::new(ErrorKind::Unsupported, "a detached context has no log to look into"));
+        };
+        let found = bus.find(self.user(), id).await?;
+        Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *self.user()))
     }
 
     /// Draws on the lease of the causal tree: tokens, cents, whatever unit it limits.

@@ -348,7 +348,9 @@ impl Event {
     pub(crate) fn check(&self, max_bytes: usize) -> Result<()> {
         check_type(&self.event_type)?;
         if self.event_type == BranchEnded::TYPE {
-            return Err(Error::invalid("branch.ended: the kernel alone says when a branch is over; use another type"));
+            return Err(Error::invalid(
+                "branch.ended: the kernel alone says when a branch is over; use another type",
+            ));
         }
         check_name("user_id", &self.user_id)?;
         check_name("source", &self.source)?;

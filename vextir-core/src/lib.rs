@@ -14,8 +14,8 @@ mod payload;
 mod filter;
 mod pattern;
 
-pub mod bus;
 mod branch;
+pub mod bus;
 mod lease;
 mod notice;
 
@@ -26,6 +26,9 @@ mod ctx;
 pub mod driver;
 
 mod processor;
+
+#[cfg(feature = "schedule")]
+pub mod schedule;
 
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -101,6 +101,13 @@ impl FromStr for Timestamp {
     }
 }
 
+impl TryFrom<&str> for Timestamp {
+    type Error = Error;
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -86,7 +86,7 @@ pub(crate) const LEASE: &str =
      FROM lease WHERE root = ?1";
 /// A branch that is not over, with its driver's name.
 pub(crate) const BRANCH: &str =
-    "SELECT branch.id, user, root, depth, driver.name, parent, open, failed, answers, more, labels
+    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels
      FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.id = ?1";
 pub(crate) const AUDIT: &str = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
 pub(crate) const CHECKPOINTS: &str = "SELECT key, value FROM checkpoint

@@ -30,6 +30,7 @@ impl SqlRows<'_> {
             key(&branch.root),
             branch.depth,
             driver,
+            branch.ordering_key.as_deref(),
             branch.parent.as_ref().map(key),
             signed(branch.open),
             signed(branch.failed),
@@ -37,8 +38,8 @@ impl SqlRows<'_> {
             signed(branch.more),
             labels,
         );
-        let sql = "INSERT OR REPLACE INTO branch (id, user, root, depth, driver, parent, open, failed, answers, more, labels)
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+        let sql = "INSERT OR REPLACE INTO branch (id, user, root, depth, driver, ordering_key, parent, open,
+                   failed, answers, more, labels) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
         self.cached(sql)?.execute(row).or_fault()?;
         Ok(())
     }
@@ -66,11 +67,12 @@ fn branch(row: &rusqlite::Row<'_>) -> Result<Branch> {
         root: some(2)?,
         depth: decode::small(row, 3)?,
         driver: decode::name(row, 4)?,
-        parent: decode::id(row, 5)?,
-        open: decode::count(row, 6)?,
-        failed: decode::count(row, 7)?,
-        answers: decode::json(row, 8)?,
-        more: decode::count(row, 9)?,
-        labels: decode::json(row, 10)?,
+        ordering_key: decode::get::<Option<String>>(row, 5)?.map(Name::from),
+        parent: decode::id(row, 6)?,
+        open: decode::count(row, 7)?,
+        failed: decode::count(row, 8)?,
+        answers: decode::json(row, 9)?,
+        more: decode::count(row, 10)?,
+        labels: decode::json(row, 11)?,
     })
 }

@@ -2,8 +2,8 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name, Origin,
-    Timestamp, Version,
+    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name,
+    Origin, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Branch, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result, Timestamp,
-    Version,
+    Actor, AuditRecord, Branch, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result,
+    Timestamp, Version,
 };
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.

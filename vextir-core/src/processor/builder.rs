@@ -183,7 +183,7 @@ impl ProcessorBuilder {
     /// runs on this bus. Whatever a driver's `start` says.
     pub async fn start(self) -> Result<Processor> {
         let mut drivers = Vec::new();
-        for (driver, provenance) in self.drivers {
+        for (driver, provenance) in self.drivers.into_iter().chain(built_in()) {
             let new = Arc::new(Registered::new(driver, provenance, self.room)?);
             drivers = with_driver(&drivers, new)?;
         }
@@ -233,6 +233,15 @@ impl ProcessorBuilder {
         }
         Ok(Processor { kernel, _alive: Arc::new(alive) })
     }
+}
+
+/// What every processor has.
+fn built_in() -> impl Iterator<Item = (Arc<dyn Driver>, Provenance)> {
+    #[cfg(feature = "schedule")]
+    let drivers: [Arc<dyn Driver>; 1] = [Arc::new(crate::schedule::Scheduler)];
+    #[cfg(not(feature = "schedule"))]
+    let drivers: [Arc<dyn Driver>; 0] = [];
+    drivers.into_iter().map(|driver| (driver, Provenance::Application))
 }
 
 impl fmt::Debug for ProcessorBuilder {

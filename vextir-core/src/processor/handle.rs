@@ -63,8 +63,8 @@ impl Kernel {
     }
 
     fn context(&self, delivery: &Delivery) -> Ctx {
-        let (signals, store) = (self.signals.clone(), self.store.clone());
-        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, store)
+        let (signals, bus, store) = (self.signals.clone(), self.bus.clone(), self.store.clone());
+        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, bus, store)
     }
 
     async fn with_timeout(&self, driver: &Registered, event: Event, cx: &Ctx) -> Result<Vec<Event>, Failure> {

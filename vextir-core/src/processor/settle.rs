@@ -11,7 +11,8 @@ use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Pla
 use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Branch, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result, Verdict,
+    AuditRecord, Branch, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result,
+    Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -83,6 +84,7 @@ impl Kernel {
         };
         settlement.usage = effects.usage;
         let settlement = Arc::new(settlement);
+        self.cancel_trees(&delivery.event.user_id, &effects.cancelled).await;
         let committed = match self.outbox_for(&settlement) {
             None => {
                 self.commit_settlement(driver, &settlement).await.map(|receipt| (settlement.clone(), receipt))
@@ -101,6 +103,18 @@ impl Kernel {
                 Settled::Left
             }
             Err(error) => self.settle_refused(driver, delivery, &settlement, &error).await,
+        }
+    }
+
+    /// Before the commit: repeated with the handler, if the process dies between the two.
+    async fn cancel_trees(self: &Arc<Self>, user: &Name, roots: &[EventId]) {
+        for root in roots {
+            match self.cancel(user, root).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::error!(%error, %root, "a causal tree was not cancelled");
+                }
+                _ => {}
+            }
         }
     }
 
@@ -241,16 +255,20 @@ impl Kernel {
             let named = self.named_cause(handled, &emitted.event).await?;
             self.accept_output(routes, emitted.event, named.as_ref().unwrap_or(handled), lineage)?
         };
-        let branch = emitted.watched.then(|| {
-            let parent = handled.branch_id.clone().filter(|_| emitted.planted.is_none());
-            Box::new(Branch::new(&event, lineage.delivery.driver.clone(), parent))
-        });
+        let driver = &lineage.delivery.driver;
+        let branch = emitted.watched.then(|| Box::new(Branch::new(&event, handled, driver.clone())));
         if branch.is_some() {
             let id = event.id.clone();
             event.edit().branch_id = Some(id);
         }
         let targets = routes.targets(&event.event_type);
-        let Ruling { verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let limits = emitted.planted.flatten();
+        if let Some(limits) = &limits
+            && let Some(beyond) = self.authorize_limits(&event, origin, &targets, limits).await
+        {
+            verdict = Verdict::Deny(beyond);
+        }
         let record = audit_of(&event, &verdict);
         let policy = record.as_ref().map(|record| record.decision.policy.clone());
         outputs.audit.extend(record);
@@ -269,7 +287,7 @@ impl Kernel {
             policy,
             origin: Some(origin.clone()),
             minted,
-            limits: emitted.planted.flatten(),
+            limits,
             branch,
             ..Entry::new(event, place)
         });

@@ -41,6 +41,11 @@ impl Tenant {
         &self.user
     }
 
+    #[cfg(feature = "schedule")]
+    pub(crate) fn now(&self) -> crate::Timestamp {
+        self.kernel.clock.now()
+    }
+
     /// Emits an event, or a payload, as this user.
     ///
     /// # Errors

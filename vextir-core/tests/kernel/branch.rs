@@ -3,7 +3,8 @@
 use crate::driver::{answers, driver, log, quick};
 use vextir::prelude::*;
 use vextir::{
-    AuthorizeRequest, Authorizer, BranchEnded, Capability, Decision, HandlerFailed, Result, Verdict, async_trait,
+    AuthorizeRequest, Authorizer, BranchEnded, Capability, Decision, HandlerFailed, Result, Verdict,
+    async_trait,
 };
 
 /// Takes `run`, begins three branches of `step`, and says `told` of the end of each.
@@ -25,10 +26,12 @@ fn runner() -> impl Driver {
 
 /// Answers the first step through another event, the second at once, and fails at the third.
 fn worker() -> impl Driver {
-    answers(Manifest::new("worker").handles("step").handles("detour"), |event| match event.data.value().as_u64() {
-        Some(0) if event.event_type == "step" => Ok(vec![Event::new("detour").with_data(json!(0))]),
-        Some(2) => Err(vextir::Failure::permanent("no third step").into()),
-        _ => Ok(vec![Event::new("answer").with_category(vextir::Category::Output)]),
+    answers(Manifest::new("worker").handles("step").handles("detour"), |event| {
+        match event.data.value().as_u64() {
+            Some(0) if event.event_type == "step" => Ok(vec![Event::new("detour").with_data(json!(0))]),
+            Some(2) => Err(vextir::Failure::permanent("no third step").into()),
+            _ => Ok(vec![Event::new("answer").with_category(vextir::Category::Output)]),
+        }
     })
 }
 
@@ -52,7 +55,11 @@ async fn who_begins_branches_is_told_of_the_end_of_each() {
         let named = |id: &vextir::EventId| log.iter().find(|event| event.id == *id).unwrap();
         let types: Vec<&str> = ended.answers.iter().map(|id| named(id).event_type.as_str()).collect();
         match index {
-            0 => assert_eq!((ended.failed, types), (0, vec!["detour", "answer"]), "the answer to the step, and what goes to the outside"),
+            0 => assert_eq!(
+                (ended.failed, types),
+                (0, vec!["detour", "answer"]),
+                "the answer to the step, and what goes to the outside"
+            ),
             1 => assert_eq!((ended.failed, types), (0, vec!["answer"])),
             _ => {
                 assert_eq!((ended.failed, types), (1, vec!["error"]));
@@ -83,7 +90,10 @@ async fn a_branch_that_a_policy_refuses_is_over_at_once_and_says_why() {
     app.idle().await;
     let told = told(&log(&app).await);
     assert_eq!(told.len(), 3);
-    assert!(told.iter().all(|ended| ended.refused.as_deref().is_some_and(|why| why.contains("not wanted"))), "{told:?}");
+    assert!(
+        told.iter().all(|ended| ended.refused.as_deref().is_some_and(|why| why.contains("not wanted"))),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

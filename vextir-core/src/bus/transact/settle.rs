@@ -1,7 +1,7 @@
 //! The end of an attempt: outputs, changes, usage, audit and acknowledgement in one.
 
-use super::{Write, leaves_work};
 use super::append::twins;
+use super::{Write, leaves_work};
 use crate::bus::rows::no_documents;
 use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
 use crate::{Actor, Error, ErrorKind, Lease, LeaseState, Result};

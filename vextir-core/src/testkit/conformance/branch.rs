@@ -12,7 +12,7 @@ fn branch(delivery: &Delivery, index: u32, place: Place) -> Entry {
     let mut entry = output(delivery, index, "step", place);
     let id = entry.event.id.clone();
     entry.event.edit().branch_id = Some(id);
-    entry.branch = Some(Box::new(Branch::new(&entry.event, RUNNER, delivery.event.branch_id.clone())));
+    entry.branch = Some(Box::new(Branch::new(&entry.event, &delivery.event, RUNNER)));
     entry
 }
 
@@ -28,7 +28,10 @@ async fn begun(bus: &dyn EventBus) -> Result<Delivery, Broken> {
 /// The open delivery of an event.
 async fn open_at(bus: &dyn EventBus, id: &EventId) -> Result<Delivery, Broken> {
     let open = bus.pending(0, 100).await?;
-    present(open.into_iter().find(|delivery| delivery.event.id == *id), "a routed output has an open delivery")
+    present(
+        open.into_iter().find(|delivery| delivery.event.id == *id),
+        "a routed output has an open delivery",
+    )
 }
 
 /// What `runner` was told and has not handled yet.
@@ -96,7 +99,11 @@ pub(super) async fn a_branch_counts_in_the_branch_around_it<S: BusUnderTest>(sub
     bus.commit(done(&open_at(&*bus, &id).await?, vec![])).await?;
     let (delivery, ended) = news(&*bus, "the inner one is over first").await?;
     same(ended.branch, id, "the inner one is over first")?;
-    same(delivery.event.branch_id.clone(), Some(outer.event.id.clone()), "its news belongs to the outer one")?;
+    same(
+        delivery.event.branch_id.clone(),
+        Some(outer.event.id.clone()),
+        "its news belongs to the outer one",
+    )?;
     bus.commit(done(&delivery, vec![])).await?;
     let (_, ended) = news(&*bus, "the outer one is over when the news of the inner one is").await?;
     same(ended.branch, outer.event.id.clone(), "the outer one is over when the news of the inner one is")
@@ -108,12 +115,27 @@ pub(super) async fn a_branch_tells_what_failed<S: BusUnderTest>(subject: S) -> O
     let error = Entry { exempt: true, ..output(&step, 0, "error", to(&[])) };
     bus.commit(dead(&step, vec![error.clone()])).await?;
     let (delivery, ended) = news(&*bus, "a letter ends its branch").await?;
-    same((ended.failed, ended.answers), (1, vec![error.event.id.clone()]), "failures are counted, and named")?;
+    same(
+        (ended.failed, ended.answers),
+        (1, vec![error.event.id.clone()]),
+        "failures are counted, and named",
+    )?;
     bus.commit(done(&delivery, vec![])).await?;
     bus.commit(redrive(vec![step.position])).await?;
     let again = open_at(&*bus, &step.event.id).await?;
     bus.commit(done(&again, vec![])).await?;
     nothing_told(&*bus, "what is redriven after the end of its branch is told to nobody").await
+}
+
+pub(super) async fn the_end_of_a_branch_comes_in_turn<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let mut run = job("run");
+    run.event.edit().ordering_key = Some("one".into());
+    let run = delivered(&*bus, run).await?;
+    bus.commit(done(&run, vec![branch(&run, 0, to(&[]))])).await?;
+    let (delivery, _) = news(&*bus, "a branch without work is over at once").await?;
+    let promise = "the news has the ordering key of the event whose handler began the branch";
+    same(delivery.event.ordering_key.as_deref(), Some("one"), promise)
 }
 
 pub(super) async fn a_branch_survives<S: BusUnderTest>(subject: S) -> Outcome {
@@ -134,7 +156,7 @@ pub(super) async fn a_branch_survives<S: BusUnderTest>(subject: S) -> Outcome {
 fn planted(id: &str) -> Entry {
     let mut event: Event = event("firing").with_id(super::tools::id(id));
     event.edit().branch_id = Some(event.id.clone());
-    let branch = Some(Box::new(Branch::new(&event, RUNNER, None)));
+    let branch = Some(Box::new(Branch::new(&event, &event, RUNNER)));
     Entry { branch, ..Entry::new(event, Place::Routed(vec![NewDelivery::to("worker")])) }
 }
 
@@ -144,7 +166,8 @@ pub(super) async fn a_planted_tree_has_a_ledger_of_its_own<S: BusUnderTest>(subj
     bus.commit(done(&timer, vec![planted("slot-1")])).await?;
     let lease = present(bus.lease(&user(), &id("slot-1")).await?, "a planted event is the root of a tree")?;
     same((lease.open, lease.events), (1, 1), "the tree has a ledger of its own")?;
-    let lease = present(bus.lease(&user(), &timer.event.id).await?, "the tree that it was planted from has one")?;
+    let lease =
+        present(bus.lease(&user(), &timer.event.id).await?, "the tree that it was planted from has one")?;
     holds(lease.is_quiet(), "and is not kept open by it", &lease)?;
     let timer = delivered(&*bus, job("timer")).await?;
     bus.commit(done(&timer, vec![planted("slot-1")])).await?;
