@@ -12,6 +12,7 @@ mod graph;
 mod latency;
 mod lifetime;
 mod route;
+mod schedule;
 mod search;
 mod sql;
 
@@ -22,6 +23,7 @@ pub(crate) use graph::graph;
 pub(crate) use latency::latency;
 pub(crate) use lifetime::{idle, million};
 pub(crate) use route::route;
+pub(crate) use schedule::{armed, due_at_once};
 pub(crate) use search::{search, search_write};
 pub(crate) use sql::sql;
 

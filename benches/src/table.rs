@@ -62,7 +62,7 @@ pub(crate) fn select(options: &Options) -> Vec<Row> {
 
 pub(crate) fn all() -> Vec<Row> {
     let documents = [documents::documents(), documents::sql(), documents::million()].concat();
-    [limits(), peers(), graph(), resources(), searching(), documents].concat()
+    [limits(), peers(), schedules(), graph(), resources(), searching(), documents].concat()
 }
 
 /// Ours beside what SQLite, the disk and a hash map can do, with the same rows.
@@ -108,6 +108,20 @@ fn peers() -> Vec<Row> {
         beside("in-memory loop, 256 in flight", "memory_loop", "ractor ask, 64 callers", Program::Ractor)
             .reach(0.1, 0.3),
     ]
+}
+
+/// Schedules beside the loop without them, and by themselves.
+fn schedules() -> Vec<Row> {
+    let only = |name| Figure { program: Program::Child(name), name: None };
+    let armed = Row {
+        name: "schedules, 10,000 armed: lateness, p99",
+        ours: only("schedules_armed"),
+        against: None,
+        wants: Wants::Less,
+        floor: Some(50.0),
+        goal: Some(10.0),
+    };
+    vec![row("schedules, 100,000 due at once", "schedules_due", "durable loop, 256", "loop_256").reach(0.5, 1.0), armed]
 }
 
 /// Our graph beside another one that keeps both times, in one SQLite file too. Neither waits for the disk. One of our

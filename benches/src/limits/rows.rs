@@ -72,8 +72,8 @@ impl<'c> Rows<'c> {
         Ok(Rows {
             add_event: connection.prepare(
                 "INSERT INTO log (seq, logged, policy, id, type, category, time, user, source, cause, root, depth,
-                 ordering_key, deliver_at, priority, labels, metadata, data)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
+                 ordering_key, deliver_at, priority, labels, metadata, data, branch)
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18, NULL)",
             )?,
             add_delivery: connection.prepare(
                 "INSERT INTO delivery (pos, seq, driver, logged, attempt, reclaims, due, obligations, error,
