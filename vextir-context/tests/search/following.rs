@@ -86,6 +86,8 @@ async fn every_kind_of_change_is_followed() {
     assert!(exact(&ann, "gamma").await.is_empty());
     ann.write("/epsilon", "gamma again").await.unwrap();
     assert_eq!(exact(&ann, "gamma").await, ["/epsilon"]);
+    // Vectors come behind the words.
+    ann.search("gamma").meaning_only().fresh().await.unwrap();
     hub.close().await.unwrap();
     let rows = |sql: &str| {
         tables(&folder.path().join("hub.db")).query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
