@@ -4,6 +4,8 @@ mod condition;
 mod dates;
 #[cfg(test)]
 mod guide;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod template;
 

@@ -260,10 +260,14 @@ impl<'a> Run<'a> {
     }
 
     fn contained(&mut self, one: &'a Node, all: &'a Node) -> Result<Val<'a>, String> {
-        let (one, place) = (self.value(one)?, all);
+        let (asked, place) = (one, all);
+        let one = self.value(one)?;
         let all = self.value(all)?;
         if let Some(Value::Object(fields)) = all.json() {
-            return Ok(truth(one.text().is_some_and(|key| fields.contains_key(key))));
+            let key = one
+                .text()
+                .ok_or_else(|| format!("{}: a key is a text, and not {}", self.place(asked), one.kind()))?;
+            return Ok(truth(fields.contains_key(key)));
         }
         if let Val::Json(Value::Array(list)) = &all
             && let Some(one) = one.json()

@@ -148,6 +148,7 @@ fn what_cannot_be_told_is_an_error_with_its_reason() {
             "'a' in inputs.name",
             "`inputs.name` is a text; `in` looks into lists and objects, x.contains(y) into texts",
         ),
+        ("null in inputs", "`null`: a key is a text, and not null"),
         ("inputs.limit.contains('2')", "`inputs.limit` is a number, not a text"),
         ("inputs.name.contains(2)", "`2` is a number, not a text"),
         ("inputs.name.all(x, true)", "`inputs.name` is a text, not a list"),
