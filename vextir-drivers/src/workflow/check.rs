@@ -14,7 +14,13 @@ use std::ops::Range;
 const OF_STEP: [&str; 3] = ["status", "output", "error"];
 
 /// Checks the steps. The result is an order in which each comes after all that it depends on.
-pub(super) fn plan(drafts: &[Draft], inputs: &[String], is_sequence: bool, found: &mut Found) -> Vec<usize> {
+pub(super) fn plan(
+    drafts: &[Draft],
+    inputs: &[String],
+    is_sequence: bool,
+    text: &str,
+    found: &mut Found,
+) -> Vec<usize> {
     let steps = Steps::of(drafts, found);
     let before = steps.dependencies(found);
     let compensates = steps.compensations(is_sequence, found);
@@ -23,24 +29,34 @@ pub(super) fn plan(drafts: &[Draft], inputs: &[String], is_sequence: bool, found
         steps.cycle(&cycle, found);
     }
     let known = graph.ancestors(&compensates);
+    let in_order: HashSet<usize> = graph.order().iter().copied().collect();
     for (index, draft) in drafts.iter().enumerate() {
-        let reader = Reader { steps: &steps, inputs, index, draft, known: &known };
+        let reads = if !in_order.contains(&index) {
+            Reads::Anything
+        } else if let Some(failed) = compensates.get(&index) {
+            Reads::OfFailed(steps.names(failed))
+        } else if is_sequence {
+            Reads::OfSequence
+        } else {
+            Reads::OfDependencies
+        };
+        let reader = Reader { text, steps: &steps, inputs, index, draft, known: &known, reads };
         reader.names(found);
         for (scope, read) in &draft.reads {
             reader.check(*scope, read, found);
         }
     }
-    graph.order()
+    graph.order().to_vec()
 }
 
 /// Checks what the condition of a trigger reads: the event.
-pub(super) fn trigger(reads: &[Read], found: &mut Found) {
+pub(super) fn trigger(reads: &[Read], text: &str, found: &mut Found) {
     for read in reads {
         let Some(name) = read.path.first() else { continue };
         if name != "event" {
             let message =
                 format!("the condition of a trigger reads `event`; there is no {} yet", Shown(name));
-            found.with_help(read.at.clone(), message, "write `event.type` or `event.data`");
+            found.with_help(read.at(text, found), message, "write `event.type` or `event.data`");
         }
     }
 }
@@ -122,10 +138,14 @@ impl<'d> Steps<'d> {
     }
 
     fn missing(&self, id: &str, at: &Range<usize>, found: &mut Found) {
-        const SHOWN: usize = 8;
         let help = instead_of(id, &self.ids, found.is_crowded());
-        let few = || (self.ids.len() <= SHOWN).then(|| format!("the steps are {}", list(&self.ids)));
-        found.note(at.clone(), format!("there is no step {}", Shown(id)), help.or_else(few));
+        found.note(at.clone(), format!("there is no step {}", Shown(id)), help.or_else(|| self.few()));
+    }
+
+    /// All of them, where they are few.
+    fn few(&self) -> Option<String> {
+        const SHOWN: usize = 8;
+        (self.ids.len() <= SHOWN).then(|| format!("the steps are {}", list(&self.ids)))
     }
 
     /// A step that compensates waits for a failure, and for nothing else.
@@ -167,16 +187,32 @@ impl<'d> Steps<'d> {
     }
 }
 
+/// Why a step may read what it reads.
+enum Reads {
+    OfDependencies,
+    OfSequence,
+    /// It compensates for these.
+    OfFailed(String),
+    /// It waits for itself, which is said already.
+    Anything,
+}
+
 /// A step, and what it may read.
 struct Reader<'r> {
+    text: &'r str,
     steps: &'r Steps<'r>,
     inputs: &'r [String],
     index: usize,
     draft: &'r Draft,
     known: &'r graph::Ancestors,
+    reads: Reads,
 }
 
 impl Reader<'_> {
+    fn at(&self, read: &Read, found: &Found) -> Range<usize> {
+        read.at(self.text, found)
+    }
+
     /// An element must not hide a step.
     fn names(&self, found: &mut Found) {
         if let Some(each) = &self.draft.for_each
@@ -195,21 +231,21 @@ impl Reader<'_> {
             "inputs" => self.input(read, rest, found),
             "event" if scope == Scope::Event => {}
             "event" => found.with_help(
-                read.at.clone(),
+                self.at(read, found),
                 "there is no `event` here",
                 "the trigger's event is `trigger`",
             ),
             element if each == Some(element) || element == "index" && each.is_some() => {
                 if scope == Scope::Whole {
                     let message = format!("`{element}` is known only in what is done for each element");
-                    found.add(read.at.clone(), message);
+                    found.add(self.at(read, found), message);
                 }
             }
             "item" | "index" => {
                 let message = format!("there is no `{name}` here: the step has no `for_each`");
                 let help = each.map(|each| format!("the element is called `{each}`"));
                 let message = if help.is_some() { format!("there is no `{name}` here") } else { message };
-                found.note(read.at.clone(), message, help);
+                found.note(self.at(read, found), message, help);
             }
             other => match self.steps.by_id.get(other) {
                 Some(step) => self.step(*step, read, rest, found),
@@ -228,26 +264,36 @@ impl Reader<'_> {
             [] => format!("write `inputs:` and below it `- name: {}`", Shown(name)),
             inputs => format!("the inputs are {}", list(inputs)),
         });
-        found.with_help(read.at.clone(), format!("there is no input {}", Shown(name)), help);
+        found.with_help(self.at(read, found), format!("there is no input {}", Shown(name)), help);
     }
 
     fn step(&self, step: usize, read: &Read, rest: &[String], found: &mut Found) {
         let id = self.steps.id(step);
         if step == self.index {
-            return found.add(read.at.clone(), format!("`{id}` reads itself"));
+            return found.add(self.at(read, found), format!("`{id}` reads itself"));
         }
         if !self.known.has(self.index, step) {
             let own = self.steps.id(self.index);
-            let message = format!("`{id}` may not have run before `{own}`");
-            let help = format!("write `depends_on: [{id}]` in `{own}`");
-            return found.with_help(read.at.clone(), message, help);
+            let help = match &self.reads {
+                Reads::Anything => return,
+                Reads::OfDependencies => format!("write `depends_on: [{id}]` in `{own}`"),
+                Reads::OfSequence => "a step reads those above it".to_owned(),
+                Reads::OfFailed(failed) => {
+                    format!("`{own}` is done when {failed} failed; it reads that, and what is before it")
+                }
+            };
+            return found.with_help(
+                self.at(read, found),
+                format!("`{id}` may not have run before `{own}`"),
+                help,
+            );
         }
         if let Some(part) = rest.first().filter(|part| !OF_STEP.contains(&part.as_str())) {
             let message = format!("a step has no {}", Shown(part));
             let help = instead_of(part, &OF_STEP, found.is_crowded());
             let help =
                 help.unwrap_or_else(|| format!("write `{id}.output.{part}`, or read {}", list(&OF_STEP)));
-            found.with_help(read.at.clone(), message, help);
+            found.with_help(self.at(read, found), message, help);
         }
     }
 
@@ -258,10 +304,10 @@ impl Reader<'_> {
         let known: Vec<&str> = known.into_iter().collect();
         let help = instead_of(name, &known, found.is_crowded());
         let help = help.or_else(|| {
-            let input = self.inputs.iter().find(|input| *input == name)?;
-            Some(format!("write `inputs.{input}`"))
+            let input = self.inputs.iter().find(|input| *input == name);
+            input.map(|input| format!("write `inputs.{input}`")).or_else(|| self.steps.few())
         });
         let message = format!("there is no step {}", Shown(name));
-        found.note(read.at.clone(), message, help);
+        found.note(self.at(read, found), message, help);
     }
 }

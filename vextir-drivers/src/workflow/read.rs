@@ -104,8 +104,8 @@ fn instruction(root: &Node, source: &Source, found: &mut Found) -> Option<Instru
     let limits = form.get("limits", found).and_then(|node| head::limits(node, found));
     let mut drafts = form.need("plan", "an instruction", found).map(|node| plan(node, text, found))?;
     let is_sequence = order(&mut drafts, found);
-    check::trigger(&trigger_reads.unwrap_or_default(), found);
-    let order = check::plan(&drafts, &input_names, is_sequence, found);
+    check::trigger(&trigger_reads.unwrap_or_default(), &source.text, found);
+    let order = check::plan(&drafts, &input_names, is_sequence, &source.text, found);
     let (id, name) = names?;
     let mut ready: Vec<_> = drafts.into_iter().map(|draft| finish(draft, is_sequence)).collect();
     let (steps, places): (Vec<Step>, Vec<Written>) =

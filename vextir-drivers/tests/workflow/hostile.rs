@@ -78,67 +78,59 @@ fn at_most_fifty_are_shown_and_the_rest_counted() {
     assert!(lines.is_sorted() && lines[0] == 3, "{lines:?}");
 }
 
+/// A megabyte that begins so, and goes on with the same part.
+fn fill(head: &str, part: &str) -> String {
+    format!("{head}{}", part.repeat(((1 << 20) - head.len()) / part.len()))
+}
+
+/// A plan of this many lines.
+fn plan(lines: usize, line: impl Fn(usize) -> String) -> String {
+    let lines: String =
+        (0..lines).map(|index| format!("  - {{{}, emit: {{type: a.b}}}}\n", line(index))).collect();
+    format!("name: A\nplan:\n{lines}")
+}
+
+/// 15 steps whose text is this tag, many times.
+fn texts(tag: &str, count: usize) -> String {
+    let tags = tag.repeat(count);
+    let step = |index| format!("  - {{id: s{index}, emit: {{type: a.b, x: \"\\t{tags}\"}}}}\n");
+    format!("name: A\nplan:\n{}", (0..15).map(step).collect::<String>())
+}
+
+/// Aliases that unfold to too much, by number, by size and by depth.
+fn aliases() -> [String; 3] {
+    let mut billion = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (one, next) in ('a'..='y').zip('b'..) {
+        let _ = writeln!(billion, "{next}: &{next} [*{one}, *{one}, *{one}, *{one}, *{one}, *{one}, *{one}]");
+    }
+    let long = format!("name: A\na: &a {}\nb: [{}]\n", "y".repeat(500_000), "*a, ".repeat(100_000));
+    let nested = (1..500).map(|index| format!("a{index}: &a{index} [*a{}]\n", index - 1));
+    [billion, long, format!("a0: &a0 [x]\n{}", nested.collect::<String>())]
+}
+
 /// Each answers, without a stack overflow, in a time that a debug build on a busy machine keeps.
 #[test]
 fn bombs_do_not_go_off() {
-    let mb = 1 << 20;
-    let fill = |head: &str, part: &str| format!("{head}{}", part.repeat((mb - head.len()) / part.len()));
-    let mut billion = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (one, next) in ('a'..='y').zip('b'..) {
-        let _ = writeln!(
-            billion,
-            "{next}: &{next} [*{one}, *{one}, *{one}, *{one}, *{one}, *{one}, *{one}, *{one}]"
-        );
-    }
-    let text = "y".repeat(500_000);
-    let long = format!("name: A\na: &a {text}\nb: [{}]\n", "*a, ".repeat(100_000));
-    let mut nested = "a0: &a0 [x]\n".to_owned();
-    for index in 1..500 {
-        let _ = writeln!(nested, "a{index}: &a{index} [*a{}]", index - 1);
-    }
-    let unknown: String = (0..900).fold("name: A\nplan:\n".to_owned(), |mut text, index| {
-        let _ = writeln!(
-            text,
-            "  - {{id: {}{index}, depends_on: [{}b{index}], emit: {{type: a.b}}}}",
-            "a".repeat(50),
-            "a".repeat(50)
-        );
-        text
-    });
-    let ring: String = (0..1_000).fold("name: A\nplan:\n".to_owned(), |mut text, index| {
-        let _ = writeln!(
-            text,
-            "  - {{id: s{index}, depends_on: [s{}], emit: {{type: a.b}}}}",
-            (index + 1) % 1_000
-        );
-        text
-    });
-    let bombs = [
-        billion,
-        long,
-        nested,
-        unknown,
-        ring,
-        fill("name: A\nplan: ", "["),
-        fill("name: A\nplan: ", "{a: "),
-        fill("name: A\nplan:\n", "- "),
+    let far = "a".repeat(44);
+    let mut bombs = vec![
+        texts("{{nobody.output.x}} {% if s0.output.y %}.{% endif %} ", 300),
+        texts("{{s15.output.some_long_name_of_a_field_of_a_step}} and so on ", 900),
+        texts("{{x|y}}{% z %}", 1_000),
+        texts("{{", 30_000),
+        plan(900, |index| format!("id: {far}{index}, depends_on: [{far}b{index}]")),
+        plan(1_000, |index| format!("id: s{index}, depends_on: [s{}]", (index + 1) % 1_000)),
+        fill("name: A\nplan:\n", "  - {emit: {type: a.b, data: {x: {{y}}}}}\n"),
         fill("name: A\nplan:\n", "- - - a\n"),
-        fill("name: A\nplan:\n", "? "),
         fill("name: A\nplan: \"", "a"),
-        fill("name: A\nplan: ", "a "),
-        fill("name: ", "a"),
-        fill("", "a: b\n"),
+        fill("name: A\nplan: |\n", "\n"),
         fill("name: A\nplan: [", "a, "),
         fill("name: A\nplan: &a ", "&a "),
-        fill("name: A\nplan: ", "*a "),
-        fill("name: A\nplan: ", "!!str "),
-        fill("", "--- a\n"),
-        fill("", "%TAG ! a\n"),
-        fill("name: A\nplan: |\n", "\n"),
-        fill("name: A\nplan: ", "\t"),
-        fill("", "\u{feff}"),
-        fill("name: A\nplan:\n", "  - {emit: {type: a.b, data: {x: {{y}}}}}\n"),
     ];
+    bombs.extend(aliases());
+    bombs.extend(["[", "{a: ", "a ", "*a ", "!!str ", "\t"].map(|part| fill("name: A\nplan: ", part)));
+    bombs.extend(["- ", "? "].map(|part| fill("name: A\nplan:\n", part)));
+    bombs.extend(["a: b\n", "--- a\n", "%TAG ! a\n", "\u{feff}"].map(|part| fill("", part)));
+    bombs.push(fill("name: ", "a"));
     for bomb in bombs {
         let begun = Instant::now();
         let said = faults(&bomb).to_string();

@@ -37,8 +37,8 @@ impl Graph {
         Self { before, order }
     }
 
-    pub(super) fn order(self) -> Vec<usize> {
-        self.order
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// Cycles that have no step in common, each from its first step along what it depends on.

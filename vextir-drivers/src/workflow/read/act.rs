@@ -9,6 +9,7 @@ use crate::workflow::fault::Found;
 use crate::workflow::instruction::Act;
 use serde_json::{Map, Value};
 use std::ops::Range;
+use std::sync::Arc;
 use vextir::{Name, check_type};
 
 /// How a step says what it does; `event` stands for `action: emit_event` with its event.
@@ -38,7 +39,7 @@ pub(in crate::workflow) struct Work {
 #[derive(Debug, Clone, Default)]
 pub(in crate::workflow) struct Written {
     pub(in crate::workflow) name: Range<usize>,
-    pub(in crate::workflow) data: Node,
+    pub(in crate::workflow) data: Arc<Node>,
 }
 
 type Done = Option<(Work, Vec<(Scope, Read)>)>;
@@ -117,10 +118,10 @@ fn emit(key: &str, node: &Node, text: Text<'_>, found: &mut Found) -> Done {
                 let message = format!("`{}` stands beside `data`", entry.key);
                 found.with_help(entry.at.clone(), message, "put it into `data`");
             }
-            data.value.clone()
+            Arc::new(data.value.clone())
         }
         // What stands beside the type is its data.
-        None => Node { at: node.at.clone(), kind: Kind::Map(siblings.cloned().collect()) },
+        None => Arc::new(Node { at: node.at.clone(), kind: Kind::Map(siblings.cloned().collect()) }),
     };
     let read = map_or_template(&data, "`data`", text, found);
     let ((event_type, name), (template, reads)) = (event_type?, read?);
@@ -142,7 +143,7 @@ fn event_type(node: &Node, found: &mut Found) -> Option<(Name, Range<usize>)> {
 
 /// A map with templates in it, or one template; nothing is an empty map.
 fn map_or_template(
-    node: &Node,
+    node: &Arc<Node>,
     what: &str,
     text: Text<'_>,
     found: &mut Found,
@@ -174,7 +175,7 @@ fn wait_for(node: &Node, text: Text<'_>, found: &mut Found) -> Done {
     let condition = form.get("condition", found).and_then(|node| text.condition(node, found));
     let look_back = form.get("look_back", found).and_then(|node| form::truth(node, "`look_back`", found));
     let (condition, reads) = condition.unzip();
-    let written = Written { name: event_node?.at.clone(), data: Node::default() };
+    let written = Written { name: event_node?.at.clone(), data: Arc::default() };
     let act = Act::WaitFor { event: event?, condition, look_back: look_back.unwrap_or(false) };
     Some((Work { act, written }, all(Scope::Event, reads.unwrap_or_default())))
 }
@@ -187,7 +188,7 @@ fn run(node: &Node, text: Text<'_>, found: &mut Found) -> Done {
         }
         _ => (Some(node), None),
     };
-    let inputs = inputs.cloned().unwrap_or_default();
+    let inputs = Arc::new(inputs.cloned().unwrap_or_default());
     let read = map_or_template(&inputs, "`inputs`", text, found);
     let id = id?;
     let instruction = Name::from(form::text(id, "the id of an instruction", found)?);
@@ -209,8 +210,8 @@ fn approve(node: &Node, text: Text<'_>, found: &mut Found) -> Done {
         found.with_help(message.at.clone(), wrong, "put it in quotes");
         return None;
     }
-    let (template, reads) = text.template(message, found)?;
-    let written = Written { name: message.at.clone(), data: Node::default() };
+    let (template, reads) = text.template(&Arc::new(message.clone()), found)?;
+    let written = Written { name: message.at.clone(), data: Arc::default() };
     Some((Work { act: Act::Approve { message: template }, written }, all(Scope::Element, reads)))
 }
 

@@ -2,9 +2,10 @@
 
 use super::node::{Entry, Kind, Node, Plain, Shown};
 use super::word;
-use crate::workflow::expression::{Condition, Flaw, Template};
+use crate::workflow::expression::{Condition, Flaw, Reference, Template};
 use crate::workflow::fault::Found;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A map whose keys are known.
@@ -192,11 +193,32 @@ pub(super) fn duration(
     None
 }
 
-/// Where in the file what a template or condition reads stands.
+/// Something that a template or condition reads, and where.
 #[derive(Debug, Clone)]
 pub(in crate::workflow) struct Read {
     pub(in crate::workflow) path: Vec<String>,
-    pub(in crate::workflow) at: Range<usize>,
+    /// The value with the text that reads it, where that stands in it, and the part of the text.
+    node: Arc<Node>,
+    within: Vec<String>,
+    part: Range<usize>,
+}
+
+impl Read {
+    fn of(reference: Reference, node: &Arc<Node>) -> Self {
+        let Reference { path, within, at } = reference;
+        Self { path, node: Arc::clone(node), within, part: at }
+    }
+
+    /// Its place in the file. It is looked for, so only who has something to say asks.
+    pub(in crate::workflow) fn at(&self, source: &str, found: &Found) -> Range<usize> {
+        place(&self.node, &self.within, &self.part, source, found)
+    }
+}
+
+/// The place of a part of a text that stands in a value; of the text, where there is so much to say that nobody reads it.
+fn place(node: &Node, within: &[String], part: &Range<usize>, source: &str, found: &Found) -> Range<usize> {
+    let node = node.within(within);
+    if found.is_crowded() { node.at.clone() } else { node.part(source, part) }
 }
 
 /// The text of the file, for places inside templates and conditions.
@@ -205,15 +227,11 @@ pub(super) struct Text<'t>(pub(super) &'t str);
 
 impl Text<'_> {
     /// A value with templates in it, and what they read.
-    pub(super) fn template(self, node: &Node, found: &mut Found) -> Option<(Template, Vec<Read>)> {
-        let value = node.to_json(found);
-        match Template::parse(&value) {
+    pub(super) fn template(self, node: &Arc<Node>, found: &mut Found) -> Option<(Template, Vec<Read>)> {
+        match Template::parse(&node.to_json(found)) {
             Ok(template) => {
-                let read = template.references().into_iter().map(|reference| {
-                    let at = node.within(&reference.within).part(self.0, &reference.at);
-                    Read { path: reference.path, at }
-                });
-                let reads = read.collect();
+                let reads = template.references().into_iter().map(|reference| Read::of(reference, node));
+                let reads = reads.collect();
                 Some((template, reads))
             }
             Err(flaws) => {
@@ -225,14 +243,11 @@ impl Text<'_> {
 
     /// A condition, and what it reads.
     pub(super) fn condition(self, node: &Node, found: &mut Found) -> Option<(Condition, Vec<Read>)> {
-        let written = text(node, "a condition", found)?;
-        match Condition::parse(written) {
+        match Condition::parse(text(node, "a condition", found)?) {
             Ok(condition) => {
-                let read = condition
-                    .references()
-                    .into_iter()
-                    .map(|reference| Read { path: reference.path, at: node.part(self.0, &reference.at) });
-                let reads = read.collect();
+                let node = Arc::new(node.clone());
+                let reads = condition.references().into_iter().map(|reference| Read::of(reference, &node));
+                let reads = reads.collect();
                 Some((condition, reads))
             }
             Err(flaw) => {
@@ -243,7 +258,7 @@ impl Text<'_> {
     }
 
     fn flaw(self, node: &Node, flaw: Flaw, found: &mut Found) {
-        let at = node.within(&flaw.within).part(self.0, &flaw.at);
+        let at = place(node, &flaw.within, &flaw.at, self.0, found);
         found.note(at, flaw.message, flaw.help);
     }
 }

@@ -119,20 +119,20 @@ impl Node {
     fn find(&self, source: &str, part: &Range<usize>) -> Option<Range<usize>> {
         let text = self.text()?;
         let slice = source.get(self.at.clone())?;
-        if !slice.starts_with(['|', '>']) {
-            let start = self.at.start + slice.find(text)? + part.start;
-            return Some(start..start + part.len().max(1));
-        }
-        let before = text.get(..part.start)?;
-        let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count();
-        let wanted = text.split('\n').nth(line)?;
-        // The first line of a block is its header.
-        let place: usize = slice.split_inclusive('\n').take(line + 1).map(str::len).sum();
-        let written = slice.get(place..)?.lines().next()?;
-        let indent = written.strip_suffix(wanted)?.len();
-        let start = self.at.start + place + indent + column;
-        Some(start..start + part.len().clamp(1, (wanted.len() - column).max(1)))
+        let start = match slice.find(text) {
+            Some(quote) => quote + part.start,
+            // Written over several lines, or with escapes: the part itself stands there as often as in the text.
+            None => {
+                let wanted = text.get(part.clone()).filter(|wanted| !wanted.is_empty())?;
+                let nth = text.get(..part.start)?.matches(wanted).count();
+                let mut places = slice.match_indices(wanted);
+                let place = places.nth(nth)?.0;
+                let in_all = text.matches(wanted).count();
+                (nth + 1 + places.count() == in_all).then_some(place)?
+            }
+        };
+        let start = self.at.start + start;
+        Some(start..start + part.len().max(1))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::workflow::expression::Condition;
 use crate::workflow::fault::Found;
 use crate::workflow::instruction::{ForEach, OnError, Retry};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use vextir::Name;
 
@@ -142,7 +143,7 @@ fn for_each(node: &Node, text: Text<'_>, found: &mut Found) -> Option<(ForEach, 
             found.with_help(node.at.clone(), message, help);
             return None;
         }
-        text.template(node, found)
+        text.template(&Arc::new(node.clone()), found)
     });
     let (name, parallel) = form.map(|form| details(&form, found)).unwrap_or_default();
     let (items, reads) = items?;
