@@ -160,10 +160,16 @@ impl From<Faults> for vextir::Error {
 }
 
 /// A file and its text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(super) struct Source {
     pub(super) file: Arc<str>,
     pub(super) text: Arc<str>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&self.file).finish()
+    }
 }
 
 /// What was found so far, by place in the text.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use vextir::{Name, Pattern};
 
 /// A workflow of a user: when it runs, with which inputs, and what it does.
+///
+#[doc = include_str!("../../docs/instructions.md")]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Instruction {

@@ -21,6 +21,7 @@ use super::check;
 use super::fault::{Faults, Found, Source};
 use super::instruction::{Instruction, Step};
 use form::{Form, Text};
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -35,11 +36,17 @@ const MOST_STEPS: usize = 1_000;
 const EXAMPLE: &str = "write `name: ..`, and below it `plan:` with a list of steps";
 
 /// Where an instruction stands: its file, and what each step says of its event. Empty if it was made otherwise.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Places {
     pub(super) source: Source,
     /// In the order of its steps.
     pub(super) steps: Arc<[Written]>,
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
 }
 
 impl Instruction {

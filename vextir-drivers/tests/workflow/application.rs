@@ -134,6 +134,13 @@ fn instructions_that_are_run_are_known() {
 }
 
 #[test]
+fn both_can_be_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Instruction>();
+    is_shared::<Catalogue>();
+}
+
+#[test]
 fn a_catalogue_tells_what_drivers_say() {
     let app = app();
     assert_eq!(app.replies("email.fetch"), ["email.fetched"]);

@@ -9,6 +9,17 @@ fn load(name: &str) -> Instruction {
     Instruction::from_file(path).unwrap()
 }
 
+#[test]
+fn each_example_of_the_guide_loads() {
+    let guide = include_str!("../../docs/instructions.md");
+    let examples: Vec<&str> =
+        guide.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        Instruction::from_yaml("guide.yaml", example).unwrap();
+    }
+}
+
 fn ids(instruction: &Instruction) -> Vec<&str> {
     instruction.steps.iter().map(|step| step.id.as_str()).collect()
 }
