@@ -148,15 +148,14 @@ fn map_or_template(
     text: Text<'_>,
     found: &mut Found,
 ) -> Option<(Template, Vec<Read>)> {
-    let is_template = node.text().is_some_and(|text| text.contains("{{"));
     match &node.kind {
         Kind::Nothing => {
             Template::parse(&Value::Object(Map::new())).ok().map(|template| (template, Vec::new()))
         }
         Kind::Map(_) => text.template(node, found),
-        _ if is_template => text.template(node, found),
+        _ if form::is_one_template(node) => text.template(node, found),
         _ => {
-            let message = format!("{what} is a map, or a template that reads one, but this is {node}");
+            let message = format!("{what} is a map, or one template that reads a map, but this is {node}");
             found.add(node.at.clone(), message);
             None
         }

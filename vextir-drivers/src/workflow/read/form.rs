@@ -120,6 +120,12 @@ pub(super) fn text<'n>(node: &'n Node, what: &str, found: &mut Found) -> Option<
     node.written()
 }
 
+/// Whether it is text that is one template alone, which stands for what it reads, of any type.
+pub(super) fn is_one_template(node: &Node) -> bool {
+    let text = node.text().map(str::trim).unwrap_or_default();
+    text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
+}
+
 /// `true` or `false`.
 pub(super) fn truth(node: &Node, what: &str, found: &mut Found) -> Option<bool> {
     if let Kind::Plain(_, Plain::Bool(truth)) = node.kind {

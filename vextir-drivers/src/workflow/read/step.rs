@@ -135,9 +135,9 @@ fn for_each(node: &Node, text: Text<'_>, found: &mut Found) -> Option<(ForEach, 
         None => Some(node),
     };
     let items = items.and_then(|node| {
-        let is_template = node.text().is_some_and(|text| text.contains("{{"));
-        if !is_template && !matches!(node.kind, Kind::List(_)) {
-            let message = format!("`for_each` is a list, or a template that reads one, but this is {node}");
+        if !form::is_one_template(node) && !matches!(node.kind, Kind::List(_)) {
+            let message =
+                format!("`for_each` is a list, or one template that reads a list, but this is {node}");
             let path = node.text().filter(|text| text.contains('.') && !text.contains(char::is_whitespace));
             let help = format!("write \"{{{{{}}}}}\"", path.unwrap_or("fetch.output.emails"));
             found.with_help(node.at.clone(), message, help);
