@@ -30,6 +30,21 @@ pub(crate) struct Reference {
     pub(crate) at: Range<usize>,
 }
 
+/// A flaw of one text; without help, if that is empty.
+fn flaw(at: Range<usize>, message: impl Into<String>, help: &str) -> Flaw {
+    let help = (!help.is_empty()).then(|| help.to_owned());
+    Flaw { within: Vec::new(), at, message: message.into(), help }
+}
+
+/// `fetch-mails` is a subtraction, and never meant as one.
+fn hyphen(at: Range<usize>, left: &str, right: &str) -> Flaw {
+    let whole = format!("{left}-{right}");
+    let help = format!(
+        "write steps['{whole}'] for a step and x['{whole}'] for a key; for a subtraction put spaces around the minus"
+    );
+    flaw(at, format!("`{whole}` reads as a subtraction"), &help)
+}
+
 /// What is wrong with a template or condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flaw {

@@ -1,11 +1,15 @@
-//! Conditions: a part of CEL.
+//! Conditions: a part of CEL, read and evaluated here.
+//!
+//! The `cel` crate's parser goes as deep as a text says, so it needs a thread with a large stack, and reads a condition
+//! in a hundred times the time. Its interpreter has no bound on the work, copies all that it is given, and says not
+//! where an error is. So it serves the tests: what is read here is CEL, and what is told here CEL tells alike.
 
 mod eval;
-mod lower;
 mod number;
-mod syntax;
+mod parse;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tree;
 
 use super::names::shortened;
@@ -34,7 +38,7 @@ struct Parsed {
 impl Condition {
     /// Reads a condition.
     pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
-        let tree = syntax::read(text)?;
+        let tree = parse::parse(text)?;
         Ok(Self(Arc::new(Parsed { source: text.to_owned(), tree })))
     }
 

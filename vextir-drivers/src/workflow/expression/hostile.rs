@@ -16,7 +16,7 @@ const TEMPLATES: [&str; 8] = [
     "{{ inputs.name }}",
     "{{ '{{' }} {{ \"%}\" }} {{ inputs.list | sum | round(1) | int }}",
 ];
-const CONDITIONS: [&str; 7] = [
+pub(super) const CONDITIONS: [&str; 7] = [
     "inputs.list.length > 0 && !(inputs.name in ['a', \"b\"])",
     "inputs.list.exists(x, x > 1.5 || x == -2u) ? has(inputs.name) : steps['f-m'].output[0] == null",
     "size(inputs.name) * 2 + 1 % 3 >= 4 / 2 && inputs.name.startsWith('\\u00e9')",
@@ -94,7 +94,7 @@ fn names() -> Names {
 }
 
 /// Texts of all kinds: from pieces, from one with a part cut out, doubled or replaced, and anything.
-fn hostile(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(super) fn hostile(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {
     let pieces = prop::collection::vec(select(&PIECES[..]), 0..24).prop_map(|pieces| pieces.concat());
     let mutated = (select(seeds), any::<[Index; 2]>(), select(&PIECES[..]), 0..4_u8).prop_map(
         |(seed, ends, piece, how)| {

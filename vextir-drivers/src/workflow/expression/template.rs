@@ -8,7 +8,7 @@ mod token;
 
 use super::dates::Day;
 use super::names::{Part, find, shortened};
-use super::{Flaw, Names, Reference};
+use super::{Flaw, Names, Reference, flaw};
 use jiff::Zoned;
 use minijinja::Environment;
 use scan::{Lone, Read};
@@ -179,7 +179,7 @@ impl Reader {
 
     fn tagged(&mut self, text: &str, within: &[String]) -> Result<Piece, Flaw> {
         if text.len() > SOURCE {
-            return Err(token::flaw(
+            return Err(flaw(
                 0..0,
                 format!("a text with templates has at most {SOURCE} bytes"),
                 "split the text",
@@ -221,7 +221,7 @@ impl Read {
 fn refused(error: &minijinja::Error, text: &str) -> Flaw {
     let at = error.range().map_or(0..0, |at| at.start.min(text.len())..at.end.min(text.len()));
     let detail = error.detail().unwrap_or("it cannot be read");
-    token::flaw(at, shortened(detail, 200), "")
+    flaw(at, shortened(detail, 200), "")
 }
 
 /// What stands at the paths, as the engine wants it.

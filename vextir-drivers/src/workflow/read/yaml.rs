@@ -118,6 +118,9 @@ impl<'t> Reading<'t, '_> {
                 (Anchored { node: Node { at, kind: Kind::Nothing }, values: 1, bytes: 0, height: 0 }, 0)
             }
             Event::Scalar(text, style, anchor, tag) => (self.scalar(text, style, tag.as_deref(), at), anchor),
+            Event::SequenceStart(..) | Event::MappingStart(..) if depth == DEEPEST => {
+                return stop(at, format!("values are nested more than {DEEPEST} deep"), None);
+            }
             Event::SequenceStart(_, anchor, tag) => {
                 self.tag(tag.as_deref(), &at, "seq");
                 (self.list(at, depth + 1)?, anchor)
@@ -311,9 +314,7 @@ fn explain(kind: &ErrorKind) -> (String, Option<&'static str>) {
         ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::BlockSequenceEntryNotAllowed => {
             ("this is no item of the list above", Some("check how far the line is indented"))
         }
-        ErrorKind::RecursionLimitExceeded => {
-            ("values are nested too deep", Some("at most 64 levels are read"))
-        }
+        ErrorKind::RecursionLimitExceeded => ("values are nested more than 64 deep", None),
         ErrorKind::UnexpectedCharacter { .. } => {
             ("this character begins nothing in YAML", Some("put the text in quotes"))
         }

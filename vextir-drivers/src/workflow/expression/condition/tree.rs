@@ -25,8 +25,8 @@ pub(super) enum Expr {
     Has(Box<Node>, String),
     Not(Box<Node>),
     Negative(Box<Node>),
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
+    And(Vec<Node>),
+    Or(Vec<Node>),
     /// `x ? y : z`.
     Either(Box<Node>, Box<Node>, Box<Node>),
     Compare(Order, Box<Node>, Box<Node>),
@@ -116,11 +116,11 @@ impl Node {
     pub(super) fn parts(&self) -> Vec<&Node> {
         match &self.expr {
             Expr::Literal(_) | Expr::Name(_) => Vec::new(),
-            Expr::List(parts) | Expr::Call(_, parts) => parts.iter().collect(),
+            Expr::List(parts) | Expr::And(parts) | Expr::Or(parts) | Expr::Call(_, parts) => {
+                parts.iter().collect()
+            }
             Expr::Field(of, _) | Expr::Has(of, _) | Expr::Not(of) | Expr::Negative(of) => vec![of],
             Expr::Index(left, right)
-            | Expr::And(left, right)
-            | Expr::Or(left, right)
             | Expr::Compare(_, left, right)
             | Expr::Compute(_, left, right)
             | Expr::In(left, right) => vec![left, right],

@@ -1,8 +1,8 @@
 //! What the tags of a text read, and whether they keep to what is allowed.
 
-use super::super::Flaw;
 use super::super::names::{Part, like};
-use super::token::{Kind, Tag, Token, flaw, tags};
+use super::super::{Flaw, flaw, hyphen};
+use super::token::{Kind, Tag, Token, tags};
 use std::ops::Range;
 
 /// What a value can be passed through, as in `x | upper`.
@@ -213,7 +213,7 @@ impl<'a> Scan<'a> {
                 help,
             ));
         }
-        hyphen(tokens, end)?;
+        minus(tokens, end)?;
         if self.open.iter().any(|open| open.names.contains(&first.text)) {
             return Ok(end);
         }
@@ -271,18 +271,14 @@ fn called(before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// `fetch-mails` is a subtraction, and never meant as one.
-fn hyphen(tokens: &[Token<'_>], end: usize) -> Result<(), Flaw> {
+/// Whether a minus is meant as one.
+fn minus(tokens: &[Token<'_>], end: usize) -> Result<(), Flaw> {
     let [left, minus, right, ..] = &tokens[end - 1..] else { return Ok(()) };
     let close = left.at.end == minus.at.start && minus.at.end == right.at.start;
     if !minus.is_sign("-") || !close || left.kind != Kind::Name || right.kind != Kind::Name {
         return Ok(());
     }
-    let whole = format!("{}-{}", left.text, right.text);
-    let help = format!(
-        "write steps['{whole}'] for a step and x['{whole}'] for a key; for a subtraction put spaces around the minus"
-    );
-    Err(flaw(left.at.start..right.at.end, format!("`{whole}` reads as a subtraction"), &help))
+    Err(hyphen(left.at.start..right.at.end, left.text, right.text))
 }
 
 /// The path that begins at `from`, as far as it is fixed, and the token behind it.

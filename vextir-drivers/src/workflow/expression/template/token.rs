@@ -1,6 +1,6 @@
 //! A text cut into what stands outside of tags and the tokens inside.
 
-use super::super::Flaw;
+use super::super::{Flaw, flaw};
 use std::ops::Range;
 
 /// The most tags of one text.
@@ -42,12 +42,6 @@ impl Token<'_> {
     pub(super) fn is_name(&self, name: &str) -> bool {
         self.kind == Kind::Name && self.text == name
     }
-}
-
-/// A flaw of one text.
-pub(super) fn flaw(at: Range<usize>, message: impl Into<String>, help: &str) -> Flaw {
-    let help = (!help.is_empty()).then(|| help.to_owned());
-    Flaw { within: Vec::new(), at, message: message.into(), help }
 }
 
 /// Whether anything is filled in at all.

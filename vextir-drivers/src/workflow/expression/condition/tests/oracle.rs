@@ -1,5 +1,6 @@
 //! Beside the interpreter of the `cel` crate: what both can tell, they tell alike.
 
+use super::super::super::hostile::{CONDITIONS, hostile};
 use super::super::Condition;
 use super::names;
 use cel::{Context, Program};
@@ -68,6 +69,7 @@ fn expression() -> impl Strategy<Value = String> {
         let each = vec!["all", "exists", "exists_one", "filter", "map"];
         let bodies = vec!["e == 1", "e.unread", "e.from == 'ann'", "true", "e", "e in inputs.members", "e.size > 2", "e > 1"];
         prop_oneof![
+            2 => (inner.clone(), prop::sample::select(operators.clone()), inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
             4 => (inner.clone(), prop::sample::select(operators), inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
             1 => inner.clone().prop_map(|a| format!("!({a})")),
             1 => inner.clone().prop_map(|a| format!("size({a})")),
@@ -80,28 +82,66 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
+/// Without brackets: which operator goes first is the grammar's affair.
+fn sum() -> impl Strategy<Value = String> {
+    let sign = prop::sample::select(vec![
+        "+", "-", "*", "/", "%", " - ", "-(2)*", "==", "<", ">=", "!=", "&&", "||", "? true :",
+    ]);
+    let number =
+        prop::sample::select(vec!["1", "2", "-3", "7", "(4 + 1)", "true", "-(5)", "!false", "1 > 2", "0x1F"]);
+    prop::collection::vec((number, sign), 1..7).prop_map(|parts| {
+        parts.iter().map(|(number, sign)| format!("{number} {sign} ")).collect::<String>() + "3"
+    })
+}
+
+/// CEL's parser and interpreter go deep.
+fn on_a_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::Builder::new().stack_size(256 * 1024 * 1024).spawn(work).unwrap().join().unwrap()
+}
+
+/// How many of the texts could be told; all of these are told alike.
+fn told(texts: impl Strategy<Value = String>, cases: u32) -> u32 {
+    let told = std::cell::Cell::new(0_u32);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let alike = |text: String| {
+        if let Ok(Ok(ours)) = Condition::parse(&text).map(|condition| condition.holds(&names())) {
+            prop_assert_eq!(Some(Value::from(ours)), theirs(&text), "{}", text);
+            told.set(told.get() + 1);
+        }
+        Ok(())
+    };
+    runner.run(&texts, alike).unwrap();
+    told.get()
+}
+
 #[test]
 fn what_holds_here_holds_in_cel() {
-    // Its interpreter goes deep.
-    let work = || {
-        let mut told = 0_u32;
-        let mut runner =
-            TestRunner::new(Config { cases: 600, failure_persistence: None, ..Config::default() });
-        let cases = std::cell::RefCell::new(&mut told);
-        runner
-            .run(&expression(), |text| {
-                let Ok(ours) = Condition::parse(&text).map(|condition| condition.holds(&names())) else {
-                    return Ok(());
-                };
-                if let Ok(ours) = ours {
-                    prop_assert_eq!(Some(Value::from(ours)), theirs(&text), "{}", text);
-                    **cases.borrow_mut() += 1;
-                }
-                Ok(())
-            })
-            .unwrap();
-        told
-    };
-    let told = std::thread::Builder::new().stack_size(256 * 1024 * 1024).spawn(work).unwrap().join().unwrap();
+    let told = on_a_large_stack(|| told(expression(), 600));
     assert!(told > 60, "only {told} expressions could be told");
+}
+
+#[test]
+fn operators_bind_as_in_cel() {
+    let told = on_a_large_stack(|| told(sum(), 600));
+    assert!(told > 60, "only {told} expressions could be told");
+}
+
+/// The other way round it is not: there is less here.
+#[test]
+fn what_is_read_here_is_cel() {
+    let read = on_a_large_stack(|| {
+        let read = std::cell::Cell::new(0_u32);
+        let mut runner =
+            TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() });
+        let taken = |text: String| {
+            if Condition::parse(&text).is_ok() {
+                prop_assert!(Program::compile(&text).is_ok(), "{}", text);
+                read.set(read.get() + 1);
+            }
+            Ok(())
+        };
+        runner.run(&hostile(&CONDITIONS), taken).unwrap();
+        read.get()
+    });
+    assert!(read > 50, "only {read} texts were read");
 }
