@@ -76,17 +76,17 @@ pub(super) fn meant<'k, S: AsRef<str>>(word: &str, known: &'k [S], is_crowded: b
 /// The known word that differs least, if it differs little.
 fn nearest<'k, S: AsRef<str>>(word: &str, known: &'k [S]) -> Option<&'k str> {
     const LONGEST: usize = 48;
-    /// How many words of about that length are compared.
-    const MOST: usize = 600;
+    /// How many pairs of characters are compared: each word costs the square of its length.
+    const PAIRS: usize = 200_000;
     if word.len() > LONGEST {
         return None;
     }
     let most = (word.chars().count() / 3).max(1);
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let wanted = plain(word);
-    let near =
-        known.iter().map(AsRef::as_ref).filter(|known| known.len().abs_diff(word.len()) <= most).take(MOST);
-    let far = near.map(|known| (strsim::damerau_levenshtein(&wanted, &plain(known)), known));
+    let near = known.iter().map(AsRef::as_ref).filter(|known| known.len().abs_diff(word.len()) <= most);
+    let near = near.take(PAIRS / (word.len() * word.len()).max(1));
+    let far = near.map(|known| (strsim::osa_distance(&wanted, &plain(known)), known));
     far.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
