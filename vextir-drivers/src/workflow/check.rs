@@ -242,10 +242,9 @@ impl Reader<'_> {
                 }
             }
             "item" | "index" => {
-                let message = format!("there is no `{name}` here: the step has no `for_each`");
+                let why = if each.is_some() { "" } else { ": the step has no `for_each`" };
                 let help = each.map(|each| format!("the element is called `{each}`"));
-                let message = if help.is_some() { format!("there is no `{name}` here") } else { message };
-                found.note(self.at(read, found), message, help);
+                found.note(self.at(read, found), format!("there is no `{name}` here{why}"), help);
             }
             other => match self.steps.by_id.get(other) {
                 Some(step) => self.step(*step, read, rest, found),
@@ -291,8 +290,9 @@ impl Reader<'_> {
         if let Some(part) = rest.first().filter(|part| !OF_STEP.contains(&part.as_str())) {
             let message = format!("a step has no {}", Shown(part));
             let help = instead_of(part, &OF_STEP, found.is_crowded());
+            let step = if id.contains('-') { format!("steps['{id}']") } else { id.to_owned() };
             let help =
-                help.unwrap_or_else(|| format!("write `{id}.output.{part}`, or read {}", list(&OF_STEP)));
+                help.unwrap_or_else(|| format!("write `{step}.output.{part}`, or read {}", list(&OF_STEP)));
             found.with_help(self.at(read, found), message, help);
         }
     }
