@@ -30,6 +30,39 @@ pub(crate) struct Reference {
     pub(crate) at: Range<usize>,
 }
 
+/// Words that CEL keeps for itself.
+const RESERVED: [&str; 17] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// Whether templates and conditions can read something of this name as it is. A step whose id is not is read as
+/// `steps['id']`; the element of a `for_each` has to be.
+pub(crate) fn is_name(name: &str) -> bool {
+    const TAKEN: [&str; 17] = [
+        "and", "or", "not", "in", "if", "else", "is", "true", "false", "none", "True", "False", "None",
+        "null", "self", "loop", "steps",
+    ];
+    let begins = name.starts_with(|sign: char| sign.is_ascii_alphabetic() || sign == '_');
+    let goes_on = name.bytes().all(|sign| sign.is_ascii_alphanumeric() || sign == b'_');
+    begins && goes_on && !TAKEN.contains(&name) && !RESERVED.contains(&name)
+}
+
 /// A flaw of one text; without help, if that is empty.
 fn flaw(at: Range<usize>, message: impl Into<String>, help: &str) -> Flaw {
     let help = (!help.is_empty()).then(|| help.to_owned());

@@ -1,6 +1,7 @@
 //! Values with templates in their texts.
 
 mod engine;
+mod given;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -9,10 +10,11 @@ mod token;
 use super::dates::Day;
 use super::names::{Part, find, shortened};
 use super::{Flaw, Names, Reference, flaw};
+use given::{Reads, given};
 use jiff::Zoned;
 use minijinja::Environment;
 use scan::{Lone, Read};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,8 +89,9 @@ impl Template {
     /// The value with its templates filled in. A text that is one template alone keeps the type of what it reads. Words
     /// such as `yesterday` are counted from `now`, in its zone.
     pub(crate) fn render(&self, names: &Names, now: &Zoned) -> Result<Value, String> {
-        let given = given(names, &self.0.given);
-        let mut run = Run { parsed: &self.0, names, now, given, room: engine::SIZE, fuel: FUEL };
+        let reads = Reads::new();
+        let given = given(names, &self.0.given, &reads);
+        let mut run = Run { parsed: &self.0, names, now, given, reads, room: engine::SIZE, fuel: FUEL };
         run.piece(&self.0.piece).map_err(|reason| shortened(&reason, REASON))
     }
 
@@ -224,53 +227,13 @@ fn refused(error: &minijinja::Error, text: &str) -> Flaw {
     flaw(at, shortened(detail, 200), "")
 }
 
-/// What stands at the paths, as the engine wants it.
-fn given(names: &Names, paths: &[Vec<Part>]) -> minijinja::Value {
-    if paths.is_empty() {
-        return minijinja::Value::UNDEFINED;
-    }
-    let paths: Vec<&[Part]> = paths.iter().map(Vec::as_slice).collect();
-    let mut picked = fields(names, &paths);
-    // `steps['fetch-mails']` is for ids that are no names.
-    let steps =
-        minijinja::Value::from_pairs(picked.iter().map(|(name, value)| (name.clone(), value.clone())));
-    picked.push(("steps".to_owned(), steps));
-    minijinja::Value::from_pairs(picked)
-}
-
-fn fields(object: &Map<String, Value>, paths: &[&[Part]]) -> Vec<(String, minijinja::Value)> {
-    let mut keys: Vec<&str> = paths
-        .iter()
-        .filter_map(|path| match path.first() {
-            Some(Part::Key(key)) => Some(key.as_str()),
-            _ => None,
-        })
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let pick = |key: &str| {
-        let value = object.get(key)?;
-        let below: Vec<&[Part]> = paths
-            .iter()
-            .filter(|path| path.first() == Some(&Part::Key(key.to_owned())))
-            .map(|path| &path[1..])
-            .collect();
-        let whole = below.iter().any(|path| !matches!(path.first(), Some(Part::Key(_))));
-        let picked = match value {
-            Value::Object(object) if !whole => minijinja::Value::from_pairs(fields(object, &below)),
-            _ => minijinja::Value::from(minijinja::value::Serde(value)),
-        };
-        Some((key.to_owned(), picked))
-    };
-    keys.into_iter().filter_map(pick).collect()
-}
-
 /// One rendering.
 struct Run<'a> {
     parsed: &'a Parsed,
     names: &'a Names,
     now: &'a Zoned,
     given: minijinja::Value,
+    reads: Reads,
     room: usize,
     fuel: u64,
 }
@@ -301,6 +264,9 @@ impl Run<'_> {
         let done = template
             .render_captured_to(self.given.clone(), &mut written)
             .map_err(|error| self.explained(&error, text, template.source()))?;
+        if self.reads.are_spent() {
+            return Err(too_long());
+        }
         let used = done.state().fuel_levels().map_or(0, |(used, _)| used);
         self.fuel = self.fuel.checked_sub(used).ok_or_else(too_long)?;
         match done.state().get_temp(engine::ALONE) {
@@ -321,6 +287,7 @@ impl Run<'_> {
         let place =
             error.range().map_or_else(String::new, |at| format!("`{}`: ", shortened(inner(source, &at), 80)));
         match error.kind() {
+            _ if self.reads.are_spent() => too_long(),
             ErrorKind::OutOfFuel => too_long(),
             ErrorKind::WriteFailure => too_large(),
             ErrorKind::UndefinedError => {

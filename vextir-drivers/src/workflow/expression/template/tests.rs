@@ -326,7 +326,8 @@ fn what_the_scanner_finds_is_what_the_engine_reads() {
 #[test]
 fn bombs_are_stopped() {
     let list: Vec<u32> = (0..2_000).collect();
-    let names = json!({"l": list, "t": "x".repeat(300_000)});
+    let deep = json!({"a": {"b": vec![json!({"c": [1, 2, 3]}); 20_000]}});
+    let names = json!({"l": list, "t": "x".repeat(300_000), "d": deep, "e": deep});
     let names = names.as_object().unwrap();
     for (bomb, reason) in [
         (
@@ -341,6 +342,9 @@ fn bombs_are_stopped() {
         ("{{ [t, t, t, t, t] }}", "larger than"),
         ("{{ [t, t, t, t, t] | tojson }}", "more than"),
         ("{{ l | map(attribute='x') }}", "no `x`"),
+        ("{% for a in l %}{% if d == e %}{% endif %}{% endfor %}", "do too much"),
+        ("{% for a in l %}{% if [d] in [[e]] %}{% endif %}{% endfor %}", "do too much"),
+        ("{% for a in l %}{% if d | tojson == t %}{% endif %}{% endfor %}", "do too much"),
     ] {
         let found = Template::parse(&json!(bomb)).unwrap().render(names, &now()).unwrap_err();
         assert!(found.contains(reason), "{bomb}: {found}");

@@ -1,7 +1,7 @@
 //! What stands between the operators: names with their fields, calls, literals.
 
 use super::super::super::names::{like, shortened};
-use super::super::super::{Flaw, flaw};
+use super::super::super::{Flaw, RESERVED, flaw};
 use super::super::token::{Kind, Token};
 use super::super::tree::{Each, Expr, Function, Node};
 use super::Parser;
@@ -22,26 +22,6 @@ const FUNCTIONS: [&str; 13] = [
     "size",
     "startsWith",
     "string",
-];
-/// Words that CEL keeps for itself.
-const RESERVED: [&str; 17] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
 ];
 impl<'a> Parser<'a> {
     pub(super) fn member(&mut self) -> Result<Node, Flaw> {
