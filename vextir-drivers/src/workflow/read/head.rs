@@ -168,7 +168,7 @@ pub(super) fn inputs(node: &Node, found: &mut Found) -> (Vec<Input>, Vec<String>
 fn input_name(form: &Form<'_>, taken: &[String], found: &mut Found) -> Option<String> {
     let node = form.need("name", "an input", found)?;
     let name = form::text(node, "`name`", found)?;
-    if let Some(why) = word::refuse(name, false) {
+    if let Some(why) = word::refuse(name, false, &[]) {
         found.add(node.at.clone(), format!("the name {} of an input {why}", Shown(name)));
     } else if taken.iter().any(|taken| taken == name) {
         found.add(node.at.clone(), format!("there is another input `{name}` above"));

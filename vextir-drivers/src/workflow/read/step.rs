@@ -98,7 +98,7 @@ impl Draft {
 fn id(form: &Form<'_>, found: &mut Found) -> (Option<Name>, Range<usize>) {
     let Some(Entry { value, .. }) = form.entry("id") else { return (None, form.at.clone()) };
     let Some(id) = form.text("id", found) else { return (Some(Name::default()), value.at.clone()) };
-    if let Some(why) = word::refuse(id, true) {
+    if let Some(why) = word::refuse(id, true, &word::BESIDE) {
         found.add(value.at.clone(), format!("the id {} of a step {why}", Shown(id)));
     }
     (Some(Name::from(id)), value.at.clone())
@@ -155,7 +155,7 @@ fn for_each(node: &Node, text: Text<'_>, found: &mut Found) -> Option<(ForEach, 
 fn details(form: &Form<'_>, found: &mut Found) -> (Option<String>, Option<u32>) {
     let name = form.get("as", found).and_then(|node| {
         let name = form::text(node, "`as`", found)?;
-        if let Some(why) = word::refuse(name, false).filter(|_| name != "item") {
+        if let Some(why) = word::refuse(name, false, &word::BESIDE).filter(|_| name != "item") {
             found.add(node.at.clone(), format!("the name {} of an element {why}", Shown(name)));
         }
         Some(name.to_owned())

@@ -1,5 +1,6 @@
 //! What somebody may have meant, and how names are written.
 
+use crate::workflow::expression::is_name;
 use std::borrow::Cow;
 
 /// What other tools call what we call something else.
@@ -35,12 +36,8 @@ const ELSEWHERE: [(&str, &str); 29] = [
     ("type", "event"),
 ];
 
-/// Words that cannot be names, because templates or conditions read them as something else.
-const TAKEN: [&str; 28] = [
-    "steps", "inputs", "trigger", "event", "item", "index", "loop", "self", "true", "false", "null", "none",
-    "True", "False", "None", "in", "is", "not", "and", "or", "if", "else", "for", "as", "let", "const",
-    "while", "function",
-];
+/// What stands beside the steps in templates and conditions.
+pub(super) const BESIDE: [&str; 5] = ["inputs", "trigger", "event", "item", "index"];
 
 /// `` `a`, `b` and `c` ``.
 pub(in crate::workflow) fn list<S: AsRef<str>>(words: &[S]) -> String {
@@ -90,8 +87,8 @@ fn nearest<'k, S: AsRef<str>>(word: &str, known: &'k [S]) -> Option<&'k str> {
     far.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
-/// Why this cannot be the name of a step, an input or an element; `None` if it can.
-pub(in crate::workflow) fn refuse(name: &str, dash: bool) -> Option<Cow<'static, str>> {
+/// Why this cannot be the name of a step, an input or an element; `None` if it can. Some can have a `-` in it.
+pub(super) fn refuse(name: &str, dash: bool, taken: &[&str]) -> Option<Cow<'static, str>> {
     const LONGEST: usize = 64;
     let is_inner = |sign: char| sign.is_ascii_alphanumeric() || sign == '_' || dash && sign == '-';
     if name.is_empty() {
@@ -103,7 +100,7 @@ pub(in crate::workflow) fn refuse(name: &str, dash: bool) -> Option<Cow<'static,
         Some(format!("has the character {bad:?}; use ASCII {signs}").into())
     } else if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
         Some("does not begin with a letter or `_`".into())
-    } else if TAKEN.contains(&name) {
+    } else if taken.contains(&name) || !name.contains('-') && !is_name(name) {
         Some("has a meaning of its own in templates and conditions".into())
     } else {
         None
@@ -118,7 +115,7 @@ pub(in crate::workflow) fn slug(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{instead_of, list, refuse, slug};
+    use super::{BESIDE, instead_of, list, refuse, slug};
 
     #[test]
     fn what_was_meant_is_near_or_called_so_elsewhere() {
@@ -135,11 +132,25 @@ mod tests {
     #[test]
     fn names_are_what_templates_can_read() {
         for good in ["a", "_x", "fetch_mails", "n1"] {
-            assert_eq!(refuse(good, false), None, "{good}");
+            assert_eq!(refuse(good, false, &BESIDE), None, "{good}");
         }
-        assert_eq!(refuse("fetch-mails", true), None);
-        for bad in ["", "1a", "-a", "a.b", "a b", "é", "inputs", "index", "fetch-mails", &"x".repeat(65)] {
-            assert!(refuse(bad, false).is_some(), "{bad}");
+        assert_eq!(refuse("fetch-mails", true, &BESIDE), None);
+        assert_eq!(refuse("event", false, &[]), None);
+        for bad in [
+            "",
+            "1a",
+            "-a",
+            "a.b",
+            "a b",
+            "é",
+            "inputs",
+            "index",
+            "steps",
+            "for",
+            "fetch-mails",
+            &"x".repeat(65),
+        ] {
+            assert!(refuse(bad, false, &BESIDE).is_some(), "{bad}");
         }
     }
 
