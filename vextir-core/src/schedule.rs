@@ -50,7 +50,7 @@ pub use payload::{
     TriggerSchedule,
 };
 pub use state::{Firing, ScheduleState};
-pub use times::Times;
+pub use times::{Times, check_cron};
 
 /// Where the documents lie.
 pub const FOLDER: &str = "/System/Schedules";

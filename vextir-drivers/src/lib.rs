@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `context` | `context::ContextDriver` reads and writes documents by event |
 //! | `embed-http` | `embed::HttpEmbedder` has texts made into vectors by an OpenAI-compatible service |
+//! | `workflow` | `workflow::Instruction`: instructions in YAML, checked before they run |
 //! | `files` | `files::Files` watches folders: what is created, changed, moved and removed |
 //!
 //! Applications reach them as `vextir::drivers`, behind the same features of the facade.
@@ -17,3 +18,5 @@ pub mod context;
 pub mod embed;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "workflow")]
+pub mod workflow;

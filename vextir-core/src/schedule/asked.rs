@@ -115,7 +115,7 @@ impl Schedule {
 
     fn check_begun(&self, now: Timestamp) -> Result<()> {
         crate::check_type(&self.event.event_type)?;
-        self.times.check(now)?;
+        self.times.check()?;
         match self.times {
             Times::Once { at } if now.since(at) > self.catch_up() => {
                 let message =

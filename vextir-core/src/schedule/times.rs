@@ -1,8 +1,11 @@
 //! When a schedule fires: at one time, by cron, or every so often. Pure: nothing here looks at a clock.
 
+mod cron;
+
+pub use cron::check_cron;
+
 use crate::{Error, Result, Timestamp};
 use croner::Cron;
-use croner::parser::{CronParser, Year};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -61,18 +64,16 @@ fn utc() -> String {
 }
 
 impl Times {
-    /// Refuses what cannot be understood, and what never fires from a moment on.
+    /// Refuses what cannot be understood, and what never fires.
     ///
     /// # Errors
     /// `Invalid`, with what is wrong and how to write it.
-    pub fn check(&self, from: Timestamp) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         match self {
             Self::Cron { cron, timezone } => {
-                let (expression, zone) = (parse(cron)?, zone(timezone)?);
-                if next(&expression, &zone, from).is_none() {
-                    return Err(Error::invalid(format!("cron {cron:?} never fires: there is no such day")));
-                }
-                Ok(())
+                zone(timezone)?;
+                check_cron(cron, timezone)
+                    .map_err(|(wrong, help)| Error::invalid(format!("cron {cron:?}: {wrong}; {help}")))
             }
             Self::Every { every_ms, .. } if Duration::from_millis(*every_ms) < SHORTEST => {
                 let message =
@@ -108,13 +109,7 @@ impl Times {
 }
 
 fn parse(text: &str) -> Result<Cron> {
-    // A year, which croner would take as a seventh field, is in no POSIX cron.
-    CronParser::builder().year(Year::Disallowed).build().parse(text).map_err(|error| {
-        Error::invalid(format!(
-            "cron {text:?}: {error}; write five fields (minute hour day month weekday), as in \"0 9 * * MON-FRI\", \
-             or six with seconds in front"
-        ))
-    })
+    cron::parse(text).map_err(|error| Error::invalid(format!("cron {text:?}: {error}")))
 }
 
 fn zone(name: &str) -> Result<TimeZone> {

@@ -1,0 +1,1 @@
+//! The interpreter: (state, what happened) to (state, what to do). Pure.
