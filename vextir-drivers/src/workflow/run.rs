@@ -34,6 +34,7 @@ pub(super) mod tests;
 pub(crate) use again::{Fork, fork, may_retry};
 pub(crate) use begin::{Start, begin, given};
 pub(crate) use command::{Answer, At, Command, Due, Happened};
+pub(crate) use finish::abandon;
 pub(crate) use part::PartKey;
 pub(crate) use state::{Action, Cause, KeptIn, Node, NodeStatus, Run, RunStatus};
 pub(crate) use turn::{compensations, moment};

@@ -22,17 +22,27 @@ pub(super) enum Given {
     Own(Value),
 }
 
-pub(super) fn read(answers: Vec<Answer>, failed: Option<String>, replies: &[Name]) -> Result<Given, String> {
+/// What the attempt gave, or why it failed. `more` answers are known to exist, and no more than that: then only a single declared reply is sure.
+pub(super) fn read(
+    answers: Vec<Answer>,
+    more: u64,
+    failed: Option<String>,
+    replies: &[Name],
+) -> Result<Given, String> {
     if let Some(error) = failed {
         return Err(error);
     }
+    let named = answers.len();
     let (declared, others): (Vec<Answer>, Vec<Answer>) =
         answers.into_iter().partition(|answer| replies.contains(&answer.event_type));
-    if !declared.is_empty() {
+    if declared.len() == 1 || more == 0 && !declared.is_empty() {
         return Ok(given(declared));
     }
     match others.iter().find(|answer| answer.event_type == "error") {
         Some(error) => Err(message(&error.data)),
+        None if more > 0 => Err(format!(
+            "it has more than {named} answers; let the driver declare one reply that sums them up"
+        )),
         None => Ok(given(others)),
     }
 }
@@ -75,23 +85,29 @@ mod tests {
         let reply = answer("mail.fetched", json!({"mails": []}));
         let replies = [Name::literal("mail.fetched")];
         let all = vec![one.clone(), two.clone(), reply.clone()];
-        assert_eq!(read(all.clone(), None, &replies), Ok(Given::One(reply.clone())));
-        assert_eq!(read(all.clone(), None, &[]), Ok(Given::Many(all)));
-        assert_eq!(read(vec![one.clone()], None, &replies), Ok(Given::One(one)));
-        assert_eq!(read(vec![], None, &replies), Ok(Given::Nothing));
+        assert_eq!(read(all.clone(), 0, None, &replies), Ok(Given::One(reply.clone())));
+        assert_eq!(read(all.clone(), 0, None, &[]), Ok(Given::Many(all)));
+        assert_eq!(read(vec![one.clone()], 0, None, &replies), Ok(Given::One(one)));
+        assert_eq!(read(vec![], 0, None, &replies), Ok(Given::Nothing));
         let twice = vec![reply.clone(), two, reply.clone()];
-        assert_eq!(read(twice, None, &replies), Ok(Given::Many(vec![reply.clone(), reply])));
+        assert_eq!(read(twice, 0, None, &replies), Ok(Given::Many(vec![reply.clone(), reply])));
     }
 
     #[test]
     fn an_error_is_a_failure_unless_the_declared_reply_came() {
         let error = answer("error", json!({"driver": "mail", "error": "no route", "event_id": "e"}));
         let other = answer("mail.received", json!({}));
-        assert_eq!(read(vec![other, error.clone()], None, &[]), Err("mail: no route".into()));
+        assert_eq!(read(vec![other, error.clone()], 0, None, &[]), Err("mail: no route".into()));
         let reply = answer("mail.fetched", json!({}));
         let replies = [Name::literal("mail.fetched")];
-        assert_eq!(read(vec![error, reply.clone()], None, &replies), Ok(Given::One(reply.clone())));
-        assert_eq!(read(vec![reply], Some("dead letter".into()), &replies), Err("dead letter".into()));
-        assert!(read(vec![answer("error", json!(7))], None, &[]).is_err());
+        assert_eq!(read(vec![error, reply.clone()], 0, None, &replies), Ok(Given::One(reply.clone())));
+        assert_eq!(
+            read(vec![reply.clone()], 0, Some("dead letter".into()), &replies),
+            Err("dead letter".into())
+        );
+        let many = read(vec![reply.clone(), reply.clone()], 3, None, &replies);
+        assert!(many.is_err_and(|error| error.contains("more than 2 answers")));
+        assert_eq!(read(vec![reply.clone()], 3, None, &replies), Ok(Given::One(reply)));
+        assert!(read(vec![answer("error", json!(7))], 0, None, &[]).is_err());
     }
 }

@@ -48,11 +48,15 @@ pub(crate) enum Happened {
     /// All that the step's event caused is over.
     Ended {
         at: At,
-        /// What is in its branch, in the order of the log.
+        /// What is in its branch, in the order of the log; `error` events too.
         answers: Vec<Answer>,
-        /// Why nobody could handle it.
+        /// How many more there were, which nobody named.
+        more: u64,
+        /// It failed in a way that no `error` event among the answers tells: its branch was cancelled, for one.
         failed: Option<String>,
     },
+    /// The step's event was refused: by a policy, or since its data do not fit. It is not tried again.
+    Refused { at: At, reason: String },
     /// The step's event is held: by a policy, or since its driver is gone. It ends later, or never.
     Held { at: At, reason: String },
     /// An event came that a wait may take.
@@ -67,7 +71,7 @@ pub(crate) enum Happened {
         status: RunStatus,
         output: Value,
         error: Option<String>,
-        /// The event that says so: a large output is kept by reference to it, which then has it as its whole data.
+        /// The event that says so: a large output is kept by reference to it.
         event_id: Option<EventId>,
     },
     /// Nothing new begins until it is resumed.

@@ -1,14 +1,40 @@
 //! Whether a run is over, and what it gives then.
 
-use super::command::Command;
+use super::command::{At, Command};
 use super::names::measure;
-use super::state::{NodeStatus, RunStatus};
-use super::turn::{Turn, compensations};
+use super::state::{NodeStatus, Phase, Run, RunStatus};
+use super::turn::{Turn, compensations, shortened};
+use super::world::World;
 use crate::workflow::instruction::Step;
 use serde_json::{Map, Value};
 
 /// The largest output of a run, in bytes of JSON.
 const OUTPUT: usize = 512 << 10;
+
+/// Ends a run that cannot go on, since there is no instruction to go on with: all that is at work is cancelled. Its
+/// timers may still come; they change nothing.
+pub(crate) fn abandon(run: &mut Run, reason: &str, world: &dyn World) -> Vec<Command> {
+    if run.status.is_over() {
+        return Vec::new();
+    }
+    let mut commands = Vec::new();
+    for (id, node) in &mut run.dag.nodes {
+        if matches!(node.status, NodeStatus::Running | NodeStatus::Held) {
+            node.status = NodeStatus::Cancelled;
+        }
+        for (item, slot) in std::mem::take(&mut node.at_work) {
+            let item = node.items.as_ref().map(|_| item);
+            if slot.phase == Phase::Working {
+                let at = At { step: id.clone(), item, attempt: slot.attempt };
+                commands.push(Command::CancelBranch { at });
+            }
+        }
+    }
+    let (status, error) = (RunStatus::Failed, Some(shortened(reason.to_owned())));
+    (run.status, run.error, run.paused, run.ended) = (status, error.clone(), false, Some(world.now()));
+    commands.push(Command::Finished { round: run.round, status, output: Value::Null, error });
+    commands
+}
 
 impl<'a> Turn<'a> {
     /// Ends the run if nothing is at work and nothing can begin; else says how it stands.

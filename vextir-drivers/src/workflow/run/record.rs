@@ -29,7 +29,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 impl<'a> Turn<'a> {
     pub(super) fn record(&mut self, happened: Happened) -> Result<(), Stop> {
         match happened {
-            Happened::Ended { at, answers, failed } => self.ended(&at, answers, failed),
+            Happened::Ended { at, answers, more, failed } => self.ended(&at, answers, more, failed),
+            Happened::Refused { at, reason } => self.refused(&at, reason),
             Happened::Held { at, reason } => self.held(&at, reason),
             Happened::Came { at, event } => self.came(&at, event),
             Happened::Due { at, what: Due::Timeout } => self.timed_out(&at),
@@ -46,14 +47,21 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn ended(&mut self, at: &At, answers: Vec<Answer>, failed: Option<String>) {
+    fn ended(&mut self, at: &At, answers: Vec<Answer>, more: u64, failed: Option<String>) {
         let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. })) else { return };
         let Act::Emit { event_type, .. } = &step.act else { return };
         let replies = self.world.replies(event_type);
-        match answer::read(answers, failed, &replies) {
+        match answer::read(answers, more, failed, &replies) {
             Ok(given) => self.complete(step, at, given),
             Err(error) => self.fail(step, at, error),
         }
+    }
+
+    fn refused(&mut self, at: &At, reason: String) {
+        let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. })) else { return };
+        self.stop_timeout(step, at);
+        self.lose(step, at, reason);
+        self.fill(step);
     }
 
     fn held(&mut self, at: &At, reason: String) {

@@ -4,6 +4,7 @@ mod again;
 mod fan;
 mod flow;
 mod limits;
+mod names;
 mod simulation;
 mod waits;
 
@@ -182,12 +183,12 @@ impl Shell {
             let found = Found::Here(Arc::new(answer.data.clone()));
             self.world.events.insert(answer.event_id.clone(), found);
         }
-        self.step(Happened::Ended { at: at.clone(), answers, failed: None })
+        self.step(Happened::Ended { at: at.clone(), answers, more: 0, failed: None })
     }
 
     pub(in crate::workflow) fn failed(&mut self, at: &At) -> Vec<Command> {
         let failed = Some("broken".to_owned());
-        self.step(Happened::Ended { at: at.clone(), answers: Vec::new(), failed })
+        self.step(Happened::Ended { at: at.clone(), answers: Vec::new(), more: 0, failed })
     }
 
     pub(in crate::workflow) fn due(&mut self, at: &At, what: Due) -> Vec<Command> {

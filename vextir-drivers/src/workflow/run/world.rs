@@ -24,7 +24,7 @@ pub(crate) trait World {
         Ok(())
     }
 
-    /// The data of an event that was answer or trigger.
+    /// The data of an event that was an answer or the trigger; of the end of a run, its output.
     fn event(&self, id: &EventId) -> Found;
 
     /// Fills in a template.

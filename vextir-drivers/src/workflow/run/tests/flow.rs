@@ -280,7 +280,7 @@ fn an_event_that_is_gone_fails_the_step_that_reads_it() {
     let mut shell = Shell::begin(vec![emit("a", &[]), piped("b", &["a"], json!({}))]);
     let event = super::answer(&at("a"), big);
     shell.world.events.insert(event.event_id.clone(), Found::Gone);
-    shell.step(Happened::Ended { at: at("a"), answers: vec![event], failed: None });
+    shell.step(Happened::Ended { at: at("a"), answers: vec![event], more: 0, failed: None });
     let error = shell.end().2.expect("an error");
     assert!(error.contains("which is no longer kept"), "{error}");
 }
@@ -296,7 +296,7 @@ fn a_large_output_is_kept_by_reference_and_read_again() {
     let mut run = shell.run();
     let Some(KeptIn::Event(id)) = run.dag.nodes["a"].kept_in.clone() else { panic!("by reference") };
     shell.world.events.remove(&id);
-    let happened = Happened::Ended { at: at("b"), answers: Vec::new(), failed: None };
+    let happened = Happened::Ended { at: at("b"), answers: Vec::new(), more: 0, failed: None };
     let stop = step(&shell.instruction, &mut run, happened.clone(), &shell.world);
     let Err(Stop::Wanted(wanted)) = stop else { panic!("{stop:?}") };
     assert_eq!(wanted.events.into_iter().collect::<Vec<_>>(), std::slice::from_ref(&id));

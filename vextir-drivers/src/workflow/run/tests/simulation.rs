@@ -123,15 +123,18 @@ impl Theatre {
         let value = json!(format!("{at}"));
         let (at, piped) = (at.clone(), self.find(&at.step).piped);
         let place = (at.step.clone(), at.item);
-        match &self.find(&at.step).act {
+        match self.find(&at.step).act.clone() {
+            Act::Emit { .. } if fails && self.chance(4) == 0 => {
+                Happened::Refused { at, reason: "not allowed".into() }
+            }
             Act::Emit { .. } if fails => {
-                Happened::Ended { at, answers: Vec::new(), failed: Some("broken".into()) }
+                Happened::Ended { at, answers: Vec::new(), more: 0, failed: Some("broken".into()) }
             }
             Act::Emit { .. } => {
                 let silent = !piped && self.chance(5) == 0;
                 self.given.insert(place, if silent { Value::Null } else { value.clone() });
                 let answers = if silent { Vec::new() } else { vec![answer(&at, value)] };
-                Happened::Ended { at, answers, failed: None }
+                Happened::Ended { at, answers, more: 0, failed: None }
             }
             Act::WaitFor { .. } => {
                 self.given.insert(place, value.clone());
@@ -158,6 +161,7 @@ impl Theatre {
     }
 
     fn check(&mut self, before: &Run, after: &Run, happened: &Happened, commands: &[Command]) {
+        let failing = before.failing.is_some() && !matches!(happened, Happened::RetryFrom { .. });
         let resting = before.paused && !matches!(happened, Happened::Resume);
         for command in commands {
             // A branch can be cancelled, or a timer stopped, once; all commands have names of their own.
@@ -168,6 +172,7 @@ impl Theatre {
                 | Command::Ask { at, .. }
                 | Command::Start { at, .. } => {
                     assert!(!resting, "in a paused run: {at}");
+                    assert!(!failing || at.step.starts_with("undo"), "in a run that fails: {at}");
                     self.begins(after, at);
                 }
                 Command::Timer { at, what, .. } => {
@@ -229,10 +234,15 @@ impl Theatre {
             80..90 => self.repeat(),
             90..94 => self.happen(Happened::Pause),
             94..99 => self.happen(Happened::Resume),
-            _ if self.chance(10) == 0 => self.happen(Happened::Cancel),
+            _ if self.chance(4) == 0 => self.happen(Happened::Cancel),
             _ => {
                 let nobody = At { step: "nobody".into(), item: Some(7), attempt: 1 };
-                self.nothing_follows(Happened::Ended { at: nobody, answers: Vec::new(), failed: None });
+                self.nothing_follows(Happened::Ended {
+                    at: nobody,
+                    answers: Vec::new(),
+                    more: 0,
+                    failed: None,
+                });
             }
         }
         let run = self.shell.run();
@@ -312,7 +322,8 @@ fn play(shapes: &[Shape], seed: u64) -> RunStatus {
         given: BTreeMap::new(),
     };
     let (run, first) = (theatre.shell.run(), theatre.shell.log.clone());
-    theatre.check(&run, &run, &Happened::Resume, &first);
+    let nothing_yet = Run { failing: None, ..run.clone() };
+    theatre.check(&nothing_yet, &run, &Happened::Resume, &first);
     for round in 0..3 {
         let mut moves = 0;
         while theatre.act() {
@@ -374,7 +385,7 @@ fn an_answer_of_an_attempt_that_was_given_up_is_not_taken() {
     shell.due(&first, Due::Timeout);
     shell.due(&first, Due::Retry);
     let late = Answer { data: json!("late"), ..answer(&first, json!("late")) };
-    let late = Happened::Ended { at: first, answers: vec![late], failed: None };
+    let late = Happened::Ended { at: first, answers: vec![late], more: 0, failed: None };
     assert_eq!(shell.step(late), []);
     shell.ended(&super::nth("s0", 2), &[json!("good")]);
     assert_eq!(shell.end().1, json!("good"));

@@ -2,7 +2,7 @@
 
 use super::{Shell, answer, at, condition, each, emit, emitted, nth, retry, template};
 use crate::workflow::instruction::{Act, Step};
-use crate::workflow::run::{Answer, At, Command, Due, Happened, RunStatus};
+use crate::workflow::run::{Answer, At, Command, Due, Happened, RunStatus, abandon};
 use serde_json::json;
 use std::time::Duration;
 use vextir::Pattern;
@@ -146,6 +146,28 @@ fn cancelling_ends_all_that_is_at_work() {
     assert_eq!(emitted(&again), ["fan/0/2", "fan/1/2", "slow/2", "tried/2"]);
     assert_eq!(shell.ended(&at("slow"), &[]), []);
     assert_eq!(emitted(&shell.ended(&nth("fan/1", 2), &[])), ["fan/2/2"]);
+}
+
+#[test]
+fn a_run_without_its_instruction_is_ended() {
+    let mut fan = emit("fan", &[]);
+    fan.for_each = each(json!([0, 1, 2]), 1);
+    let shell = Shell::begin(vec![emit("a", &[]), fan, emit("b", &["a"])]);
+    let mut run = shell.run();
+    let commands = abandon(&mut run, "its instruction is gone", &shell.world);
+    let cancel = |text| Command::CancelBranch { at: at(text) };
+    assert_eq!(commands[..2], [cancel("a"), cancel("fan/0")]);
+    assert_eq!((run.status, run.error.as_deref()), (RunStatus::Failed, Some("its instruction is gone")));
+    assert_eq!(abandon(&mut run, "again", &shell.world), []);
+}
+
+#[test]
+fn an_event_that_is_refused_is_not_tried_again() {
+    let mut a = emit("a", &[]);
+    a.retry = retry(3);
+    let mut shell = Shell::begin(vec![a]);
+    shell.step(Happened::Refused { at: at("a"), reason: "policy `no-mail` denies it".into() });
+    assert_eq!(shell.end().2.as_deref(), Some("step `a`: policy `no-mail` denies it"));
 }
 
 #[test]
