@@ -73,6 +73,8 @@ pub(in crate::workflow) struct Surroundings {
     pub(in crate::workflow) replies: BTreeMap<Name, Vec<Name>>,
     pub(in crate::workflow) events: BTreeMap<EventId, Found>,
     pub(in crate::workflow) refused: Option<Name>,
+    /// Conditions are evaluated.
+    pub(in crate::workflow) evaluates: bool,
 }
 
 impl World for Surroundings {
@@ -96,7 +98,10 @@ impl World for Surroundings {
         self.events.get(id).cloned().unwrap_or(Found::NotLoaded)
     }
 
-    fn holds(&self, condition: &Condition, _names: &Names) -> Result<bool, String> {
+    fn holds(&self, condition: &Condition, names: &Names) -> Result<bool, String> {
+        if self.evaluates {
+            return condition.holds(names);
+        }
         condition.source().parse().map_err(|_| "it has no value".to_owned())
     }
 }
