@@ -65,10 +65,15 @@ impl<'a> Turn<'a> {
     }
 
     fn held(&mut self, at: &At, reason: String) {
-        let Some(step) = self.live(at, |_| true) else { return };
-        if let Some(node) = self.node_mut(&step.id).filter(|_| at.item.is_none()) {
+        let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. })) else { return };
+        let reason = shortened(reason);
+        let Some(node) = self.node_mut(&step.id) else { return };
+        if at.item.is_none() {
             node.status = NodeStatus::Held;
-            node.error = Some(shortened(reason));
+            node.error = Some(reason.clone());
+        }
+        if let Some(slot) = node.at_work.get_mut(&slot_of(at)) {
+            slot.error = Some(reason);
         }
     }
 
@@ -118,8 +123,10 @@ impl<'a> Turn<'a> {
         let Some(step) = self.live(at, |act| matches!(act, Act::Approve { .. })) else { return };
         let reason = reason.map(shortened);
         if approved {
+            // In a sequence it is a gate: what comes to it goes through.
             let decision = json!({"approved": true, "by": by, "reason": reason});
-            return self.complete(step, at, Given::Own(decision));
+            let given = if step.piped { Given::Nothing } else { Given::Own(decision) };
+            return self.complete(step, at, given);
         }
         let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         // A person has decided; nobody asks again.

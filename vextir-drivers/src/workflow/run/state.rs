@@ -206,6 +206,7 @@ pub(crate) struct Fan {
 pub(crate) struct Slot {
     pub(super) attempt: u32,
     pub(super) phase: Phase,
+    /// Why the last attempt failed, or why this one is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }

@@ -145,7 +145,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// What nobody works at is not waited for: tries that are to come, events, and people.
+    /// What nobody works at is not waited for: tries that are to come, events, people, and what is held.
     fn give_up(&mut self) {
         for step in &self.instruction.steps {
             let Some(node) = self.node_mut(&step.id) else { continue };
@@ -153,7 +153,7 @@ impl<'a> Turn<'a> {
             let idle: Vec<u32> = node
                 .at_work
                 .iter()
-                .filter(|(_, slot)| waits || slot.phase != Phase::Working)
+                .filter(|(_, slot)| waits || slot.phase != Phase::Working || slot.error.is_some())
                 .map(|(item, _)| *item)
                 .collect();
             for item in idle {

@@ -141,7 +141,9 @@ impl Theatre {
                 Happened::Came { event: answer(&at, value), at }
             }
             Act::Approve { .. } => {
-                self.given.insert(place, json!({"approved": true, "by": "ann", "reason": null}));
+                let decision = json!({"approved": true, "by": "ann", "reason": null});
+                let through = at.item.map_or(Value::Null, Value::from);
+                self.given.insert(place, if piped { through } else { decision });
                 Happened::Decided { at, approved: !fails, by: "ann".into(), reason: None }
             }
             Act::Run { .. } => {
@@ -233,7 +235,12 @@ impl Theatre {
             }
             80..90 => self.repeat(),
             90..94 => self.happen(Happened::Pause),
-            94..99 => self.happen(Happened::Resume),
+            94..97 => self.happen(Happened::Resume),
+            97..99 => {
+                if let Some(at) = self.one(&open) {
+                    self.happen(Happened::Held { at, reason: "its driver is gone".into() });
+                }
+            }
             _ if self.chance(4) == 0 => self.happen(Happened::Cancel),
             _ => {
                 let nobody = At { step: "nobody".into(), item: Some(7), attempt: 1 };

@@ -83,6 +83,35 @@ fn an_event_that_is_held_shows_and_goes_on() {
 }
 
 #[test]
+fn what_is_held_is_not_waited_for_in_a_run_that_fails() {
+    let mut fan = emit("fan", &[]);
+    fan.for_each = each(json!([0, 1]), 2);
+    let mut shell = Shell::begin(vec![emit("a", &[]), emit("b", &[]), fan]);
+    for text in ["b", "fan/0", "fan/1"] {
+        shell.step(Happened::Held { at: at(text), reason: "no such driver".into() });
+    }
+    let commands = shell.failed(&at("a"));
+    let cancel = |text| Command::CancelBranch { at: at(text) };
+    assert_eq!(commands[..3], [cancel("b"), cancel("fan/0"), cancel("fan/1")]);
+    assert_eq!((shell.end().0, shell.status("b")), (RunStatus::Failed, "cancelled"));
+}
+
+#[test]
+fn an_approval_in_a_sequence_lets_through_what_comes_to_it() {
+    let piped = |mut step: Step| {
+        step.piped = true;
+        step
+    };
+    let mut last = emit("n3", &["n2"]);
+    last.act = Act::Emit { event_type: "do.n3".into(), data: template(json!({})) };
+    let gate = Step { depends_on: vec!["n1".into()], ..approve("n2") };
+    let mut shell = Shell::begin(vec![piped(emit("n1", &[])), piped(gate), piped(last)]);
+    shell.ended(&at("n1"), &[json!({"text": "Good news"})]);
+    let commands = shell.step(decided(&at("n2"), true, None));
+    assert!(matches!(&commands[0], Command::Emit { data, .. } if *data == json!({"text": "Good news"})));
+}
+
+#[test]
 fn another_instruction_is_a_step() {
     let step = || {
         let mut step = emit("sub", &[]);
