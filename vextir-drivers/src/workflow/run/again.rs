@@ -148,7 +148,7 @@ impl Turn<'_> {
         }
         (self.run.failing, self.run.error, self.run.ended) = (None, None, None);
         self.run.status = RunStatus::Executing;
-        self.run.round += 1;
+        self.run.round = self.run.round.saturating_add(1);
         self.moved = true;
         self.wake();
         Ok(())

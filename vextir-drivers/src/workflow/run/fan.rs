@@ -2,15 +2,13 @@
 
 use super::command::At;
 use super::names::Element;
-use super::part::{Item, PART, Part, PartKey};
+use super::part::{ITEMS, Item, PART, Part, PartKey};
 use super::state::{Fan, KeptIn, NodeStatus};
 use super::turn::{Turn, shortened};
 use crate::workflow::instruction::{ForEach, OnError, Step};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The longest list.
-pub(super) const MAX_ITEMS: usize = 10_000;
 /// The longest error that is kept for an element, in bytes.
 const ERROR: usize = 200;
 
@@ -29,8 +27,8 @@ impl<'a> Turn<'a> {
     fn list(&mut self, each: &ForEach) -> Result<Vec<Value>, String> {
         let names = self.names(&each.items.references(), None)?;
         match self.world.render(&each.items, &names, &self.day())? {
-            Value::Array(list) if list.len() > MAX_ITEMS => {
-                Err(format!("the list has {} elements; at most {MAX_ITEMS} fit", list.len()))
+            Value::Array(list) if list.len() > ITEMS as usize => {
+                Err(format!("the list has {} elements; at most {ITEMS} fit", list.len()))
             }
             Value::Array(list) => Ok(list),
             other => Err(format!("it needs a list, and this is {}", described(&other))),
@@ -136,7 +134,7 @@ impl<'a> Turn<'a> {
             place.error = None;
         }
         if let Some(fan) = self.node_mut(&step.id).and_then(|node| node.items.as_mut()) {
-            fan.completed += 1;
+            fan.completed = fan.completed.saturating_add(1);
         }
     }
 
@@ -150,7 +148,7 @@ impl<'a> Turn<'a> {
         let goes_on = step.on_error == OnError::Continue;
         let Some(node) = self.node_mut(&step.id) else { return };
         let Some(fan) = &mut node.items else { return };
-        fan.failed += 1;
+        fan.failed = fan.failed.saturating_add(1);
         if goes_on {
             return;
         }

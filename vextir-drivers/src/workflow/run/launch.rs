@@ -16,7 +16,7 @@ impl<'a> Turn<'a> {
     /// The first attempt of this round.
     pub(super) fn launch(&mut self, step: &'a Step, item: Option<u32>) {
         let base = self.node(&step.id).map_or(0, |node| node.base);
-        self.attempt(step, At { step: step.id.clone(), item, attempt: base + 1 });
+        self.attempt(step, At { step: step.id.clone(), item, attempt: base.saturating_add(1) });
     }
 
     /// What an attempt reads does not change, so one that cannot begin is not tried again.

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vextir::Name;
 
+/// The longest list.
+pub(crate) const ITEMS: u32 = 10_000;
 /// How many elements a part has.
 pub(crate) const PART: u32 = 256;
 

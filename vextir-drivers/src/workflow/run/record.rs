@@ -115,7 +115,7 @@ impl<'a> Turn<'a> {
     }
 
     fn next_attempt(&mut self, step: &'a Step, at: &At) {
-        self.attempt(step, At { attempt: at.attempt + 1, ..at.clone() });
+        self.attempt(step, At { attempt: at.attempt.saturating_add(1), ..at.clone() });
         self.fill(step);
     }
 
@@ -176,7 +176,7 @@ impl<'a> Turn<'a> {
             let ready: Vec<(u32, u32)> = ready.map(|(item, slot)| (*item, slot.attempt)).collect();
             for (item, attempt) in ready {
                 let item = step.for_each.as_ref().map(|_| item);
-                self.attempt(step, At { step: step.id.clone(), item, attempt: attempt + 1 });
+                self.attempt(step, At { step: step.id.clone(), item, attempt: attempt.saturating_add(1) });
             }
             self.fill(step);
         }

@@ -1,8 +1,9 @@
 //! What is known of a run. Its JSON is the plan that a user reads.
 
-use super::part::Parts;
+use super::part::{ITEMS, Parts};
 use crate::workflow::instruction::{Act, Step};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -181,7 +182,7 @@ pub(crate) enum KeptIn {
     /// It is the list of the data of these events.
     Events(Vec<EventId>),
     /// It is the list of what the elements gave; their parts have it.
-    Items(u32),
+    Items(#[serde(deserialize_with = "length")] u32),
     /// It is the output of this step, which was passed on.
     Step(Name),
     /// It is the data of the trigger, which were passed on.
@@ -191,6 +192,7 @@ pub(crate) enum KeptIn {
 /// How far a `for_each` is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Fan {
+    #[serde(deserialize_with = "length")]
     pub(crate) count: u32,
     /// The first that has not begun.
     pub(super) next: u32,
@@ -219,6 +221,15 @@ pub(crate) enum Phase {
     Waiting,
     /// It is tried again as soon as the run is resumed.
     Ready,
+}
+
+/// How long a list is: a document may be changed by somebody else, and nothing here grows with what it says then.
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let length = u32::deserialize(deserializer)?;
+    if length > ITEMS {
+        return Err(D::Error::custom(format!("a list of {length} elements; at most {ITEMS} fit")));
+    }
+    Ok(length)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

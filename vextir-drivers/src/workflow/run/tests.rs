@@ -3,6 +3,7 @@
 mod again;
 mod fan;
 mod flow;
+mod hostile;
 mod limits;
 mod names;
 mod simulation;

@@ -1,7 +1,8 @@
 //! What is large stays outside.
 
-use super::{Shell, at, each, emit};
-use crate::workflow::run::{Answer, Command, Happened, RunStatus, Stop, step};
+use super::{Shell, Surroundings, at, each, emit, instruction, started_by, template};
+use crate::workflow::instruction::Act;
+use crate::workflow::run::{Answer, Command, Found, Happened, KeptIn, RunStatus, Stop, begin, step};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -68,4 +69,37 @@ fn ten_thousand_elements_are_done_in_small_documents() {
     assert_eq!((done, run.status), (10_000, RunStatus::Completed));
     let largest = shell.parts.values().map(String::len).max();
     assert!(largest < Some(32_000), "{largest:?}");
+}
+
+#[test]
+fn large_outputs_of_elements_are_kept_by_reference() {
+    let mut fan = emit("fan", &[]);
+    fan.for_each = each(json!([0, 1, 2]), 3);
+    let mut shell = Shell::begin(vec![fan]);
+    let large = |n: u32| json!({"n": n, "text": "x".repeat(2_000)});
+    for n in 0..3 {
+        shell.ended(&at(&format!("fan/{n}")), &[large(n), json!(n)]);
+    }
+    assert_eq!(shell.run().dag.nodes["fan"].kept_in, Some(KeptIn::Items(3)));
+    assert!(shell.parts.values().all(|part| part.len() < 1_000), "{:?}", shell.parts);
+    let both = |n| json!([large(n), n]);
+    assert_eq!(shell.end().1, json!([both(0), both(1), both(2)]));
+}
+
+#[test]
+fn a_large_trigger_stays_in_its_event() {
+    let big = json!({"text": "x".repeat(100 << 10)});
+    let mut first = emit("n1", &[]);
+    first.piped = true;
+    first.act = Act::Emit { event_type: "do.n1".into(), data: template(json!({})) };
+    let instruction = instruction(vec![first]);
+    let mut world = Surroundings::default();
+    let stop = begin(&instruction, started_by(big.clone()), &world).err();
+    let Some(Stop::Wanted(wanted)) = stop else { panic!("{stop:?}") };
+    for id in wanted.events {
+        world.events.insert(id, Found::Here(Arc::new(big.clone())));
+    }
+    let shell = Shell::begin_with(instruction, world, started_by(big.clone()));
+    assert!(matches!(&shell.log[0], Command::Emit { data, .. } if *data == big));
+    assert!(shell.document.len() < 2_000);
 }
