@@ -1,4 +1,6 @@
 //! Instructions: workflows as data, checked before they run, and the plans that they become.
+//!
+#![doc = include_str!("../docs/runs.md")]
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the driver that carries plans out uses it"))]
 mod dry;

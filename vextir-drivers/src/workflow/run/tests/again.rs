@@ -40,6 +40,19 @@ fn all_that_failed_is_done_again_and_what_depends_on_it() {
 }
 
 #[test]
+fn a_step_whose_failure_was_borne_can_be_done_again_with_what_followed() {
+    let mut lax = emit("lax", &[]);
+    lax.on_error = OnError::Continue;
+    let mut shell = Shell::begin(vec![lax, emit("y", &["lax"]), emit("x", &[])]);
+    shell.failed(&at("lax"));
+    shell.ended(&at("y"), &[json!("without it")]);
+    shell.failed(&at("x"));
+    assert_eq!(emitted(&shell.step(Happened::RetryFrom { step: "lax".into() })), ["lax/2", "x/2"]);
+    assert_eq!(emitted(&shell.ended(&nth("lax", 2), &[json!(1)])), ["y/2"]);
+    assert_eq!(shell.run().dag.nodes["y"].output, None);
+}
+
+#[test]
 fn what_cannot_be_retried_is_refused() {
     let mut shell = Shell::begin(vec![emit("a", &[]), emit("b", &["a"])]);
     let refused = |shell: &mut Shell, step: &str| {

@@ -113,6 +113,20 @@ proptest! {
 }
 
 #[test]
+fn attempts_end_somewhere() {
+    let (mut shell, documents) = documents();
+    let mut document = documents[1].clone();
+    let slot = json!({"attempt": u32::MAX, "phase": "waiting"});
+    *document.pointer_mut("/dag/nodes/tried/at_work/0").expect("a slot") = slot;
+    *document.pointer_mut("/dag/nodes/tried/attempts").expect("a number") = json!(u32::MAX);
+    shell.document = document.to_string();
+    shell.due(&nth("tried", u32::MAX), Due::Retry);
+    shell.step(Happened::Cancel);
+    let again = shell.step(Happened::RetryFrom { step: "tried".into() });
+    assert!(super::emitted(&again).contains(&format!("tried/{}", u32::MAX)));
+}
+
+#[test]
 fn a_list_is_no_longer_than_lists_are() {
     let (_, documents) = documents();
     let mut document = documents[1].clone();
