@@ -1,11 +1,11 @@
 //! What a handler gets beside its event.
 
-use crate::bus::{Delivery, EventBus};
+use crate::bus::Delivery;
 use crate::context::Session;
-use crate::processor::Cancellation;
+use crate::processor::{Cancellation, Kernel};
 use crate::{
-    Actor, Change, Clock, Context, ContextStore, Data, Error, ErrorKind, Event, EventId, IntoEvent, Limits,
-    Name, Result, SystemClock, Timestamp,
+    Actor, Change, Clock, Context, ContextStore, Data, Error, ErrorKind, Event, EventFilter, EventId,
+    IntoEvent, Limits, Manifest, Name, Result, SystemClock, Timestamp,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +41,7 @@ pub struct Ctx {
     clock: Arc<dyn Clock>,
     cancel: Arc<Cancellation>,
     signals: Option<broadcast::Sender<Signal>>,
-    bus: Option<Arc<dyn EventBus>>,
+    kernel: Option<Arc<Kernel>>,
     store: Option<Arc<dyn ContextStore>>,
     session: Arc<Session>,
     effects: Mutex<Effects>,
@@ -79,7 +79,7 @@ impl Ctx {
         clock: Arc<dyn Clock>,
         cancel: Arc<Cancellation>,
         signals: broadcast::Sender<Signal>,
-        bus: Arc<dyn EventBus>,
+        kernel: Arc<Kernel>,
         store: Option<Arc<dyn ContextStore>>,
     ) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Ctx {
             clock,
             cancel,
             signals: Some(signals),
-            bus: Some(bus),
+            kernel: Some(kernel),
             store,
             session: Arc::default(),
             effects: Mutex::default(),
@@ -108,7 +108,7 @@ impl Ctx {
             clock: Arc::new(SystemClock),
             cancel: Arc::default(),
             signals: None,
-            bus: None,
+            kernel: None,
             store: None,
             session: Arc::default(),
             effects: Mutex::default(),
@@ -198,11 +198,27 @@ impl Ctx {
     /// # Errors
     /// The back end failed. `Unsupported`: there is no processor.
     pub async fn find(&self, id: &EventId) -> Result<Option<Event>> {
-        let Some(bus) = &self.bus else {
-            return Err(Error::new(ErrorKind::Unsupported, "a detached context has no log to look into"));
-        };
-        let found = bus.find(self.user(), id).await?;
-        Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *self.user()))
+        self.kernel()?.find_for(self.user(), id).await
+    }
+
+    /// The events of the user that match and came since the causal tree of the handled event began, in their order, at
+    /// most `most`. What retention has removed is not among them.
+    ///
+    /// # Errors
+    /// As [`Ctx::find`].
+    pub async fn since_root(&self, filter: &EventFilter, most: usize) -> Result<Vec<Event>> {
+        self.kernel()?.since_root(&self.event, filter, most).await
+    }
+
+    /// The manifests of the processor's drivers: the same list until another driver comes. None without a processor.
+    #[must_use]
+    pub fn manifests(&self) -> Arc<[Manifest]> {
+        self.kernel.as_ref().map_or_else(|| Arc::from([]), |kernel| kernel.manifests())
+    }
+
+    fn kernel(&self) -> Result<&Arc<Kernel>> {
+        let detached = || Error::new(ErrorKind::Unsupported, "a detached context has no log to look into");
+        self.kernel.as_ref().ok_or_else(detached)
     }
 
     /// Draws on the lease of the causal tree: tokens, cents, whatever unit it limits.

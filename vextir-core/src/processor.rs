@@ -14,6 +14,7 @@ mod handle;
 mod held;
 mod introduce;
 mod lane;
+mod look;
 mod meters;
 mod operate;
 mod publish;
@@ -51,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Everything that the parts of a processor share.
-struct Kernel {
+pub(crate) struct Kernel {
     bus: Arc<dyn EventBus>,
     store: Option<Arc<dyn ContextStore>>,
     /// Whether one commit covers the bus and the store.

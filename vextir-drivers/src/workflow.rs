@@ -1,12 +1,20 @@
 //! Instructions: workflows as data, checked before they run, and the plans that they become.
+//!
+#![doc = include_str!("../docs/runs.md")]
 
 mod catalogue;
 mod check;
-#[cfg_attr(not(test), expect(dead_code, reason = "rendering belongs to the runner"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver that carries plans out uses it"))]
+mod dry;
 mod expression;
 mod fault;
 mod instruction;
+mod plan;
 mod read;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the driver that carries plans out uses it")
+)]
 mod run;
 
 pub use catalogue::Catalogue;

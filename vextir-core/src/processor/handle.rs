@@ -62,9 +62,9 @@ impl Kernel {
         Some(Attempt { result, effects: cx.take_effects() })
     }
 
-    fn context(&self, delivery: &Delivery) -> Ctx {
-        let (signals, bus, store) = (self.signals.clone(), self.bus.clone(), self.store.clone());
-        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, bus, store)
+    fn context(self: &Arc<Self>, delivery: &Delivery) -> Ctx {
+        let (signals, store) = (self.signals.clone(), self.store.clone());
+        Ctx::new(delivery, self.clock.clone(), self.cancellation.clone(), signals, self.clone(), store)
     }
 
     async fn with_timeout(&self, driver: &Registered, event: Event, cx: &Ctx) -> Result<Vec<Event>, Failure> {

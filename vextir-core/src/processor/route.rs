@@ -5,7 +5,7 @@ use super::registry::Registered;
 use crate::bus::{Hold, NewDelivery, Place};
 use crate::notice::is_kernels_own;
 use crate::pattern::Trie;
-use crate::{Data, Effect, Event, Name, Pattern, Provenance, Target, Verdict};
+use crate::{Data, Effect, Event, Manifest, Name, Pattern, Provenance, Target, Verdict};
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,6 +44,7 @@ impl RouteTarget {
 pub(super) struct RouteTable {
     drivers: Vec<Arc<Registered>>,
     has_eager: bool,
+    manifests: Arc<[Manifest]>,
     by_id: HashMap<Name, usize>,
     exact: HashMap<Name, Vec<(usize, Effect)>>,
     patterns: Trie<(usize, Effect)>,
@@ -64,7 +65,8 @@ impl Drop for InUse {
 impl RouteTable {
     pub(super) fn new(drivers: Vec<Arc<Registered>>) -> Self {
         let has_eager = drivers.iter().any(|driver| driver.manifest.eager);
-        let mut table = Self { drivers, has_eager, ..Self::default() };
+        let manifests = drivers.iter().map(|driver| driver.manifest.clone()).collect();
+        let mut table = Self { drivers, has_eager, manifests, ..Self::default() };
         for (index, driver) in table.drivers.iter().enumerate() {
             table.by_id.insert(driver.id.clone(), index);
             for (pattern, capability) in driver.patterns.iter().zip(&driver.manifest.capabilities) {
@@ -118,6 +120,10 @@ impl RouteTable {
     /// Whether any driver runs before the commit.
     pub(super) fn has_eager(&self) -> bool {
         self.has_eager
+    }
+
+    pub(super) fn manifests(&self) -> Arc<[Manifest]> {
+        self.manifests.clone()
     }
 
     pub(super) fn drivers(&self) -> &[Arc<Registered>] {

@@ -1,0 +1,143 @@
+//! Begins a run.
+
+use super::command::Command;
+use super::names::measure;
+use super::part::Parts;
+use super::state::{Cause, Dag, Node, Run, RunStatus};
+use super::turn::{Turn, moment};
+use super::world::{Stop, World};
+use crate::workflow::instruction::{Input, InputKind, Instruction};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use vextir::{Name, Timestamp};
+
+/// The largest inputs, and the largest data of a trigger that stand in the document, in bytes of JSON.
+const INPUTS: usize = 256 << 10;
+const TRIGGER: usize = 64 << 10;
+
+/// How a run begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Start {
+    /// Unique for its user.
+    pub(crate) run: Name,
+    /// The time that the firing stands for, from which `yesterday` is counted.
+    pub(crate) slot: Timestamp,
+    /// A name of the IANA database.
+    pub(crate) timezone: String,
+    /// What began it, with all its data.
+    pub(crate) trigger: Option<Cause>,
+    /// What was given.
+    pub(crate) inputs: Map<String, Value>,
+}
+
+/// A new run and what is to be done first. One whose inputs do not fit has failed at once.
+///
+/// # Errors
+/// [`Stop::Wanted`]: the first step reads a large trigger.
+pub(crate) fn begin(
+    instruction: &Instruction,
+    start: Start,
+    world: &dyn World,
+) -> Result<(Run, Vec<Command>), Stop> {
+    let checked = moment(start.slot, &start.timezone).and_then(|_| given(&instruction.inputs, start.inputs));
+    let (inputs, error) = match checked {
+        Ok(inputs) => (inputs, None),
+        Err(error) => (Map::new(), Some(error)),
+    };
+    let trigger = start.trigger.map(|mut cause| {
+        cause.data = cause.data.filter(|data| measure(data) <= TRIGGER);
+        Arc::new(cause)
+    });
+    let nodes = instruction.steps.iter().map(|step| (step.id.clone(), Node::new(step)));
+    let mut run = Run {
+        id: start.run,
+        instruction_id: instruction.id.clone(),
+        hash: instruction.hash.clone(),
+        status: RunStatus::Pending,
+        started: world.now(),
+        ended: None,
+        slot: start.slot,
+        timezone: start.timezone,
+        inputs: Arc::new(inputs),
+        trigger,
+        error,
+        failing: None,
+        paused: false,
+        round: 0,
+        inline: 0,
+        dag: Dag { nodes: nodes.collect() },
+        parts: Parts::default(),
+    };
+    let commands = first(instruction, &mut run, world)?;
+    Ok((run, commands))
+}
+
+/// Begins what can begin in a run that stands still.
+pub(super) fn first(
+    instruction: &Instruction,
+    run: &mut Run,
+    world: &dyn World,
+) -> Result<Vec<Command>, Stop> {
+    let mut turn = Turn::new(instruction, run, world);
+    if turn.run.error.is_some() {
+        turn.over(RunStatus::Failed);
+    }
+    turn.moved = !turn.run.status.is_over();
+    turn.close()
+}
+
+/// The inputs with their defaults.
+pub(crate) fn given(declared: &[Input], mut given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let unknown = given.keys().find(|name| !declared.iter().any(|input| input.name == **name));
+    if let Some(name) = unknown {
+        let names: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
+        return Err(format!("there is no input `{name}`; there are: {}", names.join(", ")));
+    }
+    for input in declared {
+        match (given.get(&input.name), &input.default) {
+            (Some(value), _) if !fits(value, input.kind) => {
+                return Err(format!("input `{}` takes {}", input.name, kind_name(input.kind)));
+            }
+            (Some(_), _) => {}
+            (None, Some(default)) => {
+                given.insert(input.name.clone(), default.clone());
+            }
+            (None, None) => {
+                return Err(format!(
+                    "input `{}` is required; it takes {}",
+                    input.name,
+                    kind_name(input.kind)
+                ));
+            }
+        }
+    }
+    let bytes: usize = given.values().map(measure).sum();
+    if bytes > INPUTS {
+        return Err(format!("the inputs have {bytes} bytes; at most {} KiB fit", INPUTS >> 10));
+    }
+    Ok(given)
+}
+
+fn fits(value: &Value, kind: InputKind) -> bool {
+    match kind {
+        InputKind::String => value.is_string(),
+        InputKind::Number => value.is_number(),
+        InputKind::Integer => value.is_i64() || value.is_u64(),
+        InputKind::Boolean => value.is_boolean(),
+        InputKind::List => value.is_array(),
+        InputKind::Object => value.is_object(),
+        InputKind::Any => true,
+    }
+}
+
+fn kind_name(kind: InputKind) -> &'static str {
+    match kind {
+        InputKind::String => "a string",
+        InputKind::Number => "a number",
+        InputKind::Integer => "an integer",
+        InputKind::Boolean => "true or false",
+        InputKind::List => "a list",
+        InputKind::Object => "an object",
+        InputKind::Any => "any value",
+    }
+}
