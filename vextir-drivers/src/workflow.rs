@@ -14,4 +14,5 @@ mod plan;
 )]
 mod run;
 
+pub use expression::{Condition, Template};
 pub use instruction::{Act, ForEach, Input, InputKind, Instruction, OnError, Retry, Step, Trigger};
