@@ -2,17 +2,22 @@
 //!
 #![doc = include_str!("../docs/runs.md")]
 
+mod catalogue;
+mod check;
 #[cfg_attr(not(test), expect(dead_code, reason = "the driver that carries plans out uses it"))]
 mod dry;
-#[cfg_attr(not(test), expect(dead_code, reason = "what reads instructions uses it"))]
 mod expression;
+mod fault;
 mod instruction;
 mod plan;
+mod read;
 #[cfg_attr(
     not(test),
     expect(dead_code, unused_imports, reason = "the driver that carries plans out uses it")
 )]
 mod run;
 
+pub use catalogue::Catalogue;
 pub use expression::{Condition, Template};
+pub use fault::{Fault, Faults};
 pub use instruction::{Act, ForEach, Input, InputKind, Instruction, OnError, Retry, Step, Trigger};

@@ -1,11 +1,15 @@
 //! What an instruction says, once it was read: the form that is checked and run, whichever way it was written.
 
 use super::expression::{Condition, Template};
+use super::read::Places;
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 use vextir::{Name, Pattern};
 
 /// A workflow of a user: when it runs, with which inputs, and what it does.
+///
+#[doc = include_str!("../../docs/instructions.md")]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Instruction {
@@ -29,6 +33,8 @@ pub struct Instruction {
     pub steps: Vec<Step>,
     /// SHA-256 of its canonical form, in hex: runs are pinned to it.
     pub hash: String,
+    /// Where it stands in its file.
+    pub(crate) places: Places,
 }
 
 /// What starts a run.
@@ -90,12 +96,67 @@ pub enum InputKind {
     Any,
 }
 
+impl InputKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::String, Self::Number, Self::Integer, Self::Boolean, Self::List, Self::Object, Self::Any];
+
+    /// As it is written in an instruction.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::List => "list",
+            Self::Object => "object",
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether a value fits. Null fits `any` alone.
+    #[must_use]
+    pub fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::String => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+            Self::Any => true,
+        }
+    }
+}
+
+impl fmt::Display for InputKind {
+    /// With its article: "a list".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let article = match self {
+            Self::Integer | Self::Object => "an ",
+            Self::Any => "",
+            _ => "a ",
+        };
+        write!(
+            f,
+            "{article}{}",
+            match self {
+                Self::Any => "anything",
+                other => other.as_str(),
+            }
+        )
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Step {
     /// Unique in its instruction. `n1`, `n2`, .. for steps that were written without.
     pub id: Name,
+    /// Its name for people.
+    pub name: Option<String>,
     /// What has to be over before it begins: ids of steps.
     pub depends_on: Vec<Name>,
     /// Written in a sequence without ids: what its event lacks comes from the step before it (the first from the

@@ -8,6 +8,7 @@ mod limits;
 mod names;
 mod simulation;
 mod waits;
+mod written;
 
 use super::{
     Answer, At, Cause, Command, Due, Found, Happened, PartKey, Run, Start, Stop, World, begin, step,
@@ -28,6 +29,7 @@ pub(in crate::workflow) fn template(value: Value) -> Template {
 pub(in crate::workflow) fn emit(id: &str, after: &[&str]) -> Step {
     Step {
         id: id.into(),
+        name: None,
         depends_on: after.iter().map(|id| Name::from(*id)).collect(),
         piped: false,
         condition: None,
@@ -63,6 +65,7 @@ pub(in crate::workflow) fn instruction(steps: Vec<Step>) -> Instruction {
         limits: None,
         steps,
         hash: "abc".into(),
+        places: crate::workflow::read::Places::default(),
     }
 }
 
