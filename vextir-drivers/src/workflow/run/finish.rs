@@ -108,17 +108,24 @@ impl<'a> Turn<'a> {
         let output = match last.as_slice() {
             [step] => (*self.output(&step.id)?).clone(),
             several => {
-                let mut outputs = Map::new();
+                let (mut outputs, mut bytes) = (Map::new(), 0);
                 for step in several {
-                    outputs.insert(step.id.to_string(), (*self.output(&step.id)?).clone());
+                    let output = self.output(&step.id)?;
+                    bytes += measure(&output);
+                    small_enough(bytes)?;
+                    outputs.insert(step.id.to_string(), (*output).clone());
                 }
                 Value::Object(outputs)
             }
         };
-        let bytes = measure(&output);
-        if bytes > OUTPUT {
-            return Err(format!("it has {bytes} bytes; at most {} KiB are passed on", OUTPUT >> 10));
-        }
+        small_enough(measure(&output))?;
         Ok(output)
     }
+}
+
+fn small_enough(bytes: usize) -> Result<(), String> {
+    if bytes > OUTPUT {
+        return Err(format!("it has more than {} KiB", OUTPUT >> 10));
+    }
+    Ok(())
 }

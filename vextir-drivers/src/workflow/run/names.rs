@@ -28,32 +28,40 @@ impl Turn<'_> {
         references: &[Reference],
         element: Option<&Element>,
     ) -> Result<Names, String> {
-        let mut names = Names::new();
+        let (mut names, mut read) = (Names::new(), 0);
         for reference in references {
             let Some(top) = reference.path.first() else { continue };
             if top == "steps" && self.node(&Name::from("steps")).is_none() {
-                self.add_step_below(&mut names, reference.path.get(1))?;
+                read += self.add_step_below(&mut names, reference.path.get(1))?;
             } else if !names.contains_key(top)
                 && let Some(value) = self.name(top, element)?
             {
+                read += measure(&value);
                 names.insert(top.clone(), value);
             }
+            within_bounds(read)?;
         }
         Ok(names)
     }
 
     /// For ids that are no names in templates: `steps["fetch-mails"]`.
-    fn add_step_below(&mut self, names: &mut Names, id: Option<&String>) -> Result<(), String> {
+    fn add_step_below(&mut self, names: &mut Names, id: Option<&String>) -> Result<usize, String> {
         let known = self.run.dag.nodes.keys().map(ToString::to_string);
         let ids: Vec<String> = id.map_or_else(|| known.collect(), |id| vec![id.clone()]);
+        let mut read = 0;
         for id in ids {
-            let Some(value) = self.step_value(&Name::from(id.clone()))? else { continue };
             let steps = names.entry("steps").or_insert_with(|| Value::Object(Map::new()));
+            if steps.get(&id).is_some() {
+                continue;
+            }
+            let Some(value) = self.step_value(&Name::from(id.clone()))? else { continue };
+            read += measure(&value);
+            within_bounds(read)?;
             if let Value::Object(steps) = steps {
                 steps.insert(id, value);
             }
         }
-        Ok(())
+        Ok(read)
     }
 
     fn name(&mut self, top: &str, element: Option<&Element>) -> Result<Option<Value>, String> {

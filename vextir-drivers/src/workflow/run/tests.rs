@@ -8,6 +8,7 @@ mod limits;
 mod names;
 mod simulation;
 mod waits;
+mod written;
 
 use super::{
     Answer, At, Cause, Command, Due, Found, Happened, PartKey, Run, Start, Stop, World, begin, step,
@@ -64,7 +65,7 @@ pub(in crate::workflow) fn instruction(steps: Vec<Step>) -> Instruction {
         limits: None,
         steps,
         hash: "abc".into(),
-        places: crate::workflow::instruction::Places::default(),
+        places: crate::workflow::read::Places::default(),
     }
 }
 

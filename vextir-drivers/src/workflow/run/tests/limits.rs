@@ -16,7 +16,7 @@ fn the_document_stays_small_however_much_is_answered() {
     }
     let (status, output, error) = shell.end();
     assert_eq!((status, output), (RunStatus::Completed, Value::Null));
-    assert!(error.expect("a note").starts_with("its output is left out: it has 14"));
+    assert!(error.expect("a note").starts_with("its output is left out: it has more than 512 KiB"));
 }
 
 #[test]

@@ -42,6 +42,21 @@ fn only_what_is_referred_to_is_there() {
 }
 
 #[test]
+fn nobody_reads_more_than_there_is_room_for() {
+    let large = json!("x".repeat(900 << 10));
+    let steps: Vec<_> = (0..20).map(|n| emit(&format!("s{n}"), &[])).collect();
+    let mut shell = Shell::begin(steps);
+    for n in 0..20 {
+        shell.ended(&at(&format!("s{n}")), std::slice::from_ref(&large));
+    }
+    let all: Vec<String> = (0..20).map(|n| format!("s{n}.output")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert!(names(&shell, &all[..18], None).is_ok());
+    assert_eq!(names(&shell, &all, None), Err("it reads more than 16 MiB".into()));
+    assert_eq!(names(&shell, &["steps"], None), Err("it reads more than 16 MiB".into()));
+}
+
+#[test]
 fn an_element_has_its_name_and_its_place() {
     let shell = Shell::begin(vec![emit("a", &[])]);
     let element = Element { name: "mail".into(), index: 3, value: Arc::new(json!("x")) };
