@@ -11,13 +11,11 @@ mod fault;
 mod instruction;
 mod plan;
 mod read;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the driver that carries plans out uses it")
-)]
 mod run;
+mod runner;
 
 pub use catalogue::Catalogue;
 pub use expression::{Condition, Template};
 pub use fault::{Fault, Faults};
 pub use instruction::{Act, ForEach, Input, InputKind, Instruction, OnError, Retry, Step, Trigger};
+pub use runner::{Parent, PlanApproval, PlanFinished, Plans, Workflow};

@@ -88,7 +88,7 @@ impl Scheduling {
     async fn set(self) -> Result<ScheduleState> {
         let asked = self.asked?;
         asked.schedule.check(self.tenant.now())?;
-        self.tenant.request(asked.into_event()?).await
+        self.tenant.request(asked.in_turn()?).await
     }
 }
 

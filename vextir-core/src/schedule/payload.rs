@@ -85,7 +85,11 @@ impl SetSchedule {
         Ok(format!("{}-{hex}", self.schedule.event.event_type.chars().take(64).collect::<String>()).into())
     }
 
-    pub(super) fn into_event(self) -> Result<Event> {
+    /// The event, with the ordering key by which what concerns one schedule comes in turn.
+    ///
+    /// # Errors
+    /// `Invalid`: the name is none.
+    pub fn in_turn(self) -> Result<Event> {
         let id = self.name()?;
         about(&id, &self)
     }

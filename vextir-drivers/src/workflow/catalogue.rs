@@ -103,6 +103,25 @@ impl Catalogue {
         replies
     }
 
+    /// Whether an event's data fit every driver that handles it.
+    ///
+    /// # Errors
+    /// What does not fit, and where.
+    pub fn accepts(&self, event_type: &str, data: &Value) -> Result<(), String> {
+        for handled in self.handlers(event_type) {
+            let Some(Schema { validator: Ok(validator), .. }) = &handled.schema else { continue };
+            if let Err(error) = validator.validate(data) {
+                let place = error.instance_path().to_string();
+                let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
+                return Err(format!(
+                    "`{event_type}` does not fit driver `{}`{place}: {error}",
+                    handled.driver
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether anybody takes an event.
     #[must_use]
     pub fn handles(&self, event_type: &str) -> bool {

@@ -31,12 +31,16 @@ mod world;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(crate) use again::{Fork, fork, may_retry};
+#[cfg(test)]
+pub(crate) use again::may_retry;
+pub(crate) use again::{Fork, fork};
 pub(crate) use begin::{Start, begin, given};
 pub(crate) use command::{Answer, At, Command, Due, Happened};
 pub(crate) use finish::abandon;
-pub(crate) use part::PartKey;
-pub(crate) use state::{Action, Cause, KeptIn, Node, NodeStatus, Run, RunStatus};
+pub(crate) use part::{Part, PartKey};
+#[cfg(test)]
+pub(crate) use state::KeptIn;
+pub(crate) use state::{Action, Cause, Node, NodeStatus, Run, RunStatus};
 pub(crate) use turn::{compensations, moment};
 pub(crate) use world::{Found, Stop, World};
 

@@ -1,0 +1,476 @@
+//! The driver that carries plans out: what happens goes to the interpreter, and what it says is done is emitted, asked and
+//! written, all with the settlement of the event that happened.
+
+mod carry;
+mod key;
+mod known;
+mod payload;
+mod plans;
+mod store;
+
+pub use payload::{Parent, PlanApproval, PlanFinished};
+pub use plans::Plans;
+
+use super::catalogue::Catalogue;
+use super::expression::Names;
+use super::fault::Faults;
+use super::instruction::{Act, Instruction, Trigger};
+use super::run::{self, Answer, Command, Fork, Happened, RunStatus, Start, Stop};
+use carry::carry;
+use key::{Verb, event_type, plan_of};
+use known::Known;
+use payload::{Begin, Came, Control, Decide, ForkPlan, Forked, Look, RunInstruction, Timer};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Kept;
+use vextir::schedule::{Schedule, SetSchedule, Times};
+use vextir::{
+    BranchEnded, Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name,
+    Payload, Result, async_trait,
+};
+
+/// How many runs of an instruction work at a time. What concerns one run comes one after the other.
+const RUNS: usize = 256;
+
+/// An instruction as a driver: registered, it runs when its trigger says so, and when it is asked to ([`Plans`]).
+///
+/// ```
+/// # extern crate vextir_core as vextir;
+/// use vextir::prelude::*;
+/// use vextir_drivers::workflow::Workflow;
+///
+/// # async fn run(hub: impl vextir::Backend) -> Result<(), Box<dyn std::error::Error>> {
+/// let greet = Workflow::from_yaml("greet.yaml", "name: Greet\nplan:\n  - emit: {type: chat.message, data: {text: Hello}}\n")?;
+/// let app = Processor::builder(hub).driver(greet).start().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Workflow {
+    instruction: Arc<Instruction>,
+    /// As it was written: runs that have begun go on with it.
+    text: Arc<str>,
+    user: Name,
+    catalogue: Mutex<Option<(usize, Arc<Catalogue>)>>,
+    older: Mutex<Vec<Arc<Instruction>>>,
+}
+
+impl Workflow {
+    /// Reads an instruction; `file_name` is for what is said of its faults.
+    ///
+    /// # Errors
+    /// As [`Instruction::from_yaml`].
+    pub fn from_yaml(file_name: &str, text: &str) -> Result<Self, Faults> {
+        Ok(Self {
+            instruction: Arc::new(Instruction::from_yaml(file_name, text)?),
+            text: text.into(),
+            user: Name::literal(vextir::LOCAL_USER),
+            catalogue: Mutex::default(),
+            older: Mutex::default(),
+        })
+    }
+
+    /// Reads an instruction from a file. It waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Instruction::from_file`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Faults> {
+        let path = path.as_ref();
+        let instruction = Instruction::from_file(path)?;
+        // Read a moment ago.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let read = Self::from_yaml(&path.display().to_string(), &text)?;
+        Ok(Self { instruction: Arc::new(instruction), ..read })
+    }
+
+    /// For whom it runs by its schedule; `local` by default. By an event it runs for the event's user.
+    #[must_use]
+    pub fn for_user(self, user: impl Into<Name>) -> Self {
+        Self { user: user.into(), ..self }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn instruction(&self) -> &Instruction {
+        &self.instruction
+    }
+
+    fn id(&self) -> &Name {
+        &self.instruction.id
+    }
+
+    /// What the drivers of the processor handle.
+    fn catalogue(&self, cx: &Ctx) -> Arc<Catalogue> {
+        let manifests = cx.manifests();
+        let mut known = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            // Drivers come, and none goes.
+            Some((count, catalogue)) if *count == manifests.len() => catalogue.clone(),
+            _ => {
+                let catalogue = Arc::new(Catalogue::of(manifests.iter()));
+                *known = Some((manifests.len(), catalogue.clone()));
+                catalogue
+            }
+        }
+    }
+
+    /// The version of the instruction that a run began with.
+    async fn pinned(&self, cx: &Ctx, hash: &str) -> Result<Option<Arc<Instruction>>> {
+        if self.instruction.hash == hash {
+            return Ok(Some(self.instruction.clone()));
+        }
+        let older = || self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = older().iter().find(|older| older.hash == hash) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(text) = store::definition(cx, hash).await? else { return Ok(None) };
+        let Ok(read) = Instruction::from_yaml(self.id(), &text) else { return Ok(None) };
+        let read = Arc::new(read);
+        let mut older = older();
+        older.truncate(63);
+        older.insert(0, read.clone());
+        Ok(Some(read).filter(|read| read.hash == hash))
+    }
+
+    fn manifest_of(&self) -> Manifest {
+        let instruction = &self.instruction;
+        let mut manifest = Manifest::new(format!("instruction.{}", self.id())).with_concurrency(RUNS);
+        manifest.name.clone_from(&instruction.name);
+        manifest.description = instruction.description.clone().unwrap_or_default();
+        manifest.version.clone_from(&instruction.hash);
+        let mut patterns: Vec<Name> = vec![Name::literal("branch.ended")];
+        patterns.extend(Verb::ALL.iter().map(|verb| event_type(self.id(), *verb)));
+        match &instruction.trigger {
+            Some(Trigger::Event { event, .. }) => patterns.push(event.as_str().into()),
+            Some(Trigger::Context { .. }) => patterns.push(Name::literal("context.changed")),
+            _ => {}
+        }
+        for step in &instruction.steps {
+            match &step.act {
+                Act::WaitFor { event, .. } => patterns.push(event.as_str().into()),
+                Act::Run { .. } => patterns.push(Name::literal(PlanFinished::TYPE)),
+                _ => {}
+            }
+        }
+        patterns.sort_unstable();
+        patterns.dedup();
+        let capability =
+            |pattern| Capability::new(pattern).returns::<PlanFinished>().effect(Effect::WritesContext);
+        manifest.capabilities = patterns.into_iter().map(capability).collect();
+        manifest
+    }
+
+    /// What its schedule asks for.
+    fn schedule(&self) -> Option<Event> {
+        let Some(Trigger::Schedule { cron, timezone }) = &self.instruction.trigger else { return None };
+        let times = Times::Cron { cron: cron.clone(), timezone: timezone.clone() };
+        let event = Event::new(event_type(self.id(), Verb::Run)).with_data(json!({}));
+        let id = format!("instruction-{}", self.id());
+        SetSchedule::new(Schedule::new(event, times)).with_id(id).in_turn().ok()
+    }
+
+    /// A run begins, if the trigger's condition holds.
+    async fn triggered(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        let condition = match &self.instruction.trigger {
+            Some(Trigger::Event { event: pattern, condition }) if pattern.matches(&event.event_type) => {
+                condition.as_ref()
+            }
+            Some(Trigger::Context { path }) if event.event_type == "context.changed" => {
+                let changed = event.data.value()["path"].as_str().map(str::to_owned).unwrap_or_default();
+                if !vextir::context::is_within(&changed, path) {
+                    return Ok(());
+                }
+                None
+            }
+            _ => return Ok(()),
+        };
+        if let Some(condition) = condition {
+            let mut names = Names::new();
+            names.insert("event".into(), known::shown(event));
+            let holds = condition.holds(&names).map_err(|reason| {
+                Error::invalid(format!("{}: its trigger's condition cannot be told: {reason}", self.id()))
+            })?;
+            if !holds {
+                return Ok(());
+            }
+        }
+        self.ask_to_begin(event, RunInstruction::default(), cx)
+    }
+
+    /// A run has its own ordering key from its first event on.
+    fn ask_to_begin(&self, cause: &Event, ask: RunInstruction, cx: &Ctx) -> Result<()> {
+        let plan = plan_of(self.id(), cause);
+        let begin =
+            Begin { plan: plan.clone(), cause: cause.id.clone(), inputs: ask.inputs, parent: ask.parent };
+        let event = Event::new(event_type(self.id(), Verb::Begin)).with_data(json!(begin));
+        cx.emit(event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan)))
+    }
+
+    async fn begin(&self, ask: Begin, cx: &Ctx) -> Result<()> {
+        if store::load(cx, &ask.plan).await?.is_some() {
+            // Asked for twice.
+            return Ok(());
+        }
+        let cause = cx.find(&ask.cause).await?;
+        let slot = cause.as_ref().and_then(|cause| match cause.metadata.get("slot") {
+            Some(slot) => slot.parse().ok(),
+            None => Some(cause.timestamp),
+        });
+        let timezone = match &self.instruction.trigger {
+            Some(Trigger::Schedule { timezone, .. }) => timezone.clone(),
+            _ => "UTC".to_owned(),
+        };
+        let start = Start {
+            run: ask.plan.clone(),
+            slot: slot.unwrap_or_else(|| cx.now()),
+            timezone,
+            trigger: cause.as_ref().map(known::cause),
+            inputs: ask.inputs,
+        };
+        let mut known = Known::new(cx, self.catalogue(cx));
+        let (run, commands) = loop {
+            match run::begin(&self.instruction, start.clone(), &known) {
+                Ok(begun) => break begun,
+                Err(Stop::Wanted(wanted)) => known.load_events(cx, wanted.events).await?,
+                Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
+            }
+        };
+        store::keep_definition(cx, &self.instruction.hash, &self.text).await?;
+        self.conclude(Kept { run, parent: ask.parent, root: Some(cx.event().root().clone()) }, commands, cx)
+            .await
+    }
+
+    /// The new plan has its own ordering key from its first event on.
+    fn ask_to_fork(&self, event: &Event, ask: ForkPlan, cx: &Ctx) -> Result<()> {
+        let plan = plan_of(self.id(), event);
+        let forked = Forked { plan: plan.clone(), ask };
+        let event = Event::new(event_type(self.id(), Verb::Forked)).with_data(json!(forked));
+        cx.emit(event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan)))
+    }
+
+    async fn forked(&self, Forked { plan, ask }: Forked, cx: &Ctx) -> Result<()> {
+        let from = store::load(cx, &ask.plan).await?.ok_or_else(|| unknown(&ask.plan))?;
+        let instruction = self.pinned(cx, &from.run.hash).await?.ok_or_else(|| unknown(&ask.plan))?;
+        let (mut old, mut known) = (from.run, Known::new(cx, self.catalogue(cx)));
+        let fork = Fork { run: plan, step: ask.step, inputs: ask.inputs };
+        let (run, commands) = loop {
+            match run::fork(&instruction, &old, fork.clone(), &known) {
+                Ok(forked) => break forked,
+                Err(Stop::Wanted(wanted)) => {
+                    store::load_parts(cx, &mut old, wanted.parts).await?;
+                    known.load_events(cx, wanted.events).await?;
+                }
+                Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
+            }
+        };
+        self.conclude(Kept { run, parent: None, root: Some(cx.event().root().clone()) }, commands, cx).await
+    }
+
+    /// Something happened in a run.
+    async fn happened(&self, plan: &str, happened: Happened, cx: &Ctx) -> Result<()> {
+        let Some(mut kept) = store::load(cx, plan).await? else { return Ok(()) };
+        let mut known = Known::new(cx, self.catalogue(cx));
+        let Some(instruction) = self.pinned(cx, &kept.run.hash).await? else {
+            let reason = format!("the version of `{}` that it began with is not there any more", self.id());
+            let commands = run::abandon(&mut kept.run, &reason, &known);
+            return self.conclude(kept, commands, cx).await;
+        };
+        let commands = loop {
+            match run::step(&instruction, &mut kept.run, happened.clone(), &known) {
+                Ok(commands) => break commands,
+                Err(Stop::Wanted(wanted)) => {
+                    store::load_parts(cx, &mut kept.run, wanted.parts).await?;
+                    known.load_events(cx, wanted.events).await?;
+                }
+                Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
+            }
+        };
+        self.conclude(kept, commands, cx).await
+    }
+
+    async fn conclude(&self, mut kept: Kept, commands: Vec<Command>, cx: &Ctx) -> Result<()> {
+        carry(self.id(), &kept, commands, cx).await?;
+        store::save(cx, &mut kept).await
+    }
+
+    /// Everything that a step's event caused is over.
+    async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
+        let Some((plan, at, kind)) = key::parse(&ended.branch) else { return Ok(()) };
+        if let Some(reason) = ended.refused {
+            return self.happened(&plan, Happened::Refused { at, reason }, cx).await;
+        }
+        if kind == "run" {
+            // Its end is told by the run itself, unless nobody runs such an instruction.
+            let asked = cx.find(&ended.branch).await?;
+            let begun = match &asked {
+                Some(asked) => {
+                    let id = key::instruction(&asked.event_type).unwrap_or_default();
+                    store::load(cx, &plan_of(id, asked)).await?.is_some()
+                }
+                None => true,
+            };
+            if begun {
+                return Ok(());
+            }
+            let error = Some("no driver runs this instruction, or it could not begin".to_owned());
+            let (status, output, event_id) = (RunStatus::Failed, Value::Null, None);
+            return self
+                .happened(&plan, Happened::RunEnded { at, status, output, error, event_id }, cx)
+                .await;
+        }
+        let mut answers = Vec::with_capacity(ended.answers.len());
+        for id in &ended.answers {
+            if let Some(event) = cx.find(id).await? {
+                answers.push(answer(&event));
+            }
+        }
+        let told = answers.iter().any(|answer| answer.event_type == "error");
+        let failed = match () {
+            () if ended.cancelled => Some("it was cancelled".to_owned()),
+            () if ended.failed > 0 && !told => Some(format!("{} of its handlers failed", ended.failed)),
+            () => None,
+        };
+        self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
+    }
+
+    /// An event that runs of this user may wait for.
+    async fn awaited(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        for (plan, at) in store::waiting(cx, self.id(), &event.event_type).await? {
+            let came = Came { plan: plan.clone(), at, event: event.id.clone() };
+            let told = Event::new(event_type(self.id(), Verb::Came)).with_data(json!(came));
+            cx.emit(told.with_ordering_key(key::order(&plan)))?;
+        }
+        Ok(())
+    }
+
+    async fn came(&self, came: Came, cx: &Ctx) -> Result<()> {
+        let (Some(at), Some(event)) = (key::at(&came.at), cx.find(&came.event).await?) else { return Ok(()) };
+        self.happened(&came.plan, Happened::Came { at, event: answer(&event) }, cx).await
+    }
+
+    /// Looks for an event that came before the wait began.
+    async fn look(&self, look: Look, cx: &Ctx) -> Result<()> {
+        let Some(at) = key::at(&look.at) else { return Ok(()) };
+        let filter = vextir::EventFilter::try_from(look.event.as_str())?;
+        for event in cx.since_root(&filter, 1_000).await? {
+            let came = Happened::Came { at: at.clone(), event: answer(&event) };
+            let waits = store::load(cx, &look.plan).await?.is_some_and(|kept| kept.waits_at(&at));
+            if !waits {
+                break;
+            }
+            if event.timestamp >= look.since {
+                self.happened(&look.plan, came, cx).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn child_finished(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        let finished: PlanFinished = event.data.decode()?;
+        let Some(parent) = finished.parent.as_ref().filter(|parent| parent.instruction == *self.id()) else {
+            return Ok(());
+        };
+        let (Some(at), Ok(status)) = (key::at(&parent.at), serde_json::from_value(json!(finished.status)))
+        else {
+            return Ok(());
+        };
+        let (output, error, event_id) =
+            (finished.output.clone(), finished.error.clone(), Some(event.id.clone()));
+        self.happened(&parent.plan, Happened::RunEnded { at, status, output, error, event_id }, cx).await
+    }
+
+    async fn asked(&self, verb: Verb, event: &Event, cx: &Ctx) -> Result<()> {
+        let data = &event.data;
+        match verb {
+            Verb::Run => self.ask_to_begin(event, data.decode()?, cx),
+            Verb::Begin => self.begin(data.decode()?, cx).await,
+            Verb::Fork => self.ask_to_fork(event, data.decode()?, cx),
+            Verb::Forked => self.forked(data.decode()?, cx).await,
+            Verb::Came => self.came(data.decode()?, cx).await,
+            Verb::Look => self.look(data.decode()?, cx).await,
+            Verb::Timer => {
+                let Timer { plan, at, what } = data.decode()?;
+                let Some(at) = key::at(&at) else { return Ok(()) };
+                self.happened(&plan, Happened::Due { at, what: what.into() }, cx).await
+            }
+            Verb::Decide => {
+                let Decide { plan, at, approved, reason } = data.decode()?;
+                let at = key::at(&at)
+                    .ok_or_else(|| Error::invalid(format!("at {at:?}: take it from the question")))?;
+                let by = cx.user().clone();
+                self.happened(&plan, Happened::Decided { at, approved, by, reason }, cx).await
+            }
+            Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry => {
+                let Control { plan, step } = data.decode()?;
+                if store::load(cx, &plan).await?.is_none() {
+                    return Err(unknown(&plan));
+                }
+                let happened = match (verb, step) {
+                    (Verb::Pause, _) => Happened::Pause,
+                    (Verb::Resume, _) => Happened::Resume,
+                    (Verb::Cancel, _) => Happened::Cancel,
+                    (_, Some(step)) => Happened::RetryFrom { step },
+                    (_, None) => return Err(Error::invalid("say from which `step` the plan is retried")),
+                };
+                self.happened(&plan, happened, cx).await
+            }
+        }
+    }
+
+    async fn handle(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        if event.event_type == "branch.ended" {
+            return self.ended(event.decode()?, cx).await;
+        }
+        if let Some(verb) = key::verb(self.id(), &event.event_type) {
+            let data = event.data.value();
+            key::in_turn(verb, data["plan"].as_str().unwrap_or_default(), event)?;
+            return self.asked(verb, event, cx).await;
+        }
+        if event.event_type == PlanFinished::TYPE {
+            self.child_finished(event, cx).await?;
+        }
+        self.awaited(event, cx).await?;
+        self.triggered(event, cx).await
+    }
+}
+
+fn unknown(plan: &str) -> Error {
+    Error::new(
+        vextir::ErrorKind::NotFound,
+        format!("there is no plan {plan:?}, or the instruction that it began with is gone"),
+    )
+}
+
+fn answer(event: &Event) -> Answer {
+    let data = if event.data.is_empty() { Value::Null } else { event.data.value() };
+    Answer { event_id: event.id.clone(), event_type: event.event_type.clone(), data }
+}
+
+#[async_trait]
+impl Driver for Workflow {
+    fn manifest(&self) -> Manifest {
+        self.manifest_of()
+    }
+
+    async fn handle_event(&self, event: Event, cx: &Ctx) -> HandlerResult {
+        self.handle(&event, cx).await?;
+        Ok(Vec::new())
+    }
+
+    async fn start(&self, emitter: Emitter) -> Result<()> {
+        let Some(schedule) = self.schedule() else { return Ok(()) };
+        let emitter = emitter.for_user(self.user.clone());
+        tokio::spawn(async move {
+            // The processor may not take events yet.
+            while let Err(error) = emitter.emit(schedule.clone()).await {
+                if !error.kind().is_transient() && error.kind() != vextir::ErrorKind::Busy {
+                    tracing::error!(%error, "an instruction's schedule was not set");
+                    return;
+                }
+                emitter.clock().sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        Ok(())
+    }
+}

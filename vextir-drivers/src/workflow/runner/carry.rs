@@ -1,0 +1,87 @@
+//! Carries out what the interpreter says: all of it takes effect when the delivery is settled.
+
+use super::key::{self, Verb, event_type};
+use super::payload::{Control, Look, Parent, PlanApproval, PlanFinished, RunInstruction, Timer};
+use super::store::{self, Kept};
+use crate::workflow::run::Command;
+use serde_json::{Value, json};
+use vextir::{Ctx, Error, Event, Name, Result};
+
+pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command>, cx: &Ctx) -> Result<()> {
+    for command in commands {
+        one(instruction, kept, command, cx).await?;
+    }
+    Ok(())
+}
+
+async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Result<()> {
+    let plan = &kept.run.id;
+    let id = command.key(plan).parse()?;
+    // In its own tree everything hangs off the plan's first event, so that depth does not grow with the number of steps.
+    let at_home = kept.root.as_ref() == Some(cx.event().root());
+    let stamp =
+        |event: Event| Ok::<_, Error>(if at_home { event.with_cause(key::begin(plan)?) } else { event });
+    let own = |verb, data: Value| {
+        stamp(Event::new(event_type(instruction, verb)).with_data(data))
+            .map(|event| event.with_ordering_key(key::order(plan)))
+    };
+    match command {
+        Command::Emit { event_type, data, .. } => {
+            let event = Event::new(event_type);
+            let event = if data.is_null() { event } else { event.with_data(data) };
+            cx.emit_branch(stamp(event.with_id(id))?)
+        }
+        Command::Wait { at, event, since, .. } => {
+            store::wait(cx, instruction, plan, &at, Some(&event)).await?;
+            let Some(since) = since else { return Ok(()) };
+            let look =
+                Look { plan: plan.clone(), at: at.to_string(), event: event.as_str().to_owned(), since };
+            // After the commit: what comes from then on is told, and what came before is found.
+            cx.emit(own(Verb::Look, json!(look))?)
+        }
+        Command::Ask { at, message } => {
+            let (plan, instruction) = (plan.clone(), instruction.clone());
+            let ask = PlanApproval { plan, instruction, at: at.to_string(), message };
+            cx.emit(stamp(Event::of(&ask)?.with_id(id))?)
+        }
+        Command::Start { at, instruction: other, inputs } => {
+            let parent = Some(Parent::new(instruction, plan, at.to_string()));
+            let inputs = inputs.as_object().cloned().unwrap_or_default();
+            let event =
+                Event::new(event_type(&other, Verb::Run)).with_data(json!(RunInstruction { inputs, parent }));
+            cx.emit_branch(stamp(event.with_id(id))?)
+        }
+        Command::Timer { at, what, after } => {
+            let timer = Timer { plan: plan.clone(), at: at.to_string(), what: what.into() };
+            cx.emit(own(Verb::Timer, json!(timer))?.with_deliver_at(cx.now().after(after)))
+        }
+        Command::StopTimer { .. } => Ok(()),
+        Command::CancelBranch { at } => {
+            store::wait(cx, instruction, plan, &at, None).await?;
+            // Another plan that was asked for ends too. An event's handlers end by themselves, and their answers mean
+            // nothing any more.
+            let asked = cx.find(&format!("{plan}/{at}/run").parse()?).await?;
+            let Some(asked) = asked else { return Ok(()) };
+            let Some(other) = key::instruction(&asked.event_type) else { return Ok(()) };
+            let child = key::plan_of(other, &asked);
+            let control = json!(Control { plan: child.clone(), step: None });
+            cx.emit(stamp(
+                Event::new(event_type(other, Verb::Cancel))
+                    .with_data(control)
+                    .with_ordering_key(key::order(&child)),
+            )?)
+        }
+        Command::Finished { status, output, error, .. } => {
+            let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
+            let finished = PlanFinished {
+                plan: plan.clone(),
+                instruction: instruction.clone(),
+                status: status.unwrap_or_default(),
+                output,
+                error,
+                parent: kept.parent.clone(),
+            };
+            cx.emit(stamp(Event::of(&finished)?.with_id(id))?)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Plans as documents: below `/System/Plans`, the elements of long lists, what plans wait for and the versions of
+//! instructions beside them.
+
+use super::payload::Parent;
+use crate::workflow::run::{At, NodeStatus, Part, PartKey, Run};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use vextir::{Ctx, Error, EventId, Name, Pattern, Result};
+
+pub(super) const FOLDER: &str = "/System/Plans";
+
+/// A run with what its document says beside it.
+pub(super) struct Kept {
+    pub(super) run: Run,
+    pub(super) parent: Option<Parent>,
+    /// The root of the causal tree in which it began.
+    pub(super) root: Option<EventId>,
+}
+
+impl Kept {
+    /// Whether this attempt is at work.
+    pub(super) fn waits_at(&self, at: &At) -> bool {
+        self.run
+            .dag
+            .nodes
+            .get(&at.step)
+            .is_some_and(|node| matches!(node.status, NodeStatus::Running | NodeStatus::Held))
+    }
+}
+
+fn path(plan: &str) -> String {
+    format!("{FOLDER}/{plan}")
+}
+
+fn part_path(plan: &str, key: &PartKey) -> String {
+    format!("{FOLDER}/.parts/{plan}/{}-{}", key.step, key.number)
+}
+
+fn waiting_path(instruction: &str) -> String {
+    format!("{FOLDER}/.waiting/{instruction}")
+}
+
+fn definition_path(hash: &str) -> String {
+    format!("{FOLDER}/.instructions/{hash}")
+}
+
+fn json_of<T: serde::Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| Error::invalid(format!("no JSON form: {error}")))
+}
+
+async fn read(cx: &Ctx, path: &str) -> Result<Option<Value>> {
+    let document = cx.context().read(path).await?;
+    Ok(document.and_then(|document| document.content.as_json().cloned()))
+}
+
+pub(super) async fn load(cx: &Ctx, plan: &str) -> Result<Option<Kept>> {
+    let Some(mut value) = read(cx, &path(plan)).await? else { return Ok(None) };
+    let wrong = |error: serde_json::Error| Error::invalid(format!("{}: no plan: {error}", path(plan)));
+    let parent = serde_json::from_value(value["parent"].take()).map_err(wrong)?;
+    let root = serde_json::from_value(value["root"].take()).map_err(wrong)?;
+    let run: Run = serde_json::from_value(value).map_err(wrong)?;
+    Ok((run.id == *plan).then_some(Kept { run, parent, root }))
+}
+
+pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
+    let plan = kept.run.id.clone();
+    for (key, part) in kept.run.parts.take_changes() {
+        let path = part_path(&plan, &key);
+        match part {
+            Some(part) => cx.context().write(&path, json_of(&*part)?).await.map(drop)?,
+            None if cx.context().read(&path).await?.is_some() => cx.context().remove(&path).await?,
+            None => {}
+        }
+    }
+    let mut value = json_of(&kept.run)?;
+    if let Some(fields) = value.as_object_mut() {
+        let beside = [("parent", json_of(&kept.parent)?), ("root", json_of(&kept.root)?)];
+        fields.extend(
+            beside
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+    }
+    cx.context().write(&path(&plan), value).await.map(drop)
+}
+
+pub(super) async fn load_parts(cx: &Ctx, run: &mut Run, wanted: BTreeSet<PartKey>) -> Result<()> {
+    for key in wanted {
+        let path = part_path(&run.id, &key);
+        let value = read(cx, &path).await?.ok_or_else(|| Error::invalid(format!("{path} is gone")))?;
+        let part: Part =
+            serde_json::from_value(value).map_err(|error| Error::invalid(format!("{path}: {error}")))?;
+        run.parts.load(key, Arc::new(part));
+    }
+    Ok(())
+}
+
+/// Keeps the text of an instruction for the runs that begin with it.
+pub(super) async fn keep_definition(cx: &Ctx, hash: &str, text: &str) -> Result<()> {
+    let path = definition_path(hash);
+    if cx.context().read(&path).await?.is_none() {
+        cx.context().write(&path, text).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn definition(cx: &Ctx, hash: &str) -> Result<Option<String>> {
+    let document = cx.context().read(&definition_path(hash)).await?;
+    Ok(document.map(|document| document.content.to_text().into_owned()))
+}
+
+/// Notes that a plan waits for events of this pattern, or does no more. By leaf, so that plans do not disturb each other.
+pub(super) async fn wait(
+    cx: &Ctx,
+    instruction: &str,
+    plan: &Name,
+    at: &At,
+    pattern: Option<&Pattern>,
+) -> Result<()> {
+    let path = waiting_path(instruction);
+    let key = format!("{plan}/{at}");
+    let pattern = pattern.map_or(Value::Null, |pattern| json!(pattern.as_str()));
+    if cx.context().read(&path).await?.is_none() {
+        if pattern.is_null() {
+            return Ok(());
+        }
+        return cx.context().write(&path, json!({key: pattern})).await.map(drop);
+    }
+    cx.context().patch(&path, json!({key: pattern})).await.map(drop)
+}
+
+/// Which plans wait for an event of this type, and where.
+pub(super) async fn waiting(cx: &Ctx, instruction: &str, event_type: &str) -> Result<Vec<(Name, String)>> {
+    let value = read(cx, &waiting_path(instruction)).await?.unwrap_or_default();
+    let Value::Object(waits) = value else { return Ok(Vec::new()) };
+    Ok(matching(&waits, event_type))
+}
+
+fn matching(waits: &Map<String, Value>, event_type: &str) -> Vec<(Name, String)> {
+    let fits = |pattern: &Value| {
+        let pattern = pattern.as_str().and_then(|pattern| Pattern::new(Name::from(pattern)).ok());
+        pattern.is_some_and(|pattern| pattern.matches(event_type))
+    };
+    let found = waits.iter().filter(|(_, pattern)| fits(pattern));
+    found.filter_map(|(key, _)| key.split_once('/')).map(|(plan, at)| (plan.into(), at.to_owned())).collect()
+}

@@ -1,0 +1,119 @@
+//! The process dies, a definition changes, a driver is missing.
+
+use crate::{Does, Stage, clock, none, workflow};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+use vextir_context::Hub;
+use vextir_core::prelude::*;
+use vextir_core::{ErrorKind, EventFilter, Start};
+
+const TEXT: &str = "
+name: Long
+plan:
+  - {id: a, emit: {type: work, data: {n: 1}}}
+  - {id: fan, depends_on: a, for_each: {items: [1, 2, 3, 4, 5, 6, 7, 8, 9], parallel: 4}, emit: {type: work, data: {n: \"{{item}}\"}}}
+  - {id: z, depends_on: fan, emit: {type: work, data: {n: \"{{fan.output | length}}\"}}}
+";
+
+fn work() -> Does {
+    Does::new("work", |event| Ok(vec![Event::new("worked").with_data(event.data.clone())]))
+}
+
+async fn reopened(file: &Path) -> Hub {
+    for _ in 0..2_000 {
+        match Hub::open(file) {
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the file stays locked");
+}
+
+#[tokio::test]
+async fn each_step_is_done_once_whenever_the_process_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
+    let ticking = clock.clone();
+    let ticker = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            ticking.advance(Duration::from_millis(50));
+        }
+    });
+    let mut plans = Vec::new();
+    for round in 0..10 {
+        let stage = Stage::new(reopened(&file).await, clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
+        plans.push(stage.plans("long").run(none()).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(round * 7)).await;
+    }
+    let stage = Stage::new(reopened(&file).await, clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
+    for plan in &plans {
+        let ended = stage.until("long", plan, |value| value["ended"].is_string()).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+    }
+    ticker.abort();
+    let mut log = stage.app.subscribe_from(EventFilter::all(), Start::Beginning).await.unwrap();
+    let (mut asked, mut answered, mut finished) = (0, 0, 0);
+    while let Ok(Some(Ok(event))) = tokio::time::timeout(Duration::from_millis(200), log.next()).await {
+        match event.event_type.as_str() {
+            "work" => asked += 1,
+            "worked" => answered += 1,
+            "plan.finished" => finished += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((asked, answered, finished), (110, 110, 10), "eleven for each plan, and one end");
+}
+
+#[tokio::test]
+async fn a_run_goes_on_with_the_instruction_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
+    let stage = Stage::new(Hub::open(&file).unwrap(), clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
+    stage.app.pause_driver("on_work").unwrap();
+    let plan = stage.plans("long").run(none()).await.unwrap();
+    stage.until_status("long", &plan, "executing").await;
+    stage.app.shutdown().await.unwrap();
+    let other = "name: Long\nplan: [{id: other, emit: {type: work, data: {n: 100}}}]\n";
+    let driver = work();
+    let stage = Stage::new(reopened(&file).await, clock, vec![workflow(other)], &[&driver]).await;
+    let ended = stage.until_status("long", &plan, "completed").await;
+    assert_eq!(ended["dag"]["nodes"]["z"]["output"], json!({"n": 9}));
+    assert_eq!(driver.data().len(), 11);
+    let fresh = stage.run("long", json!({})).await;
+    assert_eq!(fresh.output, json!({"n": 100}), "new runs take the new one");
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_a_driver_that_is_not_there() {
+    let text = "name: Alone\nplan: [{id: a, emit: {type: work, data: {n: 1}}}]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
+    let stage = Stage::new(Hub::open(&file).unwrap(), clock.clone(), vec![workflow(text)], &[&work()]).await;
+    stage.app.pause_driver("on_work").unwrap();
+    let plan = stage.plans("alone").run(none()).await.unwrap();
+    stage.until_status("alone", &plan, "executing").await;
+    stage.app.shutdown().await.unwrap();
+    let stage = Stage::new(reopened(&file).await, clock, vec![workflow(text)], &[]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let waits = stage.plans("alone").get(&plan).await.unwrap().unwrap();
+    assert_eq!(waits["status"], "executing");
+    assert_eq!(stage.app.bus().unclaimed().await.unwrap()["on_work"], 1, "and says for whom");
+    stage.app.register(work()).await.unwrap();
+    stage.until_status("alone", &plan, "completed").await;
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_plan_that_is_not_there_is_an_error() {
+    let stage = Stage::of(TEXT, &[&work()]).await;
+    let mut errors = stage.app.subscribe("error").await.unwrap();
+    stage.plans("long").pause("nothing").await.unwrap();
+    let error = errors.next().await.unwrap().unwrap();
+    assert!(
+        error.data.value()["error"].as_str().unwrap().contains("there is no plan \"nothing\""),
+        "{error:?}"
+    );
+}

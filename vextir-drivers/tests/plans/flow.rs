@@ -1,0 +1,205 @@
+//! What steps can do, and what people can do with plans.
+
+use crate::{Does, Stage, clock, hub, none, workflow};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use vextir_core::Failure;
+use vextir_core::prelude::*;
+use vextir_drivers::workflow::PlanApproval;
+
+fn echo() -> Does {
+    Does::new("echo", |event| Ok(vec![Event::new("echoed").with_data(event.data.clone())]))
+}
+
+#[tokio::test]
+async fn what_steps_give_is_read_by_those_after_them() {
+    let text = "
+name: Sum
+inputs: [{name: who, type: string}]
+plan:
+  - {id: a, emit: {type: echo, data: {n: 2}}}
+  - {id: b, emit: {type: echo, data: {name: \"{{inputs.who}}\"}}}
+  - {id: c, depends_on: [a, b], condition: a.output.n > 1, emit: {type: echo, data: {n: \"{{a.output.n}}\", text: \"Hello {{b.output.name}}\"}}}
+  - {id: d, depends_on: c, condition: a.output.n > 5, emit: {type: echo}}
+";
+    let stage = Stage::of(text, &[&echo()]).await;
+    let ended = stage.run("sum", json!({"who": "Ann"})).await;
+    assert_eq!((ended.status.as_str(), &ended.error), ("completed", &None));
+    let plan = stage.until_status("sum", &ended.plan, "completed").await;
+    assert_eq!(plan["dag"]["nodes"]["c"]["output"], json!({"n": 2, "text": "Hello Ann"}));
+    assert_eq!(plan["dag"]["nodes"]["d"]["status"], "skipped");
+    let missing = stage.run("sum", json!({})).await;
+    assert_eq!(missing.status, "failed");
+    assert!(missing.error.unwrap().contains("input `who` is required"));
+}
+
+#[tokio::test]
+async fn a_list_is_gone_through_with_so_many_at_a_time() {
+    let text = "
+name: Each
+plan:
+  - id: each
+    for_each: {items: [1, 2, 3, 4, 5, 6, 7], parallel: 3}
+    emit: {type: echo, data: {n: \"{{item}}\", at: \"{{index}}\"}}
+  - {id: last, depends_on: each, emit: {type: echo, data: {all: \"{{each.output}}\"}}}
+";
+    let driver = echo();
+    let stage = Stage::of(text, &[&driver]).await;
+    let ended = stage.run("each", json!({})).await;
+    assert_eq!(ended.status, "completed", "{ended:?}");
+    let all: Vec<Value> = (0..7).map(|at| json!({"n": at + 1, "at": at})).collect();
+    assert_eq!(ended.output, json!({"all": all}));
+    assert_eq!(driver.data().len(), 8);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_is_tried_again_and_then_made_good() {
+    let text = "
+name: Pay
+plan:
+  - {id: pay, emit: {type: pay}, retry: {attempts: 3, delay: 10s, factor: 2}, on_error: {compensate: tell}}
+  - {id: tell, emit: {type: echo, data: {text: \"Not paid: {{pay.error}}\"}}}
+";
+    let tries = std::sync::Arc::new(AtomicU32::new(0));
+    let counted = tries.clone();
+    let pay = Does::new("pay", move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Err(Failure::permanent("the bank is closed").into())
+    });
+    let tell = echo();
+    let stage = Stage::of(text, &[&pay, &tell]).await;
+    let plans = stage.plans("pay");
+    let plan = plans.run(none()).await.unwrap();
+    for attempt in 1..3 {
+        stage.until("pay", &plan, |_| tries.load(Ordering::SeqCst) == attempt).await;
+        stage.app.idle().await;
+        stage.clock.advance(Duration::from_secs(20));
+    }
+    let ended = stage.until_status("pay", &plan, "failed").await;
+    assert_eq!(tries.load(Ordering::SeqCst), 3);
+    assert!(ended["error"].as_str().unwrap().contains("the bank is closed"), "{ended}");
+    let told = &tell.data()[0]["text"];
+    assert!(told.as_str().unwrap().contains("the bank is closed"), "{told}");
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_an_event_and_for_a_person() {
+    let text = "
+name: Invoice
+plan:
+  - {id: send, emit: {type: echo, data: {n: 7}}}
+  - {id: paid, depends_on: send, wait_for: {event: invoice.paid, condition: event.data.n == send.output.n}}
+  - {id: ask, depends_on: paid, approve: \"Close {{paid.output.n}}?\"}
+  - {id: close, depends_on: ask, emit: {type: echo, data: {by: \"{{ask.output.by}}\"}}}
+";
+    let stage = Stage::of(text, &[&echo()]).await;
+    let mut questions = stage.app.subscribe("plan.approval").await.unwrap();
+    let plans = stage.plans("invoice");
+    let plan = plans.run(none()).await.unwrap();
+    stage.until("invoice", &plan, |value| value["dag"]["nodes"]["paid"]["status"] == "running").await;
+    for n in [6, 7] {
+        stage.app.emit(Event::new("invoice.paid").with_data(json!({"n": n}))).await.unwrap();
+    }
+    stage.app.as_user("bob").emit(Event::new("invoice.paid").with_data(json!({"n": 7}))).await.unwrap();
+    let question: PlanApproval = questions.next().await.unwrap().unwrap().decode().unwrap();
+    assert_eq!((question.plan.as_str(), question.message.as_str()), (plan.as_str(), "Close 7?"));
+    plans.decide(&question, true, None).await.unwrap();
+    let ended = stage.until_status("invoice", &plan, "completed").await;
+    assert_eq!(ended["dag"]["nodes"]["close"]["output"], json!({"by": "local"}));
+}
+
+#[tokio::test]
+async fn an_event_that_came_before_the_wait_counts_where_it_may() {
+    let text = "
+name: Back
+trigger: {event: go}
+plan:
+  - {id: first, emit: {type: slow}}
+  - {id: late, depends_on: first, wait_for: {event: signal, look_back: true}}
+";
+    let slow = Does::new("slow", |_| Ok(Vec::new()));
+    let stage = Stage::of(text, &[&slow]).await;
+    stage.app.pause_driver("on_slow").unwrap();
+    let mut finished = stage.app.subscribe("plan.finished").await.unwrap();
+    stage.app.emit(Event::new("go")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stage.app.emit(Event::new("signal").with_data(json!({"n": 1}))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stage.app.resume_driver("on_slow").unwrap();
+    let ended = finished.next().await.unwrap().unwrap();
+    assert_eq!(
+        (ended.data.value()["status"].clone(), ended.data.value()["output"].clone()),
+        (json!("completed"), json!({"n": 1}))
+    );
+}
+
+#[tokio::test]
+async fn an_instruction_runs_another_one() {
+    let outer = "
+name: Outer
+plan:
+  - {id: call, run: {instruction: inner, inputs: {n: 4}}}
+  - {id: after, depends_on: call, emit: {type: echo, data: {got: \"{{call.output.twice}}\"}}}
+";
+    let inner = "
+name: Inner
+inputs: [{name: n, type: integer}]
+plan:
+  - {id: work, emit: {type: echo, data: {twice: [\"{{inputs.n}}\", \"{{inputs.n}}\"]}}}
+";
+    let workflows = vec![workflow(outer), workflow(inner)];
+    let stage = Stage::new(hub(), clock("2025-06-16T08:00:00Z"), workflows, &[&echo()]).await;
+    let ended = stage.plans("outer").run(none()).await.unwrap();
+    let plan = stage.until_status("outer", &ended, "completed").await;
+    assert_eq!(plan["dag"]["nodes"]["after"]["output"], json!({"got": [4, 4]}));
+    let alone = Stage::of(outer, &[&echo()]).await;
+    let plan = alone.plans("outer").run(none()).await.unwrap();
+    let failed = alone.until_status("outer", &plan, "failed").await;
+    assert!(failed["error"].as_str().unwrap().contains("no driver runs this instruction"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_plan_is_paused_cancelled_retried_and_forked() {
+    let text = "
+name: Work
+inputs: [{name: n, type: integer, default: 1}]
+plan:
+  - {id: a, emit: {type: echo, data: {n: \"{{inputs.n}}\"}}}
+  - {id: b, depends_on: a, emit: {type: maybe, data: {n: \"{{inputs.n}}\"}}}
+";
+    let broken = std::sync::Arc::new(AtomicU32::new(1));
+    let state = broken.clone();
+    let maybe = Does::new("maybe", move |event| match state.load(Ordering::SeqCst) {
+        0 => Ok(vec![Event::new("done").with_data(event.data.clone())]),
+        _ => Err(Failure::permanent("broken").into()),
+    });
+    let echo = echo();
+    let stage = Stage::of(text, &[&echo, &maybe]).await;
+    let plans = stage.plans("work");
+    let plan = plans.run(none()).await.unwrap();
+    stage.until_status("work", &plan, "failed").await;
+    broken.store(0, Ordering::SeqCst);
+    plans.retry(&plan, "b").await.unwrap();
+    let done = stage.until_status("work", &plan, "completed").await;
+    assert_eq!(
+        (done["dag"]["nodes"]["b"]["output"].clone(), echo.data().len()),
+        (json!({"n": 1}), 1),
+        "what was done is kept"
+    );
+    let inputs = json!({"n": 5}).as_object().cloned().unwrap();
+    let fork = plans.fork(&plan, "b", inputs).await.unwrap();
+    let forked = stage.until_status("work", &fork, "completed").await;
+    assert_eq!((forked["dag"]["nodes"]["b"]["output"].clone(), echo.data().len()), (json!({"n": 5}), 1));
+    stage.app.pause_driver("on_echo").unwrap();
+    let paused = plans.run(none()).await.unwrap();
+    stage.until("work", &paused, |value| value["dag"]["nodes"]["a"]["status"] == "running").await;
+    plans.pause(&paused).await.unwrap();
+    stage.until_status("work", &paused, "paused").await;
+    stage.app.resume_driver("on_echo").unwrap();
+    let waits =
+        stage.until("work", &paused, |value| value["dag"]["nodes"]["a"]["status"] == "completed").await;
+    assert_eq!(waits["dag"]["nodes"]["b"]["status"], "pending");
+    plans.cancel(&paused).await.unwrap();
+    stage.until_status("work", &paused, "cancelled").await;
+}
