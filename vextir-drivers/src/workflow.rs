@@ -4,7 +4,6 @@
 
 mod catalogue;
 mod check;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver that carries plans out uses it"))]
 mod dry;
 mod expression;
 mod fault;
@@ -15,6 +14,7 @@ mod run;
 mod runner;
 
 pub use catalogue::Catalogue;
+pub use dry::PlannedStep;
 pub use expression::{Condition, Template};
 pub use fault::{Fault, Faults};
 pub use instruction::{Act, ForEach, Input, InputKind, Instruction, OnError, Retry, Step, Trigger};

@@ -1,41 +1,94 @@
 //! What a run would do, without doing it.
 
+use super::catalogue::Catalogue;
 use super::expression::{Names, Template};
-use super::instruction::{Act, Instruction};
-use super::run::{Action, Start, World, compensations, given, moment};
+use super::instruction::{Act, Instruction, Trigger};
+use super::run::{Action, Found, Start, World, compensations, given, moment};
 use jiff::Zoned;
 use serde::Serialize;
-use serde_json::{Value, json};
-use vextir::Name;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use vextir::{Error, EventId, Name, Result, Timestamp};
 
 /// A step of a run that does not take place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Planned {
-    pub(crate) id: Name,
+#[non_exhaustive]
+pub struct PlannedStep {
+    /// Which step.
+    pub id: Name,
     /// What has to be over first.
-    pub(crate) after: Vec<Name>,
+    pub after: Vec<Name>,
     /// Steps of one wave can be at work at the same time; waves count from 1. None for a compensation.
-    pub(crate) wave: Option<u32>,
-    /// The event, or `wait_for`, `run`, `approve`; what can be known of its data is filled in, the rest is as written.
-    pub(crate) action: Action,
+    pub wave: Option<u32>,
+    /// The type of its event, or `wait_for`, `run`, `approve`.
+    pub action: String,
+    /// What can be known of its data is filled in, the rest is as written.
+    pub data: Value,
     /// Who would handle the event.
-    pub(crate) drivers: Vec<Name>,
+    pub drivers: Vec<Name>,
     /// Whether it would be done at all, as written.
-    pub(crate) condition: Option<String>,
+    pub condition: Option<String>,
     /// The list it is done for, filled in like the data.
-    pub(crate) for_each: Option<Value>,
+    pub for_each: Option<Value>,
+}
+
+/// What an application knows, at a moment.
+struct At<'c> {
+    now: Timestamp,
+    catalogue: &'c Catalogue,
+}
+
+impl World for At<'_> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn schema(&self, event_type: &Name) -> Option<Arc<Value>> {
+        self.catalogue.schema(event_type).cloned().map(Arc::new)
+    }
+
+    fn replies(&self, event_type: &Name) -> Vec<Name> {
+        self.catalogue.replies(event_type)
+    }
+
+    fn event(&self, _id: &EventId) -> Found {
+        Found::Gone
+    }
+}
+
+impl Instruction {
+    /// What a run would do, without doing any of it: all steps, in an order in which they could be done, for these inputs
+    /// and as if its trigger fired at a moment.
+    ///
+    /// # Errors
+    /// `Invalid`: the inputs do not fit, and a run would fail before its first step.
+    pub fn dry_run(
+        &self,
+        inputs: Map<String, Value>,
+        at: Timestamp,
+        app: &Catalogue,
+    ) -> Result<Vec<PlannedStep>> {
+        let timezone = match &self.trigger {
+            Some(Trigger::Schedule { timezone, .. }) => timezone.clone(),
+            _ => "UTC".to_owned(),
+        };
+        let start = Start { run: "dry".into(), slot: at, timezone, trigger: None, inputs };
+        let drivers =
+            |event_type: &Name| app.handlers(event_type).map(|handled| handled.driver.clone()).collect();
+        dry_run(self, start, &At { now: at, catalogue: app }, &drivers).map_err(Error::invalid)
+    }
 }
 
 /// All steps, in an order in which they could be done. `drivers` says who handles a type of event.
 ///
 /// # Errors
 /// The inputs do not fit, or the time zone is unknown: the run would fail before its first step.
-pub(crate) fn dry_run(
+pub(super) fn dry_run(
     instruction: &Instruction,
     start: Start,
     world: &dyn World,
     drivers: &dyn Fn(&Name) -> Vec<Name>,
-) -> Result<Vec<Planned>, String> {
+) -> Result<Vec<PlannedStep>, String> {
     let day = moment(start.slot, &start.timezone)?;
     let mut names = Names::new();
     names.insert("inputs".into(), Value::Object(given(&instruction.inputs, start.inputs)?));
@@ -45,17 +98,17 @@ pub(crate) fn dry_run(
     names.insert("trigger".into(), trigger.unwrap_or_default());
     let known = Known { world, names, day };
     let reserved = compensations(instruction);
-    let mut planned: Vec<Planned> = Vec::with_capacity(instruction.steps.len());
+    let mut planned: Vec<PlannedStep> = Vec::with_capacity(instruction.steps.len());
     for step in &instruction.steps {
         let before = planned.iter().filter(|before| step.depends_on.contains(&before.id));
         let wave = before.filter_map(|before| before.wave).max().unwrap_or(0) + 1;
-        let mut action = Action::of(&step.act);
-        action.data = known.filled(&action.data);
-        planned.push(Planned {
+        let action = Action::of(&step.act);
+        planned.push(PlannedStep {
             id: step.id.clone(),
             after: step.depends_on.clone(),
             wave: (!reserved.contains(&step.id)).then_some(wave),
-            action,
+            data: known.filled(&action.data),
+            action: action.kind,
             drivers: match &step.act {
                 Act::Emit { event_type, .. } => drivers(event_type),
                 _ => Vec::new(),
@@ -129,7 +182,7 @@ mod tests {
         let waves: Vec<_> = planned.iter().map(|step| (step.id.as_str(), step.wave)).collect();
         assert_eq!(waves, [("book", Some(1)), ("ask", Some(1)), ("pay", Some(2)), ("unbook", None)]);
         assert_eq!(planned[2].drivers, ["driver of do.pay"]);
-        assert_eq!(planned[2].action.data, json!({"step": "pay"}));
+        assert_eq!(planned[2].data, json!({"step": "pay"}));
         assert_eq!(planned[2].for_each, Some(json!([1, 2])));
     }
 

@@ -40,7 +40,6 @@ impl Instruction {
 
 impl Run {
     /// The steps as they stand, as a Mermaid flow chart.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the driver that carries plans out uses it"))]
     pub(crate) fn to_mermaid(&self) -> String {
         let steps = self.dag.nodes.iter().map(|(id, node)| Drawn {
             id,

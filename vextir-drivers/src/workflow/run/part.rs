@@ -50,14 +50,15 @@ impl Parts {
         self.loaded.insert(key, part);
     }
 
-    /// What has to be written since it was asked last; `None` for what has to be removed. What is at hand stays so: drop
-    /// the run, or [`forget`](Self::forget), to have the memory back.
+    /// What has to be written since it was asked last; `None` for what has to be removed. What is at hand stays so:
+    /// drop the run to have the memory back.
     pub(crate) fn take_changes(&mut self) -> Vec<(PartKey, Option<Arc<Part>>)> {
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().map(|key| (key.clone(), self.loaded.get(&key).cloned())).collect()
     }
 
     /// Drops what is at hand and has not changed.
+    #[cfg(test)]
     pub(crate) fn forget(&mut self) {
         self.loaded.retain(|key, _| self.changed.contains(key));
     }

@@ -3,8 +3,9 @@
 use super::key::{self, Verb, event_type, plan_of};
 use super::payload::{Control, Decide, ForkPlan, RunInstruction};
 use super::{PlanApproval, store};
+use crate::workflow::run::Run;
 use serde_json::{Map, Value, json};
-use vextir::{Event, EventId, Name, Result, Tenant};
+use vextir::{Error, Event, EventId, Name, Result, Tenant};
 
 /// The plans of one instruction, for one user: runs it, and says what becomes of its plans.
 ///
@@ -47,6 +48,17 @@ impl Plans {
     pub async fn get(&self, plan: &str) -> Result<Option<Value>> {
         let document = self.tenant.context().read(&format!("{}/{plan}", store::FOLDER)).await?;
         Ok(document.and_then(|document| document.content.as_json().cloned()))
+    }
+
+    /// The plan as it stands, as a Mermaid flow chart.
+    ///
+    /// # Errors
+    /// The store failed, or somebody wrote something else there.
+    pub async fn mermaid(&self, plan: &str) -> Result<Option<String>> {
+        let Some(value) = self.get(plan).await? else { return Ok(None) };
+        let wrong = |error| Error::invalid(format!("{}/{plan} is no plan: {error}", store::FOLDER));
+        let run: Run = serde_json::from_value(value).map_err(wrong)?;
+        Ok(Some(run.to_mermaid()))
     }
 
     /// Nothing new begins in it until it is resumed.

@@ -153,7 +153,7 @@ plan:
     let world = Surroundings::default();
     let started = started_by(json!({"who": "eve"}));
     let planned = crate::workflow::dry::dry_run(&instruction, started, &world, &|_| Vec::new());
-    let data: Vec<Value> = planned.expect("a plan").into_iter().map(|step| step.action.data).collect();
+    let data: Vec<Value> = planned.expect("a plan").into_iter().map(|step| step.data).collect();
     assert_eq!(data[0], json!({"since": "2025-06-15", "to": ["ann"], "by": "eve"}));
     assert_eq!(data[1], json!({"z": "{{a.output.mails}}", "of": "ann"}));
 }
