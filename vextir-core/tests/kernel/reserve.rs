@@ -113,3 +113,31 @@ async fn of_several_capabilities_that_match_the_dearest_is_reserved() {
     assert!(lease.reserved.is_empty());
     assert_eq!(app.extend(&root, tokens(1)).await.unwrap_err().kind(), ErrorKind::Cancelled);
 }
+
+/// Two eager drivers reserve for one event. What the first one emits has no room before the second one is settled, in the
+/// same commit.
+#[tokio::test]
+async fn what_an_eager_settlement_makes_room_for_goes_on() {
+    let eager = |id: &'static str, outputs: usize| {
+        let capability = Capability::new("ask").reserves("tokens", 40).effect(vextir::Effect::Reads);
+        answers(Manifest::new(id).can(capability).with_eager(true), move |_| {
+            Ok((0..outputs).map(|_| Event::new("think")).collect())
+        })
+    };
+    let thinker = answers(Manifest::new("thinker").can(Capability::new("think").reserves("tokens", 70)), |_| {
+        Ok(vec![Event::new("thought")])
+    });
+    let app = quick().limits(tokens(100)).driver(eager("first", 1)).driver(eager("second", 0)).driver(thinker);
+    let app = app.start().await.unwrap();
+    let root = app.emit(Event::new("ask")).await.unwrap();
+    for _ in 0..200 {
+        app.idle().await;
+        if log(&app).await.iter().any(|event| event.event_type == "thought") {
+            let lease = app.lease(&root).await.unwrap().unwrap();
+            assert_eq!((lease.state, lease.parked, lease.reserved.len()), (LeaseState::Active, 0, 0));
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{:?} {:?}", app.lease(&root).await, app.held(10).await);
+}
