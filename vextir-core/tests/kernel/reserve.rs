@@ -124,10 +124,12 @@ async fn what_an_eager_settlement_makes_room_for_goes_on() {
             Ok((0..outputs).map(|_| Event::new("think")).collect())
         })
     };
-    let thinker = answers(Manifest::new("thinker").can(Capability::new("think").reserves("tokens", 70)), |_| {
-        Ok(vec![Event::new("thought")])
-    });
-    let app = quick().limits(tokens(100)).driver(eager("first", 1)).driver(eager("second", 0)).driver(thinker);
+    let thinker =
+        answers(Manifest::new("thinker").can(Capability::new("think").reserves("tokens", 70)), |_| {
+            Ok(vec![Event::new("thought")])
+        });
+    let app =
+        quick().limits(tokens(100)).driver(eager("first", 1)).driver(eager("second", 0)).driver(thinker);
     let app = app.start().await.unwrap();
     let root = app.emit(Event::new("ask")).await.unwrap();
     for _ in 0..200 {
