@@ -3,7 +3,7 @@
 use super::key::{self, Verb, event_type};
 use super::payload::{Control, Look, Parent, PlanApproval, PlanFinished, RunInstruction, Timer};
 use super::store::{self, Kept};
-use crate::workflow::run::Command;
+use crate::workflow::run::{At, Command};
 use serde_json::{Value, json};
 use vextir::{Ctx, Error, Event, Name, Result};
 
@@ -58,30 +58,26 @@ async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Res
         Command::StopTimer { .. } => Ok(()),
         Command::CancelBranch { at } => {
             store::wait(cx, instruction, plan, &at, None).await?;
-            // Another plan that was asked for ends too. An event's handlers end by themselves, and their answers mean
-            // nothing any more.
-            let asked = cx.find(&format!("{plan}/{at}/run").parse()?).await?;
-            let Some(asked) = asked else { return Ok(()) };
-            let Some(other) = key::instruction(&asked.event_type) else { return Ok(()) };
-            let child = key::plan_of(other, &asked);
-            let control = json!(Control { plan: child.clone(), step: None });
-            cx.emit(stamp(
-                Event::new(event_type(other, Verb::Cancel))
-                    .with_data(control)
-                    .with_ordering_key(key::order(&child)),
-            )?)
+            cancel_asked(plan, &at, cx).await
         }
         Command::Finished { status, output, error, .. } => {
             let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
-            let finished = PlanFinished {
-                plan: plan.clone(),
-                instruction: instruction.clone(),
-                status: status.unwrap_or_default(),
-                output,
-                error,
-                parent: kept.parent.clone(),
-            };
+            let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
+            let status = status.unwrap_or_default();
+            let finished = PlanFinished { plan, instruction, status, output, error, parent };
             cx.emit(stamp(Event::of(&finished)?.with_id(id))?)
         }
     }
+}
+
+/// Another plan that this attempt asked for ends too. An event's handlers end by themselves, and their answers mean nothing
+/// any more.
+async fn cancel_asked(plan: &Name, at: &At, cx: &Ctx) -> Result<()> {
+    let asked = cx.find(&format!("{plan}/{at}/run").parse()?).await?;
+    let Some(asked) = asked else { return Ok(()) };
+    let Some(other) = key::instruction(&asked.event_type) else { return Ok(()) };
+    let child = key::plan_of(other, &asked);
+    let control = json!(Control { plan: child.clone(), step: None });
+    let cancel = Event::new(event_type(other, Verb::Cancel)).with_data(control);
+    cx.emit(cancel.with_ordering_key(key::order(&child)))
 }
