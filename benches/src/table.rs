@@ -121,7 +121,11 @@ fn schedules() -> Vec<Row> {
         floor: Some(50.0),
         goal: Some(10.0),
     };
-    vec![row("schedules, 100,000 due at once", "schedules_due", "durable loop, 256", "loop_256").reach(0.5, 1.0), armed]
+    vec![
+        row("schedules, 100,000 due at once", "schedules_due", "durable loop, 256", "loop_256")
+            .reach(0.5, 1.0),
+        armed,
+    ]
 }
 
 /// Our graph beside another one that keeps both times, in one SQLite file too. Neither waits for the disk. One of our

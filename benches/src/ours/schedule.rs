@@ -34,7 +34,12 @@ impl Driver for Late {
 }
 
 /// Asks for so many schedules, each due once at its own time.
-async fn arm(app: &Processor, count: usize, at: fn(Timestamp, usize) -> Timestamp, begin: Timestamp) -> Result<()> {
+async fn arm(
+    app: &Processor,
+    count: usize,
+    at: fn(Timestamp, usize) -> Timestamp,
+    begin: Timestamp,
+) -> Result<()> {
     let asking = (0..ASKING).map(|first| {
         let app = app.clone();
         tokio::spawn(async move {
@@ -57,7 +62,8 @@ pub(crate) fn due_at_once(trial: &Trial) -> Result<Vec<Measurement>> {
     super::block_on(async {
         let (clock, times) = (ManualClock::starting(SystemClock.now()), Arc::default());
         let hub = vextir::Hub::builder(trial.folder.join("vextir.db")).backlog(1_000_000).open()?;
-        let app = Processor::builder(hub).clock(clock.clone()).driver(Late(Arc::clone(&times))).start().await?;
+        let app =
+            Processor::builder(hub).clock(clock.clone()).driver(Late(Arc::clone(&times))).start().await?;
         let due = clock.now().after(Duration::from_hours(1));
         arm(&app, count, |due, _| due, due).await?;
         let started = Instant::now();
@@ -85,16 +91,18 @@ pub(crate) fn armed(trial: &Trial) -> Result<Vec<Measurement>> {
         let app = drivers.driver(Answerer::new(ASKING)).start().await?;
         let begin = SystemClock.now().after(Duration::from_secs(if trial.quick { 2 } else { 40 }));
         // 500 a second.
-        arm(&app, count, |begin, number| begin.after(Duration::from_millis(2 * number as u64)), begin).await?;
+        arm(&app, count, |begin, number| begin.after(Duration::from_millis(2 * number as u64)), begin)
+            .await?;
         if SystemClock.now() > begin {
-            return Err("arming took longer than expected; the first schedules were late before they were armed".into());
+            return Err(
+                "arming took longer than expected; the first schedules were late before they were armed"
+                    .into(),
+            );
         }
         tokio::time::sleep(begin.since(SystemClock.now())).await;
         let load = (0..16).map(|_| {
             let app = app.clone();
-            tokio::spawn(async move {
-                while app.emit(Ask::new()).await.is_ok() {}
-            })
+            tokio::spawn(async move { while app.emit(Ask::new()).await.is_ok() {} })
         });
         let load: Vec<_> = load.collect();
         let limit = Instant::now() + Duration::from_mins(3);

@@ -62,11 +62,10 @@ async fn retention_of_an_event_does_not_keep_a_processor_from_starting() {
 #[tokio::test]
 async fn a_driver_that_cannot_come_is_stopped() {
     let inner = MemoryBus::new();
-    let bus = Slow::new(inner.clone(), |_| false)
-        .refusing(|command| {
-            let built_in = matches!(command, Command::Know(driver, _) if driver.as_str() == "scheduler");
-            (matches!(command, Command::Know(..)) && !built_in).then_some(ErrorKind::Unavailable)
-        });
+    let bus = Slow::new(inner.clone(), |_| false).refusing(|command| {
+        let built_in = matches!(command, Command::Know(driver, _) if driver.as_str() == "scheduler");
+        (matches!(command, Command::Know(..)) && !built_in).then_some(ErrorKind::Unavailable)
+    });
     let app = bus.builder().start().await.unwrap();
     app.emit(Event::new("job")).await.unwrap();
     let (driver, seen, stopped) = counted();
