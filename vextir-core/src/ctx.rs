@@ -170,7 +170,8 @@ impl Ctx {
     /// As [`Ctx::emit`]. When everything that the event causes is over, this driver gets the event `branch.ended`
     /// ([`BranchEnded`](crate::BranchEnded)), with a handler's outputs and what they cause counted in: at once, if nobody
     /// handles it. What waits (delayed, held, without its driver) is not over. If a policy refuses the event, the
-    /// answer says so. Nothing comes when the whole causal tree is cancelled.
+    /// answer says so. Nothing comes when the whole causal tree is cancelled. An event that was stored before, under its own
+    /// id, is not stored again: its branch ends when it did, or at once if that is over.
     ///
     /// # Errors
     /// The payload has no JSON form.

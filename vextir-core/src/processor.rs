@@ -8,6 +8,7 @@ mod builder;
 mod cancel;
 mod chores;
 mod dispatch;
+mod due;
 mod eager;
 mod emit;
 mod handle;

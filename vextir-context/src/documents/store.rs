@@ -2,6 +2,7 @@
 
 use super::bases::Bases;
 use super::merge::{Merged, merge};
+use super::rights::acting;
 use super::{guides, history, list, place, restored};
 use crate::hub::Hub;
 use crate::outbox::Post;
@@ -64,6 +65,12 @@ pub(crate) async fn change(hub: &Hub, command: Command, post: Option<Arc<Post>>)
             "an eager handler changes documents; let it be settled after its event is stored",
         ));
     };
+    if !changes.iter().any(|change| change.what.is_content()) {
+        // Nothing is to be merged: the writer does it as it stands.
+        changes.iter().try_for_each(|change| acting(&actor, change).map(drop))?;
+        let merged = Arc::new(Merged::nothing(changes.len()));
+        return hub.send_commit(command, Some(merged), post).await;
+    }
     let changes: Arc<[Change]> = changes.into();
     let _lanes = hub.lanes().take(&actor, &changes).await;
     let mut last: Option<Arc<Bases>> = None;

@@ -199,7 +199,11 @@ pub(crate) fn note(
     else {
         return Ok(());
     };
-    let before = of_node(connection, node)?;
+    let before = match deed {
+        // What was said before matters to neither.
+        Deed::Removed | Deed::Restored => Vec::new(),
+        _ => of_node(connection, node)?,
+    };
     let standing = |topic: &str| standing(&said(&before, topic)).map(|(stamp, _)| stamp).collect();
     let level = |who: String, level| {
         let over = standing(&format!("g{who}"));

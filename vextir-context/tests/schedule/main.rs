@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod many;
 mod overlap;
 
 use std::time::Duration;
@@ -78,6 +79,18 @@ impl Stage {
         panic!("{:?}", self.app.schedule(id).await);
     }
 
+    /// Waits until a schedule that is over is not there any more.
+    async fn gone(&self, id: &str) {
+        for _ in 0..300 {
+            self.app.idle().await;
+            if self.app.schedule(id).await.unwrap().is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?}", self.app.schedule(id).await);
+    }
+
     /// How many firings the log has.
     async fn fired(&self) -> usize {
         let mut log = self.app.subscribe_from(EventFilter::all(), Start::Beginning).await.unwrap();
@@ -126,14 +139,8 @@ async fn a_firing_says_its_slot_and_carries_the_event() {
     );
     assert_eq!((event.metadata["schedule"].as_str(), event.metadata["slot"].as_str()), ("once", at));
     assert_eq!((event.root_id.as_ref(), event.depth), (None, 0));
-    stage.app.idle().await;
-    for _ in 0..100 {
-        if stage.app.schedules().await.unwrap().is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("a schedule that is over is not there any more");
+    stage.gone("once").await;
+    assert!(stage.app.schedules().await.unwrap().is_empty());
 }
 
 #[tokio::test]

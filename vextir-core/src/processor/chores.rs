@@ -7,8 +7,7 @@ use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::route::{RouteTable, Targets};
 use crate::bus::{Chores, Command, Entry, Hold, Logged, Parked, Place, Release, Route};
 use crate::notice::is_kernels_own;
-use crate::{AuditRecord, Decision, Error, ErrorKind, Event, Name, Origin, Result, Verdict};
-use std::collections::HashSet;
+use crate::{AuditRecord, Decision, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,52 +114,6 @@ impl Kernel {
         event.check(self.max_event_bytes)?;
         event.check_depth()?;
         check_payload(event, targets)
-    }
-
-    /// Releases what is due. One that cannot go on, though the bus works, is held for the operator, and stops nobody.
-    async fn release_due(self: &Arc<Self>) -> Result<()> {
-        let (mut stuck, mut failed) = (HashSet::new(), Ok(()));
-        loop {
-            let now = self.clock.now();
-            let page = self.bus.parked(Hold::Delayed, BATCH + stuck.len()).await?;
-            let due = |parked: &Parked| parked.event.deliver_at.is_none_or(|at| at <= now);
-            let ready: Vec<Parked> =
-                page.into_iter().filter(|parked| due(parked) && !stuck.contains(&parked.number)).collect();
-            if ready.is_empty() {
-                return failed;
-            }
-            for parked in ready {
-                let Err(error) = self.release(parked.clone(), None).await else { continue };
-                if error.kind().is_transient() || error.kind() == ErrorKind::Closed {
-                    return Err(error);
-                }
-                tracing::error!(%error, event = %parked.event.id, "an event that is due cannot go on");
-                if let Err(error) = self.hold_stuck(&parked, &error).await {
-                    stuck.insert(parked.number);
-                    failed = failed.and(Err(error));
-                }
-            }
-        }
-    }
-
-    /// What cannot be released waits for a person, who is told why.
-    async fn hold_stuck(&self, parked: &Parked, error: &Error) -> Result<()> {
-        let event = &parked.event;
-        let decision =
-            Decision::new(Name::literal("release"), format!("it was due and could not go on: {error}"));
-        let audit = vec![AuditRecord::about(event, "hold", decision.clone())];
-        let entry = Entry {
-            minted: true,
-            origin: parked.origin.clone(),
-            limits: self.limits.clone(),
-            ..Entry::new(event.clone(), Place::Parked(Hold::Approval, Some(decision)))
-        };
-        let (user, id) = (event.user_id.clone(), event.id.clone());
-        let release = Release { user, id, entry: Some(entry), audit };
-        match self.bus.commit(Command::Release(Box::new(release))).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            answer => answer.map(drop),
-        }
     }
 
     /// Ends the wait of an event: authorized (again, unless a person decided) and routed now.

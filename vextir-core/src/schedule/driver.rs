@@ -7,7 +7,7 @@ use super::{
     SetSchedule, TriggerSchedule,
 };
 use crate::notice::is_kernels_own;
-use crate::{BranchEnded, Ctx, Error, ErrorKind, Event, Name, Result, Timestamp, driver};
+use crate::{BranchEnded, Content, Ctx, Error, ErrorKind, Event, Name, Result, Timestamp, driver};
 
 /// How many schedules are at work at a time. Those of one schedule come one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -137,9 +137,9 @@ async fn read(cx: &Ctx, id: &str) -> Result<Option<ScheduleState>> {
     let wrong = |what: String| {
         Error::invalid(format!("{}: no schedule: {what}; set it anew, or remove it", path(id)))
     };
-    let content = document.content.as_json().ok_or_else(|| wrong("it is text".into()))?;
+    let Content::Json(content) = document.content else { return Err(wrong("it is text".into())) };
     let mut state: ScheduleState =
-        serde_json::from_value(content.clone()).map_err(|error| wrong(error.to_string()))?;
+        serde_json::from_value(content).map_err(|error| wrong(error.to_string()))?;
     // Whoever can write the document acts as its user, whatever it says.
     state.schedule.event.edit().user_id = cx.user().clone();
     state.id = Name::from(id);
@@ -171,7 +171,8 @@ async fn settle(
             Act::Cancel(root) => cx.cancel_tree(root),
         }
     }
-    if state.next != before.and_then(|before| before.next) {
+    let timer = |state: &ScheduleState| (state.next, state.turn);
+    if before.map(timer) != Some(timer(&state)) {
         state.turn += 1;
         if let Some(slot) = state.next {
             let timer = about(&state.id, &ScheduleDue { id: state.id.clone(), turn: state.turn })?;

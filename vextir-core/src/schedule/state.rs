@@ -126,6 +126,9 @@ impl ScheduleState {
         if turn != self.turn || self.paused.is_some() {
             return Ok(acts);
         }
+        // That timer is spent. Another one is set for what is to come, also where a clock that was set back says that it
+        // is too early.
+        self.turn += 1;
         let oldest = now.before(self.schedule.catch_up());
         for _ in 0..STEP {
             let Some(slot) = self.next.filter(|slot| self.due_at(*slot) <= now) else { return Ok(acts) };

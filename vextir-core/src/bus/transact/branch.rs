@@ -16,6 +16,15 @@ impl<R: Rows> Write<'_, R> {
         Ok(())
     }
 
+    /// The event of a branch is stored already. One that is at work is told of when it ends; one that is over, with this
+    /// command: who began it again waits for that.
+    pub(super) fn begin_again(&mut self, branch: &Branch) -> Result<()> {
+        match self.branch(&branch.user, &branch.id)? {
+            Some(_) => Ok(()),
+            None => self.begin_branch(branch),
+        }
+    }
+
     /// Something of the event's branch, `count` deliveries or a wait, is not over.
     pub(super) fn enter_branch(&mut self, event: &Event, count: u64) -> Result<()> {
         if let Some(id) = &event.branch_id

@@ -137,15 +137,19 @@ impl<R: Rows> Write<'_, R> {
 
     fn outputs(&mut self, outputs: &[Entry], known: &HashSet<usize>) -> Result<()> {
         for (index, entry) in outputs.iter().enumerate() {
-            if !known.contains(&index) {
-                let place = self.destination(&entry.event, &entry.place)?;
-                if entry.event.root_id.is_none() && leaves_work(&place) {
-                    let (root, user) = (entry.event.id.clone(), entry.event.user_id.clone());
-                    let limits = self.limits(entry.limits.as_deref());
-                    self.rows.add_lease(Lease::new(root, user, limits))?;
+            if known.contains(&index) {
+                if let Some(branch) = &entry.branch {
+                    self.begin_again(branch)?;
                 }
-                self.admit(&entry.event, entry, &place, true)?;
+                continue;
             }
+            let place = self.destination(&entry.event, &entry.place)?;
+            if entry.event.root_id.is_none() && leaves_work(&place) {
+                let (root, user) = (entry.event.id.clone(), entry.event.user_id.clone());
+                let limits = self.limits(entry.limits.as_deref());
+                self.rows.add_lease(Lease::new(root, user, limits))?;
+            }
+            self.admit(&entry.event, entry, &place, true)?;
         }
         Ok(())
     }

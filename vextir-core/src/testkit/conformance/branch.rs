@@ -180,6 +180,25 @@ pub(super) async fn a_planted_tree_has_a_ledger_of_its_own<S: BusUnderTest>(subj
     same(delivery.event.root_id.clone(), None, "in a tree of its own")
 }
 
+pub(super) async fn a_branch_that_is_over_is_told_of_again<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let timer = delivered(&*bus, job("timer")).await?;
+    bus.commit(done(&timer, vec![planted("slot-3")])).await?;
+    let firing = open_at(&*bus, &id("slot-3")).await?;
+    bus.commit(done(&firing, vec![])).await?;
+    let (delivery, _) = news(&*bus, "who planted it is told of its end").await?;
+    bus.commit(done(&delivery, vec![])).await?;
+    let timer = delivered(&*bus, job("timer")).await?;
+    bus.commit(done(&timer, vec![planted("slot-3")])).await?;
+    let promise = "who begins a branch that is over is told so at once";
+    let (delivery, ended) = news(&*bus, promise).await?;
+    same(ended.branch, id("slot-3"), promise)?;
+    bus.commit(done(&delivery, vec![])).await?;
+    let firings = types(&*bus).await?.iter().filter(|one| *one == "firing").count();
+    same(firings, 1, "and nothing happens a second time")?;
+    nothing_told(&*bus, "it is told once").await
+}
+
 pub(super) async fn a_cancelled_branch_is_told_where_it_is_a_tree<S: BusUnderTest>(subject: S) -> Outcome {
     let bus = subject.bus();
     let step = begun(&*bus).await?;
