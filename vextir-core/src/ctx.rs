@@ -55,6 +55,8 @@ pub(crate) struct Effects {
     pub(crate) changes: Vec<Change>,
     /// Other trees of the user that are cancelled before the commit.
     pub(crate) cancelled: Vec<EventId>,
+    /// Delayed events that are taken back.
+    pub(crate) withdrawn: Vec<EventId>,
 }
 
 /// What a handler emits through its context.
@@ -181,6 +183,22 @@ impl Ctx {
         Ok(())
     }
 
+    /// Takes back a delayed event that this driver emitted before for the same user, when the delivery is settled. Nothing
+    /// happens if it does not wait any more.
+    pub fn withdraw(&self, id: EventId) {
+        self.effects().withdrawn.push(id);
+    }
+
+    /// As [`Ctx::emit`], but the event is the root of a causal tree of its own. Under an id of its own it is stored once.
+    ///
+    /// # Errors
+    /// The payload has no JSON form.
+    pub fn emit_root<E: IntoEvent>(&self, event: E) -> Result<()> {
+        let event = event.into_event()?;
+        self.effects().outputs.push(Emitted { event, watched: false, planted: Some(None) });
+        Ok(())
+    }
+
     /// Emits the root of a causal tree of its own when the delivery is settled: [`Ctx::emit_branch`] if it is `watched`.
     /// Under an id of its own it is stored once.
     #[cfg(feature = "schedule")]
@@ -202,13 +220,13 @@ impl Ctx {
         self.kernel()?.find_for(self.user(), id).await
     }
 
-    /// The events of the user that match and came since the causal tree of the handled event began, in their order, at
-    /// most `most`. What retention has removed is not among them.
+    /// The events of the user that match and came since the causal tree with this root began, in their order, at most
+    /// `most`. What retention has removed is not among them.
     ///
     /// # Errors
     /// As [`Ctx::find`].
-    pub async fn since_root(&self, filter: &EventFilter, most: usize) -> Result<Vec<Event>> {
-        self.kernel()?.since_root(&self.event, filter, most).await
+    pub async fn since_root(&self, root: &EventId, filter: &EventFilter, most: usize) -> Result<Vec<Event>> {
+        self.kernel()?.since_root(self.user(), root, filter, most).await
     }
 
     /// The manifests of the processor's drivers: the same list until another driver comes. None without a processor.

@@ -205,6 +205,9 @@ pub struct Settlement {
     pub usage: Vec<(Name, u64)>,
     /// What the audit must know.
     pub audit: Vec<AuditRecord>,
+    /// Delayed events that the driver emitted before and takes back. Those that do not wait any more are left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<EventId>,
 }
 
 /// How an attempt ended.
@@ -337,6 +340,12 @@ impl Settlement {
     /// A settlement of a delivery.
     #[must_use]
     pub fn of(delivery: &Delivery, outcome: Outcome) -> Self {
-        Self { delivery: delivery.clone(), outcome, usage: Vec::new(), audit: Vec::new() }
+        Self {
+            delivery: delivery.clone(),
+            outcome,
+            usage: Vec::new(),
+            audit: Vec::new(),
+            withdrawn: Vec::new(),
+        }
     }
 }

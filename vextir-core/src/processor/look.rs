@@ -18,14 +18,14 @@ impl Kernel {
         Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *user))
     }
 
-    /// The events of a user that match and came since the causal tree of `handled` began.
+    /// The events of a user that match and came since a causal tree began.
     pub(crate) async fn since_root(
         &self,
-        handled: &Event,
+        user: &Name,
+        root: &EventId,
         filter: &EventFilter,
         most: usize,
     ) -> Result<Vec<Event>> {
-        let (user, root) = (&handled.user_id, handled.root());
         let first = match self.bus.lease(user, root).await? {
             Some(lease) if lease.first > 0 => lease.first - 1,
             _ => match self.bus.find(user, root).await? {

@@ -83,6 +83,9 @@ impl Kernel {
             Err(failure) => self.failed(driver, delivery, &failure),
         };
         settlement.usage = effects.usage;
+        if matches!(settlement.outcome, Outcome::Done { .. }) {
+            settlement.withdrawn = effects.withdrawn;
+        }
         let settlement = Arc::new(settlement);
         self.cancel_trees(&delivery.event.user_id, &effects.cancelled).await;
         let committed = match self.outbox_for(&settlement) {
@@ -249,13 +252,27 @@ impl Kernel {
         outputs: &mut Outputs,
     ) -> Result<()> {
         let handled = &lineage.delivery.event;
-        let Accepted { mut event, minted } = if emitted.planted.is_some() {
-            self.accept_planted(routes, emitted.event, origin, lineage)?
-        } else {
-            let named = self.named_cause(handled, &emitted.event).await?;
-            self.accept_output(routes, emitted.event, named.as_ref().unwrap_or(handled), lineage)?
-        };
         let driver = &lineage.delivery.driver;
+        let accepted = match &emitted {
+            Emitted { event, planted: Some(_), .. } => {
+                self.accept_planted(routes, event.clone(), origin, lineage)
+            }
+            Emitted { event, .. } => {
+                let named = self.named_cause(handled, event).await?;
+                self.accept_output(routes, event.clone(), named.as_ref().unwrap_or(handled), lineage)
+            }
+        };
+        let Accepted { mut event, minted } = match accepted {
+            Ok(accepted) => accepted,
+            // Who waits for the end of a branch hears why it cannot begin, as if a policy had refused it.
+            Err(error) if emitted.watched => {
+                let begun = begun(&emitted, lineage);
+                let branch = Branch::new(&begun, handled, driver.clone());
+                outputs.entries.push(self.refused(&branch, &error.to_string(), lineage)?);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let branch = emitted.watched.then(|| Box::new(Branch::new(&event, handled, driver.clone())));
         if branch.is_some() {
             let id = event.id.clone();
@@ -397,6 +414,21 @@ impl Kernel {
             }
         }
     }
+}
+
+/// The first event of a branch that was refused, as far as its branch says.
+fn begun(emitted: &Emitted, from: Lineage<'_>) -> Event {
+    let Lineage { delivery, index } = from;
+    let (mut event, handled) = (emitted.event.clone(), &delivery.event);
+    let root = emitted.planted.is_none().then(|| handled.root().clone());
+    let envelope = event.edit();
+    if envelope.id.is_unset() {
+        let (user, cause) = (&handled.user_id, &handled.id);
+        envelope.id = EventId::derived(delivery.logged_at, user, cause, &delivery.driver, index);
+    }
+    envelope.user_id = handled.user_id.clone();
+    (envelope.root_id, envelope.depth) = (root, handled.depth);
+    event
 }
 
 /// The step as tracing shows it.

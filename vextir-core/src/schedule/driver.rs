@@ -27,6 +27,10 @@ impl Scheduler {
         let before = read(cx, &id).await?;
         let state = match before.clone() {
             None => ScheduleState::begin(id, schedule, cx.now())?,
+            Some(mut state) if state.schedule.asks_the_same(&schedule) && state.is_overdue(cx.now()) => {
+                state.wind_up();
+                state
+            }
             Some(state) if state.schedule.asks_the_same(&schedule) => return Ok(state),
             Some(mut state) => {
                 state.replace(schedule, cx.now())?;

@@ -146,6 +146,16 @@ impl ScheduleState {
         Ok(acts)
     }
 
+    /// Its timer should have rung by now, and did not: it was lost with a dead letter or a cancelled tree.
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        self.next.is_some_and(|slot| self.due_at(slot).after(Duration::from_mins(1)) < now)
+    }
+
+    /// Lets another timer be set.
+    pub(super) fn wind_up(&mut self) {
+        self.turn += 1;
+    }
+
     /// When the timer of a slot rings: later by the slot's part of the jitter.
     pub(super) fn due_at(&self, slot: Timestamp) -> Timestamp {
         if self.schedule.jitter_ms == 0 {
@@ -238,9 +248,8 @@ impl ScheduleState {
 
     /// The identity of a firing: one for each slot, whatever happens.
     pub(super) fn firing(&self, slot: Timestamp) -> EventId {
-        let user = &self.schedule.event.user_id;
-        let schedule: EventId = self.id.as_str().parse().unwrap_or_default();
-        EventId::derived(slot, user, &schedule, "schedule", 0)
+        // A foreign id is its user's own.
+        format!("schedule/{}/{}", self.id, slot.as_micros()).parse().unwrap_or_default()
     }
 
     fn arrive(&mut self, slot: Timestamp, acts: &mut Vec<Act>) {

@@ -7,6 +7,7 @@ mod known;
 mod payload;
 mod plans;
 mod store;
+mod told;
 
 pub use payload::{Parent, PlanApproval, PlanFinished};
 pub use plans::Plans;
@@ -15,19 +16,19 @@ use super::catalogue::Catalogue;
 use super::expression::Names;
 use super::fault::Faults;
 use super::instruction::{Act, Instruction, Trigger};
-use super::run::{self, Answer, Command, Fork, Happened, RunStatus, Start, Stop};
+use super::run::{self, Command, Fork, Happened, Start, Stop};
 use carry::carry;
 use key::{Verb, event_type, plan_of};
 use known::Known;
-use payload::{Begin, Came, Control, Decide, ForkPlan, Forked, Look, RunInstruction, Timer};
-use serde_json::{Value, json};
+use payload::{Begin, Control, Decide, ForkPlan, Forked, RunInstruction, Timer};
+use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Kept;
 use vextir::schedule::{Schedule, SetSchedule, Times};
 use vextir::{
-    BranchEnded, Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name,
-    Payload, Result, async_trait,
+    Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name, Payload, Result,
+    async_trait,
 };
 
 /// How many runs of an instruction work at a time. What concerns one run comes one after the other.
@@ -135,7 +136,7 @@ impl Workflow {
 
     fn manifest_of(&self) -> Manifest {
         let instruction = &self.instruction;
-        let mut manifest = Manifest::new(format!("instruction.{}", self.id())).with_concurrency(RUNS);
+        let mut manifest = Manifest::new(driver_id(self.id())).with_concurrency(RUNS);
         manifest.name.clone_from(&instruction.name);
         manifest.description = instruction.description.clone().unwrap_or_default();
         manifest.version.clone_from(&instruction.hash);
@@ -294,92 +295,6 @@ impl Workflow {
         store::save(cx, &mut kept).await
     }
 
-    /// Everything that a step's event caused is over.
-    async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
-        let Some((plan, at, kind)) = key::parse(&ended.branch) else { return Ok(()) };
-        if let Some(reason) = ended.refused {
-            return self.happened(&plan, Happened::Refused { at, reason }, cx).await;
-        }
-        if kind == "run" {
-            // Its end is told by the run itself, unless nobody runs such an instruction.
-            let asked = cx.find(&ended.branch).await?;
-            let begun = match &asked {
-                Some(asked) => {
-                    let id = key::instruction(&asked.event_type).unwrap_or_default();
-                    store::load(cx, &plan_of(id, asked)).await?.is_some()
-                }
-                None => true,
-            };
-            if begun {
-                return Ok(());
-            }
-            let error = Some("no driver runs this instruction, or it could not begin".to_owned());
-            let (status, output, event_id) = (RunStatus::Failed, Value::Null, None);
-            return self
-                .happened(&plan, Happened::RunEnded { at, status, output, error, event_id }, cx)
-                .await;
-        }
-        let mut answers = Vec::with_capacity(ended.answers.len());
-        for id in &ended.answers {
-            if let Some(event) = cx.find(id).await? {
-                answers.push(answer(&event));
-            }
-        }
-        let told = answers.iter().any(|answer| answer.event_type == "error");
-        let failed = match () {
-            () if ended.cancelled => Some("it was cancelled".to_owned()),
-            () if ended.failed > 0 && !told => Some(format!("{} of its handlers failed", ended.failed)),
-            () => None,
-        };
-        self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
-    }
-
-    /// An event that runs of this user may wait for.
-    async fn awaited(&self, event: &Event, cx: &Ctx) -> Result<()> {
-        for (plan, at) in store::waiting(cx, self.id(), &event.event_type).await? {
-            let came = Came { plan: plan.clone(), at, event: event.id.clone() };
-            let told = Event::new(event_type(self.id(), Verb::Came)).with_data(json!(came));
-            cx.emit(told.with_ordering_key(key::order(&plan)))?;
-        }
-        Ok(())
-    }
-
-    async fn came(&self, came: Came, cx: &Ctx) -> Result<()> {
-        let (Some(at), Some(event)) = (key::at(&came.at), cx.find(&came.event).await?) else { return Ok(()) };
-        self.happened(&came.plan, Happened::Came { at, event: answer(&event) }, cx).await
-    }
-
-    /// Looks for an event that came before the wait began.
-    async fn look(&self, look: Look, cx: &Ctx) -> Result<()> {
-        let Some(at) = key::at(&look.at) else { return Ok(()) };
-        let filter = vextir::EventFilter::try_from(look.event.as_str())?;
-        for event in cx.since_root(&filter, 1_000).await? {
-            let came = Happened::Came { at: at.clone(), event: answer(&event) };
-            let waits = store::load(cx, &look.plan).await?.is_some_and(|kept| kept.waits_at(&at));
-            if !waits {
-                break;
-            }
-            if event.timestamp >= look.since {
-                self.happened(&look.plan, came, cx).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn child_finished(&self, event: &Event, cx: &Ctx) -> Result<()> {
-        let finished: PlanFinished = event.data.decode()?;
-        let Some(parent) = finished.parent.as_ref().filter(|parent| parent.instruction == *self.id()) else {
-            return Ok(());
-        };
-        let (Some(at), Ok(status)) = (key::at(&parent.at), serde_json::from_value(json!(finished.status)))
-        else {
-            return Ok(());
-        };
-        let (output, error, event_id) =
-            (finished.output.clone(), finished.error.clone(), Some(event.id.clone()));
-        self.happened(&parent.plan, Happened::RunEnded { at, status, output, error, event_id }, cx).await
-    }
-
     async fn asked(&self, verb: Verb, event: &Event, cx: &Ctx) -> Result<()> {
         let data = &event.data;
         match verb {
@@ -388,6 +303,7 @@ impl Workflow {
             Verb::Fork => self.ask_to_fork(event, data.decode()?, cx),
             Verb::Forked => self.forked(data.decode()?, cx).await,
             Verb::Came => self.came(data.decode()?, cx).await,
+            Verb::Returned => self.returned(data.decode()?, cx).await,
             Verb::Look => self.look(data.decode()?, cx).await,
             Verb::Timer => {
                 let Timer { plan, at, what } = data.decode()?;
@@ -428,7 +344,7 @@ impl Workflow {
             return self.asked(verb, event, cx).await;
         }
         if event.event_type == PlanFinished::TYPE {
-            self.child_finished(event, cx).await?;
+            self.child_finished(event, cx)?;
         }
         self.awaited(event, cx).await?;
         self.triggered(event, cx).await
@@ -442,9 +358,9 @@ fn unknown(plan: &str) -> Error {
     )
 }
 
-fn answer(event: &Event) -> Answer {
-    let data = if event.data.is_empty() { Value::Null } else { event.data.value() };
-    Answer { event_id: event.id.clone(), event_type: event.event_type.clone(), data }
+/// The driver that runs an instruction.
+fn driver_id(instruction: &str) -> String {
+    format!("instruction.{instruction}")
 }
 
 #[async_trait]

@@ -1,8 +1,11 @@
 //! Instructions run on a hub: the specification's own, and what can happen to others.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+extern crate vextir_core as vextir;
+
 mod faults;
 mod flow;
+mod review;
 mod written;
 
 use serde_json::{Map, Value};

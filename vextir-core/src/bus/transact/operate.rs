@@ -66,7 +66,8 @@ impl<R: Rows> Write<'_, R> {
             lease.events = lease.events.saturating_sub(u64::from(parked.hold == Hold::Delayed));
         }
         match entry.as_ref().filter(|_| state != Some(LeaseState::Cancelled)) {
-            None => self.end_wait(&parked)?,
+            // Refused or rejected: what waited for it has failed.
+            None => self.end_wait(&parked, state != Some(LeaseState::Cancelled))?,
             Some(entry) => {
                 if state.is_none() && leaves_work(&entry.place) {
                     let limits = self.limits(entry.limits.as_deref());
@@ -101,20 +102,20 @@ impl<R: Rows> Write<'_, R> {
             if let Some(decision) = self.find_room(event, deliveries)? {
                 return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
             }
-            self.end_wait(parked)?;
+            self.end_wait(parked, false)?;
             return self.deliver(&logged.event, logged.sequence, deliveries);
         }
         // Drawn while it still stands in its place, in case that it has to keep it.
         if let Some(decision) = self.draw(event, entry, deliveries.unwrap_or_default(), drew)? {
             return self.wait_on(parked, entry, Hold::Lease, Some(&decision));
         }
-        self.end_wait(parked)?;
+        self.end_wait(parked, false)?;
         self.log(event, entry, deliveries, true)
     }
 
-    fn end_wait(&mut self, parked: &Parked) -> Result<()> {
+    pub(super) fn end_wait(&mut self, parked: &Parked, failed: bool) -> Result<()> {
         self.rows.take_parked(parked.number)?;
-        self.leave_branch(&parked.event, false)?;
+        self.leave_branch(&parked.event, failed)?;
         if let Some(lease) = self.rows.lease(&parked.event.user_id, parked.event.root())? {
             lease.parked = lease.parked.saturating_sub(1);
         }
@@ -131,7 +132,7 @@ impl<R: Rows> Write<'_, R> {
         decision: Option<&Decision>,
     ) -> Result<()> {
         if parked.hold == Hold::Delayed {
-            self.end_wait(parked)?;
+            self.end_wait(parked, false)?;
             return self.park(&entry.event, hold, decision.cloned(), Some(entry));
         }
         let appended = Appended { id: parked.event.id.clone(), sequence: 0, fresh: true, parked: true };

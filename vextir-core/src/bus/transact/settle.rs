@@ -3,8 +3,8 @@
 use super::append::twins;
 use super::{Write, leaves_work};
 use crate::bus::rows::no_documents;
-use crate::bus::{DeadLetter, Delivery, Entry, Outcome, Rows, Settlement, Tree};
-use crate::{Actor, Error, ErrorKind, Lease, LeaseState, Result};
+use crate::bus::{DeadLetter, Delivery, Entry, Hold, Outcome, Rows, Settlement, Tree};
+use crate::{Actor, Error, ErrorKind, EventId, Lease, LeaseState, Result};
 use std::collections::HashSet;
 
 impl<R: Rows> Write<'_, R> {
@@ -84,6 +84,7 @@ impl<R: Rows> Write<'_, R> {
         match outcome {
             Outcome::Retry { .. } => {}
             Outcome::Done { outputs, changes } => {
+                self.withdraw(&settlement.withdrawn, delivery)?;
                 if !changes.is_empty() {
                     let actor = Actor::handler(event, &delivery.driver);
                     self.applied.receipt.versions = self.rows.apply_changes(&actor, changes)?;
@@ -117,6 +118,22 @@ impl<R: Rows> Write<'_, R> {
                 self.applied.receipt.resumed |= lease.resume();
             }
             self.applied.receipt.tree = Some(Tree::from(&*lease));
+        }
+        Ok(())
+    }
+
+    /// Takes back what the driver let wait for its time.
+    fn withdraw(&mut self, ids: &[EventId], delivery: &Delivery) -> Result<()> {
+        for id in ids {
+            let user = &delivery.event.user_id;
+            let Some(parked) = self.rows.find_parked(user, id)? else { continue };
+            let event = &parked.event;
+            if parked.hold == Hold::Delayed && event.source == delivery.driver && event.user_id == *user {
+                if let Some(lease) = self.rows.lease(user, event.root())? {
+                    lease.events = lease.events.saturating_sub(1);
+                }
+                self.end_wait(&parked, false)?;
+            }
         }
         Ok(())
     }

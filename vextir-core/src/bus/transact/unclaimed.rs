@@ -66,7 +66,7 @@ impl<R: Rows> Write<'_, R> {
             lease.give_back(&delivery.reserve);
             self.applied.receipt.resumed |= lease.resume();
         }
-        self.leave_branch(&event, false)?;
+        self.leave_branch(&event, true)?;
         Ok(Some(event))
     }
 }

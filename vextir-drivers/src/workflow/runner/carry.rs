@@ -5,6 +5,7 @@ use super::payload::{Control, Look, Parent, PlanApproval, PlanFinished, RunInstr
 use super::store::{self, Kept};
 use crate::workflow::run::{At, Command};
 use serde_json::{Value, json};
+use std::time::Duration;
 use vextir::{Ctx, Error, Event, Name, Result};
 
 pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command>, cx: &Ctx) -> Result<()> {
@@ -53,15 +54,20 @@ async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Res
         }
         Command::Timer { at, what, after } => {
             let timer = Timer { plan: plan.clone(), at: at.to_string(), what: what.into() };
-            cx.emit(own(Verb::Timer, json!(timer))?.with_deliver_at(cx.now().after(after)))
+            cx.emit(own(Verb::Timer, json!(timer))?.with_id(id).with_deliver_at(cx.now().after(after)))
         }
-        Command::StopTimer { .. } => Ok(()),
+        Command::StopTimer { at, what } => {
+            let timer = Command::Timer { at, what, after: Duration::ZERO };
+            cx.withdraw(timer.key(plan).parse()?);
+            Ok(())
+        }
         Command::CancelBranch { at } => {
             store::wait(cx, instruction, plan, &at, None).await?;
             cancel_asked(plan, &at, cx).await
         }
         Command::Finished { status, output, error, .. } => {
             let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
+            store::end_waits(cx, instruction, plan).await?;
             let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
             let status = status.unwrap_or_default();
             let finished = PlanFinished { plan, instruction, status, output, error, parent };

@@ -19,10 +19,11 @@ pub(super) enum Verb {
     Timer,
     Came,
     Look,
+    Returned,
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Run,
         Self::Begin,
         Self::Pause,
@@ -35,6 +36,7 @@ impl Verb {
         Self::Timer,
         Self::Came,
         Self::Look,
+        Self::Returned,
     ];
 
     fn word(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Verb {
             Self::Timer => "timer",
             Self::Came => "came",
             Self::Look => "look",
+            Self::Returned => "returned",
         }
     }
 }

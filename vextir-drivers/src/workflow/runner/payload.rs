@@ -121,6 +121,14 @@ pub(super) struct Came {
     pub(super) event: EventId,
 }
 
+/// `instruction.<id>.returned`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Returned {
+    pub(super) plan: Name,
+    pub(super) at: String,
+    pub(super) event: EventId,
+}
+
 /// `instruction.<id>.look`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Look {

@@ -131,6 +131,19 @@ pub(super) async fn wait(
     cx.context().patch(&path, json!({key: pattern})).await.map(drop)
 }
 
+/// A plan waits for nothing any more.
+pub(super) async fn end_waits(cx: &Ctx, instruction: &str, plan: &Name) -> Result<()> {
+    let path = waiting_path(instruction);
+    let Some(Value::Object(waits)) = read(cx, &path).await? else { return Ok(()) };
+    let of_plan = |key: &&String| key.split_once('/').is_some_and(|(of, _)| of == plan.as_str());
+    let gone: Map<String, Value> =
+        waits.keys().filter(of_plan).map(|key| (key.clone(), Value::Null)).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    cx.context().patch(&path, Value::Object(gone)).await.map(drop)
+}
+
 /// Which plans wait for an event of this type, and where.
 pub(super) async fn waiting(cx: &Ctx, instruction: &str, event_type: &str) -> Result<Vec<(Name, String)>> {
     let value = read(cx, &waiting_path(instruction)).await?.unwrap_or_default();

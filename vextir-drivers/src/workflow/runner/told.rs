@@ -1,0 +1,140 @@
+//! What others tell of a plan: its branches ended, what it waited for came, a plan that it asked for is over.
+
+use super::key::{self, Verb, event_type, plan_of};
+use super::payload::{Came, Look, PlanFinished, Returned};
+use super::{Workflow, driver_id, store};
+use crate::workflow::run::{Answer, At, Happened, RunStatus};
+use serde_json::{Value, json};
+use vextir::{BranchEnded, Ctx, Event, EventFilter, Name, Result};
+
+/// How many events of the past are looked at for one that a plan waits for.
+const LOOKED_AT: usize = 10_000;
+
+impl Workflow {
+    /// Everything that a step's event caused is over.
+    pub(super) async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
+        let Some((plan, at, kind)) = key::parse(&ended.branch) else { return Ok(()) };
+        if kind == "run" {
+            let Some(error) = self.why_asked_failed(&ended, cx).await? else { return Ok(()) };
+            let (status, output, error, event_id) = (RunStatus::Failed, Value::Null, Some(error), None);
+            let ended = Happened::RunEnded { at, status, output, error, event_id };
+            return self.happened(&plan, ended, cx).await;
+        }
+        if let Some(reason) = ended.refused {
+            return self.happened(&plan, Happened::Refused { at, reason }, cx).await;
+        }
+        let mut answers = Vec::with_capacity(ended.answers.len());
+        for id in &ended.answers {
+            if let Some(event) = cx.find(id).await? {
+                answers.push(answer(&event));
+            }
+        }
+        let told = answers.iter().any(|answer| answer.event_type == "error");
+        let failed = match () {
+            () if ended.cancelled => Some("it was cancelled".to_owned()),
+            () if ended.failed > 0 && !told => {
+                Some(format!("{} of its events were refused or failed", ended.failed))
+            }
+            () => None,
+        };
+        self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
+    }
+
+    /// Another plan that was asked for tells its end itself, unless it could not begin or was lost.
+    async fn why_asked_failed(&self, ended: &BranchEnded, cx: &Ctx) -> Result<Option<String>> {
+        if let Some(reason) = &ended.refused {
+            return Ok(Some(reason.clone()));
+        }
+        let Some(asked) = cx.find(&ended.branch).await? else { return Ok(None) };
+        let id = key::instruction(&asked.event_type).unwrap_or_default();
+        Ok(match store::load(cx, &plan_of(id, &asked)).await? {
+            None => Some("no driver runs this instruction, or it could not begin".to_owned()),
+            Some(child) if child.run.status.is_over() => None,
+            Some(_) if ended.cancelled => Some("it was cancelled".to_owned()),
+            Some(_) if ended.failed > 0 => {
+                Some(format!("{} of its events were refused or failed", ended.failed))
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// An event that plans of this user may wait for.
+    pub(super) async fn awaited(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        for (plan, at) in store::waiting(cx, self.id(), &event.event_type).await? {
+            let came = Came { plan: plan.clone(), at, event: event.id.clone() };
+            let told = Event::new(event_type(self.id(), Verb::Came)).with_data(json!(came));
+            // Not in the tree of that event, which the plan would keep open.
+            cx.emit_root(told.with_ordering_key(key::order(&plan)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn came(&self, came: Came, cx: &Ctx) -> Result<()> {
+        let (Some(at), Some(event)) = (key::at(&came.at), cx.find(&came.event).await?) else { return Ok(()) };
+        let happened = Happened::Came { at: at.clone(), event: answer(&event) };
+        self.happened(&came.plan, happened, cx).await?;
+        self.end_wait(&came.plan, &at, cx).await
+    }
+
+    /// Looks for an event that came before the wait began.
+    pub(super) async fn look(&self, look: Look, cx: &Ctx) -> Result<()> {
+        let Some(at) = key::at(&look.at) else { return Ok(()) };
+        let Some(root) = store::load(cx, &look.plan).await?.and_then(|kept| kept.root) else { return Ok(()) };
+        let filter = EventFilter::try_from(look.event.as_str())?;
+        for event in cx.since_root(&root, &filter, LOOKED_AT).await? {
+            if !self.waits(&look.plan, &at, cx).await? {
+                break;
+            }
+            if event.timestamp >= look.since {
+                let came = Happened::Came { at: at.clone(), event: answer(&event) };
+                self.happened(&look.plan, came, cx).await?;
+            }
+        }
+        self.end_wait(&look.plan, &at, cx).await
+    }
+
+    async fn waits(&self, plan: &Name, at: &At, cx: &Ctx) -> Result<bool> {
+        Ok(store::load(cx, plan).await?.is_some_and(|kept| kept.waits_at(at)))
+    }
+
+    /// What a plan waits for no more is forgotten.
+    async fn end_wait(&self, plan: &Name, at: &At, cx: &Ctx) -> Result<()> {
+        if self.waits(plan, at, cx).await? {
+            Ok(())
+        } else {
+            store::wait(cx, self.id(), plan, at, None).await
+        }
+    }
+
+    /// A plan is over that one of ours may have asked for: it is told in turn.
+    pub(super) fn child_finished(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        let finished: PlanFinished = event.data.decode()?;
+        let Some(parent) = finished.parent.filter(|parent| parent.instruction == *self.id()) else {
+            return Ok(());
+        };
+        let returned = Returned { plan: parent.plan.clone(), at: parent.at, event: event.id.clone() };
+        let told = Event::new(event_type(self.id(), Verb::Returned)).with_data(json!(returned));
+        cx.emit(told.with_ordering_key(key::order(&parent.plan)))
+    }
+
+    pub(super) async fn returned(&self, returned: Returned, cx: &Ctx) -> Result<()> {
+        let found = cx.find(&returned.event).await?;
+        let (Some(at), Some(event)) = (key::at(&returned.at), found) else { return Ok(()) };
+        let finished: PlanFinished = event.decode()?;
+        // Only the instruction itself says how it ended, and to whom.
+        let is_own = *event.source == *driver_id(&finished.instruction);
+        let asked = |parent: &super::Parent| parent.plan == returned.plan && parent.at == returned.at;
+        if !is_own || !finished.parent.as_ref().is_some_and(asked) {
+            return Ok(());
+        }
+        let Ok(status) = serde_json::from_value(json!(finished.status)) else { return Ok(()) };
+        let (output, error, event_id) = (finished.output, finished.error, Some(event.id.clone()));
+        let ended = Happened::RunEnded { at, status, output, error, event_id };
+        self.happened(&returned.plan, ended, cx).await
+    }
+}
+
+fn answer(event: &Event) -> Answer {
+    let data = if event.data.is_empty() { Value::Null } else { event.data.value() };
+    Answer { event_id: event.id.clone(), event_type: event.event_type.clone(), data }
+}
