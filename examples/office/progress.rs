@@ -40,7 +40,8 @@ impl Progress {
             match plan["status"].as_str().unwrap_or_default() {
                 "completed" => return Ok(plan),
                 status @ ("failed" | "cancelled" | "skipped") => {
-                    let reason = format!("the plan is {status}: {}", plan["error"]);
+                    let why = plan["error"].as_str().unwrap_or("it does not say why");
+                    let reason = format!("the plan is {status}: {why}");
                     return Err(Error::new(ErrorKind::Invalid, reason));
                 }
                 _ => {}
