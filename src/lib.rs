@@ -11,7 +11,7 @@ pub use vextir_context::{
     Progress, QueryLimits, SearchOptions, SearchState, SyncReport, SyncSession, Synchronous, Tidied,
 };
 
-#[cfg(any(feature = "context", feature = "files", feature = "embed-http"))]
+#[cfg(any(feature = "context", feature = "files", feature = "embed-http", feature = "workflow"))]
 pub use vextir_drivers as drivers;
 
 /// Everything that a program with drivers needs: `use vextir::prelude::*`.
