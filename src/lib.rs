@@ -38,6 +38,10 @@ pub mod guide {
     #[doc = include_str!("guide/context.md")]
     pub mod context {}
 
+    #[cfg(all(feature = "macros", feature = "hub", feature = "workflow"))]
+    #[doc = include_str!("guide/instruction.md")]
+    pub mod instruction {}
+
     #[doc = include_str!("guide/design.md")]
     pub mod design {}
 }

@@ -25,7 +25,7 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Kept;
-use vextir::schedule::{Schedule, SetSchedule, Times};
+use vextir::schedule::{CancelSchedule, Schedule, SetSchedule, Times};
 use vextir::{
     Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name, Payload, Result,
     async_trait,
@@ -77,12 +77,12 @@ impl Workflow {
     /// # Errors
     /// As [`Instruction::from_file`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Faults> {
-        let path = path.as_ref();
-        let instruction = Instruction::from_file(path)?;
-        // Read a moment ago.
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let read = Self::from_yaml(&path.display().to_string(), &text)?;
-        Ok(Self { instruction: Arc::new(instruction), ..read })
+        let (path, name) = (path.as_ref(), path.as_ref().display().to_string());
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::from_yaml(&name, &text),
+            // It says what is wrong with a file that is no text, or cannot be read.
+            Err(_) => Instruction::from_file(path).and_then(|_| Self::from_yaml(&name, "")),
+        }
     }
 
     /// For whom it runs by its schedule; `local` by default. By an event it runs for the event's user.
@@ -167,8 +167,13 @@ impl Workflow {
         let Some(Trigger::Schedule { cron, timezone }) = &self.instruction.trigger else { return None };
         let times = Times::Cron { cron: cron.clone(), timezone: timezone.clone() };
         let event = Event::new(event_type(self.id(), Verb::Run)).with_data(json!({}));
-        let id = format!("instruction-{}", self.id());
-        SetSchedule::new(Schedule::new(event, times)).with_id(id).in_turn().ok()
+        SetSchedule::new(Schedule::new(event, times)).with_id(schedule_id(self.id())).in_turn().ok()
+    }
+
+    /// Whether a schedule asks for a run that the instruction had before, and has no more.
+    fn is_left_over(&self, event: &Event) -> bool {
+        let scheduled = event.metadata.get("schedule").is_some_and(|id| *id == schedule_id(self.id()));
+        scheduled && !matches!(self.instruction.trigger, Some(Trigger::Schedule { .. }))
     }
 
     /// A run begins, if the trigger's condition holds.
@@ -298,6 +303,7 @@ impl Workflow {
     async fn asked(&self, verb: Verb, event: &Event, cx: &Ctx) -> Result<()> {
         let data = &event.data;
         match verb {
+            Verb::Run if self.is_left_over(event) => forget_schedule(self.id(), cx),
             Verb::Run => self.ask_to_begin(event, data.decode()?, cx),
             Verb::Begin => self.begin(data.decode()?, cx).await,
             Verb::Fork => self.ask_to_fork(event, data.decode()?, cx),
@@ -358,6 +364,17 @@ fn unknown(plan: &str) -> Error {
     )
 }
 
+/// The schedule of an instruction.
+fn schedule_id(instruction: &str) -> String {
+    format!("instruction-{instruction}")
+}
+
+fn forget_schedule(instruction: &str, cx: &Ctx) -> Result<()> {
+    let id = schedule_id(instruction);
+    let key = format!("schedule/{id}");
+    cx.emit(Event::of(&CancelSchedule::new(id))?.with_ordering_key(key))
+}
+
 /// The driver that runs an instruction.
 fn driver_id(instruction: &str) -> String {
     format!("instruction.{instruction}")
@@ -384,7 +401,7 @@ impl Driver for Workflow {
                     tracing::error!(%error, "an instruction's schedule was not set");
                     return;
                 }
-                emitter.clock().sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         });
         Ok(())

@@ -20,7 +20,7 @@ fn work() -> Does {
     Does::new("work", |event| Ok(vec![Event::new("worked").with_data(event.data.clone())]))
 }
 
-async fn reopened(file: &Path) -> Hub {
+pub(super) async fn reopened(file: &Path) -> Hub {
     for _ in 0..2_000 {
         match Hub::open(file) {
             Err(error) if error.kind() == ErrorKind::Locked => {

@@ -159,6 +159,28 @@ async fn what_a_policy_or_a_person_refuses_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_schedule_that_an_instruction_has_no_more_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, now) = (folder.path().join("hub.db"), clock("2025-06-16T08:59:00Z"));
+    let before = "name: Daily\ntrigger: {schedule: \"0 9 * * *\"}\nplan: [{id: a, emit: {type: echo, data: {n: 1}}}]\n";
+    let after = "name: Daily\nplan: [{id: a, emit: {type: echo, data: {n: 1}}}]\n";
+    let hub = vextir_context::Hub::open(&file).unwrap();
+    let stage = Stage::new(hub, now.clone(), vec![workflow(before)], &[&echo()]).await;
+    while stage.app.schedules().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stage.app.shutdown().await.unwrap();
+    let driver = echo();
+    let hub = crate::faults::reopened(&file).await;
+    let stage = Stage::new(hub, now, vec![workflow(after)], &[&driver]).await;
+    stage.clock.advance(Duration::from_mins(2));
+    while !stage.app.schedules().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(driver.data().is_empty(), "it does not run");
+}
+
+#[tokio::test]
 async fn what_is_waited_for_no_more_is_forgotten() {
     let text = "name: Wait\nplan: [{id: w, wait_for: {event: go}}]\n";
     let stage = Stage::of(text, &[]).await;
