@@ -27,6 +27,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("limit_yrs_trace", limits::yrs_editing),
     ("limit_yrs_trace_stored", limits::yrs_editing_stored),
     ("limit_yrs_reopen", limits::yrs_reopening),
+    ("plan_3", ours::three_steps),
+    ("instruction_500", ours::reading),
     ("schedules_due", ours::due_at_once),
     ("schedules_armed", ours::armed),
     ("graph", ours::graph),

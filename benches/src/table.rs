@@ -110,21 +110,22 @@ fn peers() -> Vec<Row> {
     ]
 }
 
-/// Schedules beside the loop without them, and by themselves.
+/// Schedules and plans beside the loop without them, and by themselves.
 fn schedules() -> Vec<Row> {
-    let only = |name| Figure { program: Program::Child(name), name: None };
-    let armed = Row {
-        name: "schedules, 10,000 armed: lateness, p99",
-        ours: only("schedules_armed"),
+    let only = |name, program, floor, goal| Row {
+        name,
+        ours: Figure { program: Program::Child(program), name: None },
         against: None,
         wants: Wants::Less,
-        floor: Some(50.0),
-        goal: Some(10.0),
+        floor: Some(floor),
+        goal: Some(goal),
     };
     vec![
         row("schedules, 100,000 due at once", "schedules_due", "durable loop, 256", "loop_256")
             .reach(0.5, 1.0),
-        armed,
+        only("schedules, 10,000 armed: lateness, p99", "schedules_armed", 50.0, 10.0),
+        only("instruction of 500 steps, read and checked", "instruction_500", 20.0, 5.0),
+        Row { floor: None, goal: None, ..row("plan of 3 steps", "plan_3", "durable loop, 256", "loop_256") },
     ]
 }
 
