@@ -210,6 +210,12 @@ impl Ctx {
         self.kernel()?.since_root(&self.event, filter, most).await
     }
 
+    /// Whether there is room for one more delayed event that is planted.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn has_room_to_plant(&self) -> Result<bool> {
+        Ok(self.kernel()?.has_room_to_plant())
+    }
+
     /// The events of the user that stand between an earlier one and the handled one in the log, among the first 500 that do.
     /// None if the earlier one is not in the log any more.
     #[cfg(feature = "schedule")]

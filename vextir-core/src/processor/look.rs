@@ -21,6 +21,14 @@ impl Kernel {
         Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *user))
     }
 
+    /// Whether there is room for one more that waits as the root of a tree; the commit does not ask, for a handler's.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn has_room_to_plant(&self) -> bool {
+        let status = self.bus.status();
+        let status = status.borrow();
+        status.waiting.saturating_sub(status.made) < status.limit
+    }
+
     /// The events of a user that stand between two of theirs, as far as it is looked.
     #[cfg(feature = "schedule")]
     pub(crate) async fn between(&self, user: &Name, first: &EventId, last: &EventId) -> Result<Vec<Event>> {

@@ -6,7 +6,9 @@ mod state;
 use crate::context::Content;
 use crate::driver::{Capability, Emitter};
 use crate::pattern::matches;
-use crate::{Ctx, Driver, Effect, Error, Event, EventId, HandlerResult, Manifest, Name, Result, Timestamp};
+use crate::{
+    Ctx, Driver, Effect, Error, ErrorKind, Event, EventId, HandlerResult, Manifest, Name, Result, Timestamp,
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,8 +52,8 @@ const CARRIED: usize = 64 * 1024;
 ///
 /// * Time is counted from when an event happened, as its [`timestamp`](crate::Envelope::timestamp) says; what claims to
 ///   come from the future happens now. A deadline that has passed already is told at once.
-/// * `unless` counts if it stands behind the beginning in the log, whichever was handled first, and happened no later
-///   than the deadline. What came before the beginning does not count, and what comes after the deadline was told
+/// * `unless` counts if it stands behind the beginning in the log, whichever was handled first (for this the 500 events
+///   behind a beginning are looked at), and happened no later than the deadline. What came before the beginning does not count, and what comes after the deadline was told
 ///   changes nothing.
 /// * A further beginning for a key that waits changes nothing, unless it [restarts](Deadline::restarting) the wait. After
 ///   the deadline, or after `unless`, it begins a new one.
@@ -211,6 +213,10 @@ impl Deadline {
             let due = heard.happened.after(self.within);
             if self.is_answered(&heard, due, cx).await? {
                 return Ok(());
+            }
+            if before.is_none() && !cx.has_room_to_plant()? {
+                let why = "too many delayed and held events wait; cancel or decide some, or raise the backlog limit";
+                return Err(Error::new(ErrorKind::Busy, why));
             }
             let timer = Timer { at: due, by: cx.event().id.clone() };
             let fresh = Waiting { key: heard.key.clone(), due, after: heard.event, timer };

@@ -1,6 +1,6 @@
 //! Bad keys, bad documents, bad declarations.
 
-use super::{HOUR, Watch, overdue, sent};
+use super::{HOUR, Watch, overdue, paid, sent};
 use crate::monday;
 use std::time::Duration;
 use vextir_context::Hub;
@@ -131,4 +131,33 @@ async fn without_a_store_it_says_what_is_missing() {
     app.emit(sent("A")).await.unwrap();
     let error = letter(&app).await;
     assert!(error.contains("no context store; run it on a Hub"), "{error}");
+}
+
+#[tokio::test]
+async fn without_room_to_wait_it_is_tried_again_and_told_at_last() {
+    let clock = monday();
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::builder(folder.path().join("hub.db")).backlog(3).open().unwrap();
+    let mut watch = Watch::on(hub, clock.clone(), vec![overdue()]).await;
+    for key in ["A", "B", "C"] {
+        watch.comes(sent(key)).await;
+    }
+    watch.app.emit(sent("D")).await.unwrap();
+    for _ in 0..2_000 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        clock.advance(Duration::from_millis(100));
+        if !watch.app.dead_letters(0, 1).await.unwrap().is_empty() {
+            break;
+        }
+    }
+    let error = letter(&watch.app).await;
+    assert!(error.contains("raise the backlog limit"), "{error}");
+    assert_eq!(watch.waiting("local", "overdue").await, ["A", "B", "C"]);
+    watch.comes(paid("B")).await;
+    watch.comes(sent("D")).await;
+    assert_eq!(watch.waiting("local", "overdue").await, ["A", "C", "D"], "an answer makes room");
+    watch.clock.advance(HOUR);
+    let told = [watch.key().await, watch.key().await, watch.key().await];
+    assert_eq!(told.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+    watch.quiet().await;
 }
