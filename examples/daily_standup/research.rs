@@ -61,7 +61,7 @@ impl Found {
     async fn of_this_run(cx: &Ctx) -> Result<Self> {
         let filter = EventFilter::try_from(["email.fetched", "calendar.fetched", "context.data"])?;
         let mut found = Self::default();
-        for event in cx.since_root(&filter, MOST).await? {
+        for event in cx.since_root(cx.event().root(), &filter, MOST).await? {
             if event.root() != cx.event().root() {
                 continue;
             }

@@ -229,6 +229,25 @@ impl Ctx {
         self.kernel()?.since_root(self.user(), root, filter, most).await
     }
 
+    /// Whether there is room for one more delayed event that is planted.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn has_room_to_plant(&self) -> Result<bool> {
+        Ok(self.kernel()?.has_room_to_plant())
+    }
+
+    /// The events of the user that stand between an earlier one and the handled one in the log, among the first 500 that do.
+    /// None if the earlier one is not in the log any more.
+    #[cfg(feature = "schedule")]
+    pub(crate) async fn since(&self, id: &EventId) -> Result<Vec<Event>> {
+        self.kernel()?.between(self.user(), id, &self.event.id).await
+    }
+
+    /// Whether an event of the user stands before another one in the log, as far as it has both; true otherwise.
+    #[cfg(feature = "schedule")]
+    pub(crate) async fn came_before(&self, first: &EventId, second: &EventId) -> Result<bool> {
+        self.kernel()?.came_before(self.user(), first, second).await
+    }
+
     /// The manifests of the processor's drivers: the same list until another driver comes. None without a processor.
     #[must_use]
     pub fn manifests(&self) -> Arc<[Manifest]> {

@@ -34,8 +34,13 @@
 //! While no processor runs nothing fires. The next start fires what was missed, oldest first, if it is not older than
 //! `catch_up` (a day by default); what is older is counted in [`ScheduleState::missed`]. With [`Overlap::Skip`] the first
 //! of several missed slots fires, and those that come while it is at work are left out.
+//!
+//! # What did not come
+//!
+//! [`Deadline`] emits an event when another one did not come in time.
 
 mod asked;
+mod deadline;
 mod driver;
 mod handle;
 mod payload;
@@ -43,6 +48,7 @@ mod state;
 mod times;
 
 pub use asked::{Overlap, Schedule};
+pub use deadline::Deadline;
 pub(crate) use driver::Scheduler;
 pub use handle::Scheduling;
 pub use payload::{

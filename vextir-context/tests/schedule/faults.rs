@@ -28,7 +28,7 @@ async fn what_was_missed_fires_late_and_what_is_too_old_is_counted() {
 }
 
 /// The hub's file, once its last owner has let go of it.
-async fn reopened(file: &Path) -> Hub {
+pub(crate) async fn reopened(file: &Path) -> Hub {
     for _ in 0..2_000 {
         match Hub::open(file) {
             Err(error) if error.kind() == ErrorKind::Locked => {

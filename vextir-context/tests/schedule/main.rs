@@ -1,6 +1,7 @@
 //! Schedules on a hub: each slot fires once, whatever happens between.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod deadline;
 mod faults;
 mod many;
 mod overlap;

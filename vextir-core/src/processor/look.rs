@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 /// How many events of the log are read at once.
 const PAGE: usize = 1_000;
+/// How many events are looked at between two.
+#[cfg(feature = "schedule")]
+const BETWEEN: usize = 500;
 
 impl Kernel {
     /// The manifests of all drivers; the same list until another driver comes.
@@ -16,6 +19,35 @@ impl Kernel {
     pub(crate) async fn find_for(&self, user: &Name, id: &EventId) -> Result<Option<Event>> {
         let found = self.bus.find(user, id).await?;
         Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *user))
+    }
+
+    /// Whether there is room for one more that waits as the root of a tree; the commit does not ask, for a handler's.
+    #[cfg(feature = "schedule")]
+    pub(crate) fn has_room_to_plant(&self) -> bool {
+        let status = self.bus.status();
+        let status = status.borrow();
+        status.waiting.saturating_sub(status.made) < status.limit
+    }
+
+    /// The events of a user that stand between two of theirs, as far as it is looked.
+    #[cfg(feature = "schedule")]
+    pub(crate) async fn between(&self, user: &Name, first: &EventId, last: &EventId) -> Result<Vec<Event>> {
+        let Some(logged) = self.bus.find(user, first).await? else { return Ok(Vec::new()) };
+        let page = match self.bus.read(logged.sequence, &EventFilter::all(), BETWEEN).await {
+            Err(error) if error.kind() == ErrorKind::Gap => return Ok(Vec::new()),
+            page => page?,
+        };
+        let events = page.events.into_iter().map(|logged| logged.event);
+        Ok(events.filter(|event| event.user_id == *user).take_while(|event| event.id != *last).collect())
+    }
+
+    #[cfg(feature = "schedule")]
+    pub(crate) async fn came_before(&self, user: &Name, first: &EventId, second: &EventId) -> Result<bool> {
+        let (first, second) = (self.bus.find(user, first).await?, self.bus.find(user, second).await?);
+        Ok(match (first, second) {
+            (Some(first), Some(second)) => first.sequence < second.sequence,
+            _ => true,
+        })
     }
 
     /// The events of a user that match and came since a causal tree began.
