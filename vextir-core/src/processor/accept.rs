@@ -78,8 +78,16 @@ impl Kernel {
     ) -> Result<Accepted> {
         let Lineage { delivery, index } = from;
         let minted = event.id.is_unset();
+        let handled = &delivery.event;
+        if !handled.labels.is_empty() {
+            event.edit().labels.extend(handled.labels.iter().cloned());
+        }
+        for trace in ["traceparent", "tracestate"] {
+            if let Some(value) = handled.metadata.get(trace) {
+                event.edit().metadata.entry(trace.into()).or_insert_with(|| value.clone());
+            }
+        }
         if minted {
-            let handled = &delivery.event;
             let id =
                 EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &delivery.driver, index);
             event.edit().id = id;

@@ -75,6 +75,7 @@ impl Kernel {
         let outcome = Outcome::Done { outputs: done.entries, changes: Vec::new() };
         let mut settlement = Settlement::of(delivery, outcome);
         settlement.usage = effects.usage;
+        settlement.withdrawn = effects.withdrawn;
         settlement.audit = done.audit;
         Some(settlement)
     }

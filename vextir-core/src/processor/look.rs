@@ -33,7 +33,8 @@ impl Kernel {
     #[cfg(feature = "schedule")]
     pub(crate) async fn between(&self, user: &Name, first: &EventId, last: &EventId) -> Result<Vec<Event>> {
         let Some(logged) = self.bus.find(user, first).await? else { return Ok(Vec::new()) };
-        let page = match self.bus.read(logged.sequence, &EventFilter::all(), BETWEEN).await {
+        let page = match self.bus.read(logged.sequence, &EventFilter::all().user(user.clone()), BETWEEN).await
+        {
             Err(error) if error.kind() == ErrorKind::Gap => return Ok(Vec::new()),
             page => page?,
         };

@@ -11,8 +11,8 @@ use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Pla
 use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Branch, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin, Result,
-    Verdict,
+    AuditRecord, Branch, Decision, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin,
+    Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -269,6 +269,16 @@ impl Kernel {
                 let begun = begun(&emitted, lineage);
                 let branch = Branch::new(&begun, handled, driver.clone());
                 outputs.entries.push(self.refused(&branch, &error.to_string(), lineage)?);
+                return Ok(());
+            }
+            // A tree of its own is no part of what the handler did: that it cannot begin is told.
+            Err(error) if emitted.planted.is_some() => {
+                let reason = format!("{}: {error}", emitted.event.event_type);
+                let decision = Decision::new(Name::literal("accept"), reason.clone());
+                outputs.audit.push(AuditRecord::about(handled, "deny", decision));
+                if !outputs.entries.iter().any(|entry| entry.exempt) {
+                    outputs.entries.extend(self.error_event(lineage.delivery, &reason));
+                }
                 return Ok(());
             }
             Err(error) => return Err(error),

@@ -260,7 +260,16 @@ impl ScheduleState {
             Overlap::Allow if self.running.len() < MANY => return self.fire(slot, acts),
             Overlap::Allow => 0,
             Overlap::CancelRunning => {
-                acts.extend(self.running.drain(..).map(|firing| Act::Cancel(firing.root)));
+                for firing in std::mem::take(&mut self.running) {
+                    match acts.iter().position(|act| *act == Act::Fire(firing.slot)) {
+                        // It has not begun: of several that were missed the last one fires.
+                        Some(index) => {
+                            acts.remove(index);
+                            (self.fired, self.skipped) = (self.fired.saturating_sub(1), self.skipped + 1);
+                        }
+                        None => acts.push(Act::Cancel(firing.root)),
+                    }
+                }
                 return self.fire(slot, acts);
             }
         };

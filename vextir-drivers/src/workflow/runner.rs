@@ -282,6 +282,8 @@ impl Workflow {
             let commands = run::abandon(&mut kept.run, &reason, &known);
             return self.conclude(kept, commands, cx).await;
         };
+        // Of an event that may be awaited most is no news.
+        let before = matches!(happened, Happened::Came { .. }).then(|| kept.run.clone());
         let commands = loop {
             match run::step(&instruction, &mut kept.run, happened.clone(), &known) {
                 Ok(commands) => break commands,
@@ -292,6 +294,9 @@ impl Workflow {
                 Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
             }
         };
+        if commands.is_empty() && before.is_some_and(|before| before == kept.run) {
+            return Ok(());
+        }
         self.conclude(kept, commands, cx).await
     }
 

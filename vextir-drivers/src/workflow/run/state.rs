@@ -1,5 +1,6 @@
 //! What is known of a run. Its JSON is the plan that a user reads.
 
+use super::command::At;
 use super::part::{ITEMS, Parts};
 use crate::workflow::instruction::{Act, Step};
 use serde::de::Error as _;
@@ -255,6 +256,12 @@ impl Node {
             at_work: BTreeMap::new(),
             items: None,
         }
+    }
+
+    /// Whether this attempt at it, or at its element, is at work.
+    pub(crate) fn is_at_work(&self, at: &At) -> bool {
+        let slot = self.at_work.get(&at.item.unwrap_or(0));
+        slot.is_some_and(|slot| slot.attempt == at.attempt && slot.phase == Phase::Working)
     }
 
     /// As if it had never begun, but for the number of its attempts.

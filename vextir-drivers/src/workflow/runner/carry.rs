@@ -6,31 +6,44 @@ use super::store::{self, Kept};
 use crate::workflow::run::{At, Command};
 use serde_json::{Value, json};
 use std::time::Duration;
-use vextir::{Ctx, Error, Event, Name, Result};
+use vextir::{Ctx, Event, EventId, Name, Result};
 
 pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command>, cx: &Ctx) -> Result<()> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    // In its own tree everything hangs off the plan's first event, so that depth does not grow with the number of steps.
+    // Retention may have removed it.
+    let begin = key::begin(&kept.run.id)?;
+    let at_home = kept.root.as_ref() == Some(cx.event().root()) && cx.find(&begin).await?.is_some();
+    let home = at_home.then_some(begin);
     for command in commands {
-        one(instruction, kept, command, cx).await?;
+        one(instruction, kept, home.as_ref(), command, cx).await?;
     }
     Ok(())
 }
 
-async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Result<()> {
+async fn one(
+    instruction: &Name,
+    kept: &Kept,
+    home: Option<&EventId>,
+    command: Command,
+    cx: &Ctx,
+) -> Result<()> {
     let plan = &kept.run.id;
     let id = command.key(plan).parse()?;
-    // In its own tree everything hangs off the plan's first event, so that depth does not grow with the number of steps.
-    let at_home = kept.root.as_ref() == Some(cx.event().root());
-    let stamp =
-        |event: Event| Ok::<_, Error>(if at_home { event.with_cause(key::begin(plan)?) } else { event });
+    let stamp = |event: Event| match home {
+        Some(begin) => event.with_cause(begin.clone()),
+        None => event,
+    };
     let own = |verb, data: Value| {
-        stamp(Event::new(event_type(instruction, verb)).with_data(data))
-            .map(|event| event.with_ordering_key(key::order(plan)))
+        stamp(Event::new(event_type(instruction, verb)).with_data(data)).with_ordering_key(key::order(plan))
     };
     match command {
         Command::Emit { event_type, data, .. } => {
             let event = Event::new(event_type);
             let event = if data.is_null() { event } else { event.with_data(data) };
-            cx.emit_branch(stamp(event.with_id(id))?)
+            cx.emit_branch(stamp(event.with_id(id)))
         }
         Command::Wait { at, event, since, .. } => {
             store::wait(cx, instruction, plan, &at, Some(&event)).await?;
@@ -38,23 +51,23 @@ async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Res
             let look =
                 Look { plan: plan.clone(), at: at.to_string(), event: event.as_str().to_owned(), since };
             // After the commit: what comes from then on is told, and what came before is found.
-            cx.emit(own(Verb::Look, json!(look))?)
+            cx.emit(own(Verb::Look, json!(look)))
         }
         Command::Ask { at, message } => {
             let (plan, instruction) = (plan.clone(), instruction.clone());
             let ask = PlanApproval { plan, instruction, at: at.to_string(), message };
-            cx.emit(stamp(Event::of(&ask)?.with_id(id))?)
+            cx.emit(stamp(Event::of(&ask)?.with_id(id)))
         }
         Command::Start { at, instruction: other, inputs } => {
             let parent = Some(Parent::new(instruction, plan, at.to_string()));
             let inputs = inputs.as_object().cloned().unwrap_or_default();
             let event =
                 Event::new(event_type(&other, Verb::Run)).with_data(json!(RunInstruction { inputs, parent }));
-            cx.emit_branch(stamp(event.with_id(id))?)
+            cx.emit_branch(stamp(event.with_id(id)))
         }
         Command::Timer { at, what, after } => {
             let timer = Timer { plan: plan.clone(), at: at.to_string(), what: what.into() };
-            cx.emit(own(Verb::Timer, json!(timer))?.with_id(id).with_deliver_at(cx.now().after(after)))
+            cx.emit(own(Verb::Timer, json!(timer)).with_id(id).with_deliver_at(cx.now().after(after)))
         }
         Command::StopTimer { at, what } => {
             let timer = Command::Timer { at, what, after: Duration::ZERO };
@@ -71,7 +84,7 @@ async fn one(instruction: &Name, kept: &Kept, command: Command, cx: &Ctx) -> Res
             let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
             let status = status.unwrap_or_default();
             let finished = PlanFinished { plan, instruction, status, output, error, parent };
-            cx.emit(stamp(Event::of(&finished)?.with_id(id))?)
+            cx.emit(stamp(Event::of(&finished)?.with_id(id)))
         }
     }
 }

@@ -2,7 +2,7 @@
 //! instructions beside them.
 
 use super::payload::Parent;
-use crate::workflow::run::{At, NodeStatus, Part, PartKey, Run};
+use crate::workflow::run::{At, Part, PartKey, Run};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,11 +21,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Whether this attempt is at work.
     pub(super) fn waits_at(&self, at: &At) -> bool {
-        self.run
-            .dag
-            .nodes
-            .get(&at.step)
-            .is_some_and(|node| matches!(node.status, NodeStatus::Running | NodeStatus::Held))
+        self.run.dag.nodes.get(&at.step).is_some_and(|node| node.is_at_work(at))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::key::{self, Verb, event_type, plan_of};
 use super::payload::{Came, Look, PlanFinished, Returned};
 use super::{Workflow, driver_id, store};
-use crate::workflow::run::{Answer, At, Happened, RunStatus};
+use crate::workflow::run::{Answer, At, Happened, Node, NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use vextir::{BranchEnded, Ctx, Event, EventFilter, Name, Result};
 
@@ -51,7 +51,7 @@ impl Workflow {
             None => Some("no driver runs this instruction, or it could not begin".to_owned()),
             Some(child) if child.run.status.is_over() => None,
             Some(_) if ended.cancelled => Some("it was cancelled".to_owned()),
-            Some(_) if ended.failed > 0 => {
+            Some(child) if ended.failed > 0 && !child.run.dag.nodes.values().any(is_at_work) => {
                 Some(format!("{} of its events were refused or failed", ended.failed))
             }
             Some(_) => None,
@@ -132,6 +132,11 @@ impl Workflow {
         let ended = Happened::RunEnded { at, status, output, error, event_id };
         self.happened(&returned.plan, ended, cx).await
     }
+}
+
+/// Also where it waits for a person or an event.
+fn is_at_work(node: &Node) -> bool {
+    matches!(node.status, NodeStatus::Running | NodeStatus::Held)
 }
 
 fn answer(event: &Event) -> Answer {
