@@ -264,22 +264,8 @@ impl Kernel {
         };
         let Accepted { mut event, minted } = match accepted {
             Ok(accepted) => accepted,
-            // Who waits for the end of a branch hears why it cannot begin, as if a policy had refused it.
-            Err(error) if emitted.watched => {
-                let begun = begun(&emitted, lineage);
-                let branch = Branch::new(&begun, handled, driver.clone());
-                outputs.entries.push(self.refused(&branch, &error.to_string(), lineage)?);
-                return Ok(());
-            }
-            // A tree of its own is no part of what the handler did: that it cannot begin is told.
-            Err(error) if emitted.planted.is_some() => {
-                let reason = format!("{}: {error}", emitted.event.event_type);
-                let decision = Decision::new(Name::literal("accept"), reason.clone());
-                outputs.audit.push(AuditRecord::about(handled, "deny", decision));
-                if !outputs.entries.iter().any(|entry| entry.exempt) {
-                    outputs.entries.extend(self.error_event(lineage.delivery, &reason));
-                }
-                return Ok(());
+            Err(error) if emitted.watched || emitted.planted.is_some() => {
+                return self.not_begun(&emitted, &error, lineage, outputs);
             }
             Err(error) => return Err(error),
         };
@@ -318,6 +304,31 @@ impl Kernel {
             branch,
             ..Entry::new(event, place)
         });
+        Ok(())
+    }
+
+    /// A branch or a tree of its own is no part of what the handler did: that it cannot begin is told, and fails nothing.
+    fn not_begun(
+        &self,
+        emitted: &Emitted,
+        error: &Error,
+        lineage: Lineage<'_>,
+        outputs: &mut Outputs,
+    ) -> Result<()> {
+        let Lineage { delivery, .. } = lineage;
+        if emitted.watched {
+            // As if a policy had refused it.
+            let begun = begun(emitted, lineage);
+            let branch = Branch::new(&begun, &delivery.event, delivery.driver.clone());
+            outputs.entries.push(self.refused(&branch, &error.to_string(), lineage)?);
+            return Ok(());
+        }
+        let reason = format!("{}: {error}", emitted.event.event_type);
+        let decision = Decision::new(Name::literal("accept"), reason.clone());
+        outputs.audit.push(AuditRecord::about(&delivery.event, "deny", decision));
+        if !outputs.entries.iter().any(|entry| entry.exempt) {
+            outputs.entries.extend(self.error_event(delivery, &reason));
+        }
         Ok(())
     }
 
