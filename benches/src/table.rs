@@ -125,7 +125,8 @@ fn schedules() -> Vec<Row> {
             .reach(0.5, 1.0),
         only("schedules, 10,000 armed: lateness, p99", "schedules_armed", 50.0, 10.0),
         only("instruction of 500 steps, read and checked", "instruction_500", 20.0, 5.0),
-        Row { floor: None, goal: None, ..row("plan of 3 steps", "plan_3", "durable loop, 256", "loop_256") },
+        // 60 and 150 times the 80 a second that duroxide came to when the bounds were set, over the loop of that day.
+        row("plan of 3 steps", "plan_3", "durable loop, 256", "loop_256").reach(0.08, 0.2),
     ]
 }
 
