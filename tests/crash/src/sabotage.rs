@@ -31,7 +31,7 @@ pub const ALL: [Sabotage; 11] = [
         name: "double-output",
         script: "INSERT INTO log SELECT (SELECT max(seq) + 1 FROM log), logged, policy, randomblob(16), type, \
             category, time, user, source, cause, root, depth, ordering_key, deliver_at, priority, labels, \
-            metadata, data FROM log WHERE seq = (SELECT max(seq) FROM log WHERE type = 'chain.end')",
+            metadata, data, branch FROM log WHERE seq = (SELECT max(seq) FROM log WHERE type = 'chain.end')",
         promise: "no output is doubled",
     },
     Sabotage {
