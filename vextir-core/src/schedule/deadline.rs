@@ -7,7 +7,8 @@ use crate::context::Content;
 use crate::driver::{Capability, Emitter};
 use crate::pattern::matches;
 use crate::{
-    Ctx, Driver, Effect, Error, ErrorKind, Event, EventId, HandlerResult, Manifest, Name, Result, Timestamp,
+    Ctx, Driver, Effect, Error, ErrorKind, Event, EventFilter, EventId, HandlerResult, Manifest, Name,
+    Result, Timestamp,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use std::time::Duration;
 const FOLDER: &str = "/System/Deadlines";
 /// How much of the data of the event that began a wait goes into the deadline's event, in bytes.
 const CARRIED: usize = 64 * 1024;
+/// How many answers since the beginning are looked at before a deadline is told.
+const ON_THEIR_WAY: usize = 10_000;
 
 /// An event when another one did not come in time: a driver, which an application registers.
 ///
@@ -247,13 +250,31 @@ impl Deadline {
         }))
     }
 
+    /// Whether an answer that happened in time is in the log, and was not heard yet.
+    async fn is_answer_on_its_way(&self, waiting: &Waiting, cx: &Ctx) -> Result<bool> {
+        for pattern in &self.unless {
+            let filter = EventFilter::try_from(pattern.as_str())?;
+            for event in cx.since_root(&waiting.after, &filter, ON_THEIR_WAY).await? {
+                let in_time = event.timestamp.min(cx.now()) <= waiting.due;
+                if in_time && key::of(&event.data, self.by.as_deref()).is_ok_and(|key| key == waiting.key) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     async fn rang(&self, Rang { key }: Rang, cx: &Ctx) -> Result<()> {
         let Some(waiting) = self.read(key.as_deref(), cx).await? else { return Ok(()) };
         // One that was set for an earlier wait means nothing.
         if waiting.timer.id(cx) != cx.event().id {
             return Ok(());
         }
-        let step = state::rang(waiting, cx.now(), &cx.event().id);
+        let step = if self.is_answer_on_its_way(&waiting, cx).await? {
+            Step { keep: Some(None), ..Step::default() }
+        } else {
+            state::rang(waiting, cx.now(), &cx.event().id)
+        };
         self.carry_out(key.as_deref(), step, cx).await
     }
 
