@@ -6,7 +6,7 @@ use super::part::Parts;
 use super::state::{Cause, Dag, Node, Run, RunStatus};
 use super::turn::{Turn, moment};
 use super::world::{Stop, World};
-use crate::workflow::instruction::{Input, InputKind, Instruction};
+use crate::workflow::instruction::{Input, Instruction};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use vextir::{Name, Timestamp};
@@ -95,19 +95,15 @@ pub(crate) fn given(declared: &[Input], mut given: Map<String, Value>) -> Result
     }
     for input in declared {
         match (given.get(&input.name), &input.default) {
-            (Some(value), _) if !fits(value, input.kind) => {
-                return Err(format!("input `{}` takes {}", input.name, kind_name(input.kind)));
+            (Some(value), _) if !input.kind.fits(value) => {
+                return Err(format!("input `{}` takes {}", input.name, input.kind));
             }
             (Some(_), _) => {}
             (None, Some(default)) => {
                 given.insert(input.name.clone(), default.clone());
             }
             (None, None) => {
-                return Err(format!(
-                    "input `{}` is required; it takes {}",
-                    input.name,
-                    kind_name(input.kind)
-                ));
+                return Err(format!("input `{}` is required; it takes {}", input.name, input.kind));
             }
         }
     }
@@ -116,28 +112,4 @@ pub(crate) fn given(declared: &[Input], mut given: Map<String, Value>) -> Result
         return Err(format!("the inputs have {bytes} bytes; at most {} KiB fit", INPUTS >> 10));
     }
     Ok(given)
-}
-
-fn fits(value: &Value, kind: InputKind) -> bool {
-    match kind {
-        InputKind::String => value.is_string(),
-        InputKind::Number => value.is_number(),
-        InputKind::Integer => value.is_i64() || value.is_u64(),
-        InputKind::Boolean => value.is_boolean(),
-        InputKind::List => value.is_array(),
-        InputKind::Object => value.is_object(),
-        InputKind::Any => true,
-    }
-}
-
-fn kind_name(kind: InputKind) -> &'static str {
-    match kind {
-        InputKind::String => "a string",
-        InputKind::Number => "a number",
-        InputKind::Integer => "an integer",
-        InputKind::Boolean => "true or false",
-        InputKind::List => "a list",
-        InputKind::Object => "an object",
-        InputKind::Any => "any value",
-    }
 }
