@@ -24,6 +24,7 @@ mod security;
 
 mod ctx;
 pub mod driver;
+mod flow;
 
 mod processor;
 
@@ -54,6 +55,7 @@ pub use driver::{
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Category, Data, Envelope, Event, EventId, Priority};
 pub use filter::EventFilter;
+pub use flow::{EventPath, Flow, FlowKey, FlowRule, Twin, Window};
 pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
 pub use notice::{HandlerFailed, LeaseHeld};

@@ -1,6 +1,6 @@
 //! The manifest: what a driver is, can do and needs.
 
-use crate::{Effect, Error, Name, Pattern, Payload, Result};
+use crate::{Effect, Error, Flow, Name, Pattern, Payload, Result};
 use schemars::Schema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -83,6 +83,9 @@ pub struct Manifest {
     /// because there are too many.
     #[serde(default, skip_serializing_if = "is_false")]
     pub block_on_dead: bool,
+    /// Rules for all that it handles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flow: Vec<Flow>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -102,6 +105,8 @@ pub struct Capability {
     pub effect: Effect,
     /// What one call is expected to use of further units (tokens, cents), by name: see [`Capability::reserves`].
     pub reserve: BTreeMap<Name, u64>,
+    /// Rules for what it handles, beside those of its driver.
+    pub flow: Vec<Flow>,
     /// JSON Schema of the payload.
     pub input: Option<Schema>,
     /// What it emits, as far as its return type says.
@@ -135,6 +140,7 @@ impl Capability {
             description: String::new(),
             effect: Effect::ActsOutside,
             reserve: BTreeMap::new(),
+            flow: Vec::new(),
             input: None,
             outputs: Vec::new(),
         }
@@ -176,6 +182,13 @@ impl Capability {
         self.reserve.insert(unit.into(), amount);
         self
     }
+
+    /// Adds a rule of flow control.
+    #[must_use]
+    pub fn flow(mut self, rule: Flow) -> Self {
+        self.flow.push(rule);
+        self
+    }
 }
 
 impl Manifest {
@@ -196,6 +209,7 @@ impl Manifest {
             eager: false,
             from_start: false,
             block_on_dead: false,
+            flow: Vec::new(),
         }
     }
 
@@ -290,7 +304,13 @@ impl Manifest {
         self.with(|manifest| manifest.block_on_dead = block)
     }
 
-    /// Checks the id, the patterns, and that no event type is handled twice.
+    /// Adds a rule of flow control for all that it handles.
+    #[must_use]
+    pub fn with_flow(self, rule: Flow) -> Self {
+        self.with(|manifest| manifest.flow.push(rule))
+    }
+
+    /// Checks the id, the patterns, the rules of flow control, and that no event type is handled twice.
     pub(crate) fn check(&self) -> Result<Vec<Pattern>> {
         let place = |error: Error| error.context(format!("driver {:?}", self.id));
         crate::name::check_type(&self.id)
@@ -309,6 +329,7 @@ impl Manifest {
                 "an eager driver has no outside effects; say `effect = \"reads\"` or \"writes_context\"",
             )));
         }
+        crate::flow::check(self).map_err(place)?;
         Ok(patterns)
     }
 }
@@ -394,6 +415,8 @@ struct Long {
     effect: Effect,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reserve: BTreeMap<Name, u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flow: Vec<Flow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     input: Option<Schema>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -405,8 +428,8 @@ impl Serialize for Capability {
         if *self == Self::new(self.pattern.clone()) {
             return self.pattern.serialize(serializer);
         }
-        let Self { pattern, description, effect, reserve, input, outputs } = self.clone();
-        Long { pattern, description, effect, reserve, input, outputs }.serialize(serializer)
+        let Self { pattern, description, effect, reserve, flow, input, outputs } = self.clone();
+        Long { pattern, description, effect, reserve, flow, input, outputs }.serialize(serializer)
     }
 }
 
@@ -420,8 +443,8 @@ impl<'de> Deserialize<'de> for Capability {
         }
         Ok(match Form::deserialize(deserializer)? {
             Form::Short(pattern) => Self::new(pattern),
-            Form::Long(Long { pattern, description, effect, reserve, input, outputs }) => {
-                Self { pattern, description, effect, reserve, input, outputs }
+            Form::Long(Long { pattern, description, effect, reserve, flow, input, outputs }) => {
+                Self { pattern, description, effect, reserve, flow, input, outputs }
             }
         })
     }
