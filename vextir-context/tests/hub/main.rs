@@ -1,10 +1,13 @@
 //! The hub beyond the contract: what is in the file, what the file survives, and what is kept of it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+extern crate vextir_core as vextir;
+
 mod crowd;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
+mod flow;
 mod full;
 mod lock;
 mod retention;

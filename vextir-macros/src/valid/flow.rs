@@ -25,6 +25,9 @@ const OPTIONS: &[Known] = &[
     Known { name: "across_users", form: "across_users" },
 ];
 
+const RULES: [&str; 7] =
+    ["concurrency", "rate_limit", "throttle", "debounce", "batch", "singleton", "priority"];
+
 const TWINS: [(&str, &str); 2] = [("skip", "Skip"), ("replace", "Replace")];
 
 /// All rules among the options of an attribute.
@@ -63,12 +66,14 @@ fn rule(option: &Opt, mistakes: &mut Mistakes) -> Option<Rule> {
     demands.extend(options.choice("singleton", &TWINS).map(Demand::Singleton));
     demands.extend(options.text("priority").map(Demand::Priority));
     let (key, across_users) = (options.text("key"), options.flag("across_users"));
-    if demands.len() != 1 {
+    let named = args.options.iter().filter(|option| RULES.iter().any(|rule| option.name == rule)).count();
+    if named != 1 {
         let sentence = "a rule says one of `concurrency`, `rate_limit`, `throttle`, `debounce`, `batch`, `singleton`, `priority`";
         mistakes.at_span(place, sentence);
         return None;
     }
-    let demand = demands.remove(0);
+    // Without one, its value was faulty, and that is said.
+    let demand = demands.pop()?;
     check_spans(&demand, [per.is_some(), at_most.is_some(), within.is_some()], place, mistakes);
     Some(Rule { demand, key, across_users, place })
 }
