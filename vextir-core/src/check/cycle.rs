@@ -53,11 +53,13 @@ enum Stop<'l> {
 
 /// An emission within the ring that begins a causal tree of its own: the node of its unit, and that of its type.
 fn planted(circuit: &Circuit<'_>, web: &Web, ring: &[usize]) -> Option<(usize, usize)> {
-    let is_inside: std::collections::HashSet<usize> = ring.iter().copied().collect();
-    let planted = circuit.emissions.iter().enumerate().filter(|(_, emission)| emission.plants);
-    planted
-        .filter_map(|(index, emission)| Some((web.units + emission.unit, circuit.type_of(index)?)))
-        .find(|(unit, kind)| is_inside.contains(unit) && is_inside.contains(kind))
+    ring.iter().find_map(|node| {
+        let unit = circuit.units.get(node.checked_sub(web.units)?)?;
+        let planted = unit.emissions.iter().filter(|index| circuit.emissions[**index].plants);
+        let kind =
+            planted.filter_map(|index| circuit.type_of(*index)).find(|kind| ring.binary_search(kind).is_ok());
+        kind.map(|kind| (*node, kind))
+    })
 }
 
 fn finding(circuit: &Circuit<'_>, way: &[usize], severity: Severity, stop: Stop<'_>) -> Finding {

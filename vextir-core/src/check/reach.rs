@@ -57,8 +57,12 @@ fn unreachable(
 fn only_by(circuit: &Circuit<'_>, group: &Group<'_>) -> Option<String> {
     // Where anything may come from outside, whoever emits is reached.
     circuit.facts.asked.inputs.as_ref()?;
-    let mut emitters = circuit.types.iter().filter(|emitted| overlap(group.pattern, emitted.name));
-    let first = emitters.next()?.emissions.first()?;
+    let emitted = if group.pattern.contains('*') {
+        circuit.types.iter().find(|emitted| overlap(group.pattern, emitted.name))?
+    } else {
+        &circuit.types[*circuit.numbers.get(group.pattern.as_str())?]
+    };
+    let first = emitted.emissions.first()?;
     Some(circuit.emissions[*first].who.said())
 }
 

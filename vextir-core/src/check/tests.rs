@@ -370,26 +370,31 @@ fn a_bad_pattern_is_told() {
 
 #[test]
 fn a_thousand_drivers_and_ten_thousand_instructions_take_no_square_of_time() {
+    let app = || {
+        let mut app = App::default();
+        for n in 0..1_000 {
+            let (own, next) = (format!("work.{n}"), format!("work.{}", (n + 1) % 1_000));
+            app = app.driver(&format!("driver{n}"), &[&own, "all.*"], &[&next]);
+        }
+        for n in 0..10_000 {
+            let lost = |step| Wire::emits(format!("lost.{n}.{step}")).part(format!("step `n{step}`"));
+            let own = format!("own.{n}");
+            let wires = [Wire::starts("all.start"), Wire::starts(own.clone()), Wire::emits(own)];
+            app = app.wired(&format!("instruction.{n}"), wires.into_iter().chain((0..5).map(lost)));
+        }
+        app
+    };
     let begin = std::time::Instant::now();
-    let mut app = App::default();
-    for n in 0..1_000 {
-        let (own, next) = (format!("work.{n}"), format!("work.{}", (n + 1) % 1_000));
-        app = app.driver(&format!("driver{n}"), &[&own, "all.*"], &[&next]);
+    for inputs in ["all.start", "something.else"] {
+        let report = app().check(Check::new().inputs([inputs]));
+        assert_eq!(report.findings().len(), 500);
+        assert!(report.omitted() > 50_000);
+        let drawn = report.to_string();
+        assert_eq!(drawn.lines().count(), 102);
+        assert!(
+            drawn.lines().last().is_some_and(|line| line.contains(" findings in 11000 drivers, 0 schedules"))
+        );
     }
-    for n in 0..10_000 {
-        let wires =
-            (0..5).map(|step| Wire::emits(format!("lost.{n}.{step}")).part(format!("step `n{step}`")));
-        let wires = wires.chain([Wire::starts("all.start"), Wire::emits("plan.finished")]);
-        app = app.wired(&format!("instruction.{n}"), wires);
-    }
-    let report = app.check(Check::new().inputs(["all.start"]));
-    assert_eq!(report.findings().len(), 500);
-    assert!(report.omitted() > 50_000);
-    let drawn = report.to_string();
-    assert_eq!(drawn.lines().count(), 102);
-    assert!(
-        drawn.lines().last().is_some_and(|line| line.contains(" findings in 11000 drivers, 0 schedules"))
-    );
-    // About a second without optimization; squares of these numbers would take minutes.
-    assert!(begin.elapsed().as_secs() < 30, "{:?}", begin.elapsed());
+    // Some seconds without optimization; squares of these numbers would take minutes.
+    assert!(begin.elapsed().as_secs() < 40, "{:?}", begin.elapsed());
 }
