@@ -76,7 +76,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use circuit::{Facts, Scheduled};
+pub(crate) use circuit::Facts;
+#[cfg(feature = "schedule")]
+pub(crate) use circuit::Scheduled;
 pub use finding::{Finding, FindingKind, Severity};
 pub use graph::{Edge, Graph, Node, NodeKind, mermaid_text};
 pub use known::Known;

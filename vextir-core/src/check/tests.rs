@@ -1,5 +1,6 @@
 //! What is found, for facts that are made up.
 
+use super::circuit::Scheduled;
 use super::*;
 use crate::{Capability, Category, Limits, Manifest, Name, OutputSpec};
 use serde_json::{Value, json};

@@ -241,5 +241,11 @@ async fn schedules_and_deadlines_are_part_of_it() {
     assert!(
         said[3].starts_with("warning: `deadline.late` waits for `mail.read`, which nothing is known to emit")
     );
+
+    // What somebody else wrote there is no schedule, and stops no check.
+    app.context("local").write("/System/Schedules/nightly", "every night").await.unwrap();
+    let report = app.check_with(Check::new().inputs(["mail.sent", "chat.*"])).await.unwrap();
+    let broken = report.findings().iter().find(|finding| finding.kind == FindingKind::Incomplete).unwrap();
+    assert!(broken.to_string().contains("/System/Schedules/nightly is no schedule"), "{broken}");
     app.shutdown().await.unwrap();
 }
