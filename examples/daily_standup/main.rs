@@ -110,6 +110,7 @@ async fn run(at: Timestamp) -> Result<(), BoxError> {
     let slot = slot::reach(&app, &clock).await?;
     let shown = jiff::Timestamp::from_microsecond(slot.as_micros())?.to_zoned(zone);
     println!("It is {}.\n", shown.strftime("%A, %-d %B %Y, %H:%M in %Q"));
+    println!("Checked: {}\n", app.check().await?);
     progress.until_over().await?;
     app.shutdown().await?;
 

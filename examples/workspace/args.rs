@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::daily::Daily;
 use crate::question::LONGEST;
 use std::path::PathBuf;
 
@@ -7,8 +8,8 @@ use std::path::PathBuf;
 pub(crate) const HELP: &str = "\
 Looks at a folder, says what is in it, and files it away if you want.
 
-Usage: workspace [DIR] [--apply | --undo | --undo-all | --ask QUESTION]
-                 [--out FILE] [--state FILE] [--batch N]
+Usage: workspace [DIR] [--apply | --undo | --undo-all | --ask QUESTION | --daily TIME]
+                 [--timezone ZONE] [--out FILE] [--state FILE] [--batch N]
 
   DIR            the folder; without one, a sample that comes with this program
 
@@ -16,6 +17,9 @@ Usage: workspace [DIR] [--apply | --undo | --undo-all | --ask QUESTION]
   --undo         put back what the last --apply filed away
   --undo-all     put back everything that was ever filed away
   --ask QUESTION say which files answer it: --ask \"which invoices came in June?\"
+  --daily TIME   stay, watch the folder, and sum it up each day at this time: 18:00
+  --timezone ZONE
+                 where it is that time: Europe/Berlin; this machine's zone if not said
   --out FILE     write the summary as Markdown too
   --state FILE   remember things there, instead of below the user's state folder
   --batch N      plan N moves at a time: 1 to 10000, and 10000 if not said
@@ -25,6 +29,9 @@ A question is looked up by words and by meaning, in the beginning of each file, 
 title. Plain words narrow it down: a sort of paper (invoices, letters, notes ..), of file (photos,
 songs ..), and a time (in June, 2024, last month, this week, 12 June 2025). A file's time is
 the date in its name, else the first in a document's text, else that of its last change.
+
+With --daily it runs until it is stopped. A summary whose time came while it did not run is
+made at the next start, if that is within a day.
 
 Without --apply or --undo it only looks. It may be stopped at any time, even killed: started
 again it finishes what it began, and run twice it does nothing twice.
@@ -48,6 +55,7 @@ pub(crate) enum Task {
     Undo,
     UndoAll,
     Ask(String),
+    Daily(Daily),
 }
 
 /// The command line, read.
@@ -64,6 +72,7 @@ pub(crate) struct Args {
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::Error> {
     use lexopt::prelude::*;
 
+    let (mut time, mut timezone) = (None, None);
     let mut args = Args { dir: None, task: Task::Look, out: None, state: None, batch: MOST_BATCH };
     while let Some(arg) = parser.next()? {
         match arg {
@@ -72,6 +81,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
             Long("undo") => args.choose(Task::Undo)?,
             Long("undo-all") => args.choose(Task::UndoAll)?,
             Long("ask") => args.choose(Task::Ask(question(parser.value()?.string()?)?))?,
+            Long("daily") => time = Some(parser.value()?.string()?),
+            Long("timezone") => timezone = Some(parser.value()?.string()?),
             Long("out") => args.out = Some(parser.value()?.into()),
             Long("state") => args.state = Some(parser.value()?.into()),
             Long("batch") => args.batch = batch(parser.value()?.parse()?)?,
@@ -81,6 +92,11 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
             }
             other => return Err(other.unexpected()),
         }
+    }
+    match (time, timezone.as_deref()) {
+        (Some(time), zone) => args.choose(Task::Daily(Daily::parse(&time, zone)?))?,
+        (None, Some(_)) => return Err("--timezone goes with --daily".into()),
+        (None, None) => {}
     }
     if let (Task::Ask(_), Some(_)) = (&args.task, &args.out) {
         return Err("--out writes a summary, and --ask makes none".into());
@@ -106,7 +122,7 @@ fn batch(number: usize) -> Result<usize, lexopt::Error> {
 impl Args {
     fn choose(&mut self, task: Task) -> Result<(), lexopt::Error> {
         if self.task != Task::Look && self.task != task {
-            return Err("--apply, --undo, --undo-all and --ask exclude each other".into());
+            return Err("--apply, --undo, --undo-all, --ask and --daily exclude each other".into());
         }
         self.task = task;
         Ok(())
@@ -131,6 +147,9 @@ mod tests {
         assert_eq!(read(&["--", "--apply"]).unwrap().unwrap().dir, path("--apply"));
         assert_eq!(read(&["--ask=-- \"*\"?"]).unwrap().unwrap().task, Task::Ask("-- \"*\"?".into()));
         assert_eq!(read(&["dir", "-h"]), Ok(None));
+        let daily = Daily::parse("18:00", Some("UTC")).unwrap();
+        let args = read(&["--timezone", "UTC", "--daily=18:00"]).unwrap().unwrap();
+        assert_eq!(args.task, Task::Daily(daily));
     }
 
     #[test]
@@ -139,6 +158,11 @@ mod tests {
             (&["a", "b"][..], "what is b?"),
             (&["--apply", "--undo"], "exclude each other"),
             (&["--ask", "a", "--undo"], "exclude each other"),
+            (&["--daily", "18:00", "--undo"], "exclude each other"),
+            (&["--daily"], "missing argument"),
+            (&["--daily", "noon"], "not \"noon\""),
+            (&["--daily=18:00", "--timezone=Mars"], "no zone \"Mars\""),
+            (&["--timezone", "UTC"], "goes with --daily"),
             (&["--ask", "a", "--out", "b"], "--ask makes none"),
             (&["--ask"], "missing argument"),
             (&["--ask", " \n"], "needs a question"),

@@ -98,6 +98,14 @@ pub(crate) struct Report {
     pub(crate) date: String,
 }
 
+/// It is time for the summary of a day.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Payload)]
+#[payload(type = "workspace.daily", category = "input")]
+pub(crate) struct TimeToReport {
+    /// The zone in which the day is counted, as in Europe/Berlin.
+    pub(crate) timezone: String,
+}
+
 /// The summary of a day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Payload)]
 #[payload(type = "workspace.summary", category = "output")]

@@ -9,7 +9,8 @@
 //! Files ──▶ file.created, .. ──▶ archivist ──▶ workspace.described, and documents
 //! --apply ─▶ workspace.apply ──▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, .., and documents
 //! --undo ──▶ workspace.undo ───▶ planner ────▶ workspace.move, .. ──▶ mover ──▶ workspace.moved, .., and documents
-//! each day ▶ workspace.report ─▶ reporter ───▶ workspace.summary, and a document
+//! each run ▶ workspace.report ─▶ reporter ───▶ workspace.summary, and a document
+//! --daily ─▶ a schedule ▶ workspace.daily ─▶ reporter ───▶ the same
 //! --ask ───▶ a search over the documents
 //! ```
 //!
@@ -23,6 +24,7 @@ mod archivist;
 mod args;
 mod catalog;
 mod class;
+mod daily;
 mod dates;
 mod duplicates;
 mod events;

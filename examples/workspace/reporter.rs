@@ -1,7 +1,8 @@
 //! The reporter: sums up the folder, as an event and as a document.
 
 use crate::archive::keep_summary;
-use crate::events::{Report, Summarized};
+use crate::daily::local;
+use crate::events::{Report, Summarized, TimeToReport};
 use crate::ledger::Ledger;
 use crate::planner::probe;
 use crate::summary::summarize;
@@ -20,8 +21,20 @@ impl Reporter {
     /// The summary of a day.
     #[on]
     async fn report(&self, ask: Report, cx: &Ctx) -> Result<Summarized, Error> {
+        self.sum_up(ask.date, cx).await
+    }
+
+    /// The summary of the day for which the time has come, though it may be made later.
+    #[on]
+    async fn daily(&self, ask: TimeToReport, cx: &Ctx) -> Result<Summarized, Error> {
+        let slot = cx.event().metadata.get("slot").and_then(|slot| slot.parse().ok());
+        let (date, _) = local(slot.unwrap_or_else(|| cx.now()), &ask.timezone).map_err(Error::invalid)?;
+        self.sum_up(date, cx).await
+    }
+
+    async fn sum_up(&self, date: String, cx: &Ctx) -> Result<Summarized, Error> {
         let exists = |path: &str| probe(&self.root, path).is_some();
-        let summary = summarize(&*self.ledger.read().await?, ask.date, &exists);
+        let summary = summarize(&*self.ledger.read().await?, date, &exists);
         keep_summary(&cx.context(), &summary).await?;
         Ok(Summarized { summary })
     }

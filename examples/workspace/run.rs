@@ -5,7 +5,8 @@ use crate::archive;
 use crate::archivist::Archivist;
 use crate::args::{Args, MOST_BATCH, Task};
 use crate::catalog::Catalog;
-use crate::events::{Applied, Apply, Report, Skipped, Undo};
+use crate::daily::{Daily, local};
+use crate::events::{Applied, Apply, Report, Skipped, Summarized, TimeToReport, Undo};
 use crate::home::Home;
 use crate::ledger::Ledger;
 use crate::mover::Mover;
@@ -21,13 +22,20 @@ use vextir::drivers::files::{FileScanned, Files, escape};
 use vextir::prelude::*;
 use vextir::{
     Backend, Clock, EmitOptions, Error, ErrorKind, LOCAL_USER, Letters, Limits, Processor, SystemClock,
+    Timestamp,
 };
+
+/// What the schedule of the daily summary is called.
+const DAILY: &str = "daily-summary";
 
 /// Runs the program. An error is a sentence for its user.
 pub(crate) async fn run(args: &Args) -> Result<(), String> {
     let home = Home::find(args)?;
     let session = Session::begin(&home, args.batch).await?;
-    let result = session.work(args).await;
+    let result = match &args.task {
+        Task::Daily(daily) => return session.daily(daily).await.map_err(|error| error.to_string()),
+        _ => session.work(args).await,
+    };
     let end = session.app.shutdown().await;
     let said = result.map_err(|error| error.to_string())?;
     end.map_err(|error| error.to_string())?;
@@ -96,28 +104,64 @@ impl<'a> Session<'a> {
 
     async fn work(&self, args: &Args) -> vextir::Result<Said> {
         let finished = self.finish().await?;
-        self.look().await?;
+        self.look(false).await?;
         let deed = match &args.task {
             Task::Ask(question) => return self.ask(question).await.map(Said::Answer),
-            Task::Look => None,
+            Task::Look | Task::Daily(_) => None,
             Task::Apply => Some(self.apply().await?),
             Task::Undo | Task::UndoAll => Some(self.undo(args.task == Task::UndoAll).await?),
         };
         self.report().await?;
+        self.page(&args.task, deed, finished).await.map(Said::Summary)
+    }
+
+    /// Stays, and has each day summed up at its time. It ends when the processor does.
+    async fn daily(&self, daily: &Daily) -> vextir::Result<()> {
+        let finished = self.finish().await?;
+        let mut summaries = self.app.subscribe(Summarized::TYPE).await?;
+        self.look(true).await?;
+        // Under its one name it is the same schedule at each start.
+        let ask = TimeToReport { timezone: daily.timezone.clone() };
+        let schedule = self.app.schedule_recurring(ask, daily.cron()).timezone(&*daily.timezone);
+        self.tell_next(schedule.id(DAILY).await?.next, daily)?;
+        while let Some(summary) = summaries.next().await {
+            summary?;
+            let page = self.page(&Task::Daily(daily.clone()), None, finished).await?;
+            page.print();
+            self.home.out.as_deref().map_or(Ok(()), |out| page.write(out)).map_err(Error::invalid)?;
+            let next = self.app.schedule(DAILY).await?.and_then(|schedule| schedule.next);
+            self.tell_next(next, daily)?;
+        }
+        Ok(())
+    }
+
+    fn tell_next(&self, next: Option<Timestamp>, daily: &Daily) -> vextir::Result<()> {
+        let Some(next) = next else {
+            let why = "the schedule of the daily summary is paused or gone: start again";
+            return Err(Error::new(ErrorKind::Closed, why));
+        };
+        let (date, time) = local(next, &daily.timezone).map_err(Error::invalid)?;
+        let (dir, zone) = (self.home.dir.display(), &daily.timezone);
+        println!("\nWatching {dir}. The next summary comes on {date} at {time} ({zone}).");
+        Ok(())
+    }
+
+    /// Everything that there is to say now.
+    async fn page(&self, task: &Task, deed: Option<Deed>, finished: u64) -> vextir::Result<Box<Printer>> {
         let problems = self.problems().await?;
         let catalog = self.ledger.read().await?;
         let summary = catalog.summary.clone().map(|(_, summary)| summary);
         let missing = || Error::new(ErrorKind::NoAnswer, "there is no summary");
-        Ok(Said::Summary(Box::new(Printer {
+        Ok(Box::new(Printer {
             summary: summary.ok_or_else(missing)?,
             plan: self.plan(&catalog),
-            task: args.task.clone(),
+            task: task.clone(),
             deed,
             finished,
             problems,
             copy: self.home.is_copy.then(|| self.home.dir.clone()),
             now: SystemClock.now(),
-        })))
+        }))
     }
 
     /// Answers from the archive, which knows by now what is in the folder.
@@ -142,11 +186,12 @@ impl<'a> Session<'a> {
         Ok(self.ledger.read().await?.progress.moved - before)
     }
 
-    /// Compares the folder with what is known of it, and looks into what is new.
-    async fn look(&self) -> vextir::Result<()> {
+    /// Compares the folder with what is known of it, and looks into what is new; and goes on with that, if it `stays`.
+    async fn look(&self, stays: bool) -> vextir::Result<()> {
         let _show = Show::begin(&self.ledger, Phase::Looking);
         let mut scanned = self.app.subscribe(FileScanned::TYPE).await?;
-        let files = Files::watch(&self.home.dir).max_hashed_bytes(u64::MAX).once();
+        let files = Files::watch(&self.home.dir).max_hashed_bytes(u64::MAX);
+        let files = if stays { files } else { files.once() };
         let passed_over =
             ["node_modules", "__pycache__"].map(String::from).into_iter().chain(self.home.own_files());
         self.app.register(passed_over.fold(files, Files::ignore)).await?;

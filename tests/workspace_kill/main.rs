@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
 mod asking;
+mod daily;
 mod desk;
 mod folder;
 mod program;

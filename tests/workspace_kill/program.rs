@@ -29,6 +29,13 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Begins with these arguments as well; what it prints can be read.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(executable());
+        command.arg(&self.folder).arg("--state").arg(&self.state).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs it to its end with these arguments as well; gives what it printed.
     pub(crate) fn read(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(executable());

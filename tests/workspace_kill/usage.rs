@@ -92,6 +92,8 @@ fn problems_are_told_in_a_sentence() {
         (vec![other, "--state", state], 1, "say another --state"),
         (vec![other, "--state", file.to_str().unwrap()], 1, "a.txt"),
         (vec!["--apply", "--undo"], 2, "exclude each other"),
+        (vec!["--daily", "25:00"], 2, "a time of day from 00:00 to 23:59"),
+        (vec!["--daily", "18:00", "--timezone", "Mars"], 2, "there is no zone \"Mars\""),
     ] {
         let (code, complaint) = Program::complaint(&arguments);
         assert_eq!(code, Some(status), "{complaint}");

@@ -10,6 +10,7 @@ pub use manifest::{Capability, DriverKind, Manifest, OutputSpec, ResourceRequire
 pub use outputs::IntoOutputs;
 pub use watcher::{Emitter, Inlet};
 
+use crate::check::{Known, Wiring};
 use crate::{Ctx, Event, Name, Result};
 use async_trait::async_trait;
 
@@ -59,6 +60,15 @@ pub trait Driver: Send + Sync + 'static {
     /// Path and expected type of what does not fit.
     fn check(&self, _event: &Event) -> Result<()> {
         Ok(())
+    }
+
+    /// What it holds as data and its manifest does not say, for [`Processor::check`](crate::Processor::check): the steps of
+    /// a workflow, what a watch of the outside world emits. Nothing, if it is not said.
+    ///
+    /// # Errors
+    /// It cannot tell; the check says so.
+    async fn wiring(&self, _known: &Known) -> Result<Wiring> {
+        Ok(Wiring::default())
     }
 
     /// Called once when the processor starts (or the driver is registered), before events come. A driver

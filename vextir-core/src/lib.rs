@@ -22,6 +22,7 @@ mod notice;
 pub mod context;
 mod security;
 
+pub mod check;
 mod ctx;
 pub mod driver;
 mod flow;

@@ -95,6 +95,20 @@ pub(crate) fn matches(pattern: &str, event_type: &str) -> bool {
     }
 }
 
+/// Whether there is an event type that matches the texts of both patterns.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some("**"), Some(_)) | (Some(_), Some("**")) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
 impl FromStr for Pattern {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
@@ -156,6 +170,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn patterns_overlap_where_one_type_matches_both() {
+        let cases = [
+            ("task.*", "*.created", true),
+            ("task.**", "task.a.*", true),
+            ("task.**", "task", false),
+            ("**", "a", true),
+            ("a.*.c", "a.b.*", true),
+            ("a.*", "a.b.c", false),
+            ("a.b", "a.b", true),
+            ("a.b", "a.c", false),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+            assert_eq!(overlap(other, one), expected, "{other} {one}");
+        }
+    }
+
     fn segments() -> impl Strategy<Value = String> {
         proptest::collection::vec("[ab]", 1..5).prop_map(|parts| parts.join("."))
     }
@@ -166,6 +198,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_matches_both_makes_them_overlap(one in patterns(), other in patterns(), event_type in segments()) {
+            let both = matches(&one, &event_type) && matches(&other, &event_type);
+            prop_assert!(!both || overlap(&one, &other));
+        }
+
         #[test]
         fn the_trie_agrees_with_the_pattern(
             patterns in proptest::collection::vec(patterns(), 0..20),

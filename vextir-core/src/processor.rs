@@ -6,6 +6,7 @@ mod accept;
 mod authorize;
 mod builder;
 mod cancel;
+mod check;
 mod chores;
 mod dispatch;
 mod due;
@@ -18,6 +19,7 @@ mod introduce;
 mod lane;
 mod look;
 mod meters;
+mod observers;
 mod operate;
 mod publish;
 mod recover;
@@ -34,6 +36,7 @@ mod unclaimed;
 pub use builder::{Orphans, ProcessorBuilder};
 pub(crate) use cancel::Cancellation;
 pub use emit::EmitOptions;
+pub(crate) use observers::Observed;
 pub use operate::{DriverStatus, Letters};
 pub use retry::RetryPolicy;
 pub use tenant::{Signals, Tenant};
@@ -80,6 +83,7 @@ pub(crate) struct Kernel {
     cancellation: Arc<Cancellation>,
     waiters: request::Waiters,
     signals: broadcast::Sender<Signal>,
+    observers: observers::Observers,
     orphans: Mutex<BTreeMap<Name, u64>>,
     spread: Mutex<fastrand::Rng>,
     /// Something that is held may be free to go on, and is not on its way.
@@ -290,8 +294,10 @@ impl fmt::Debug for Processor {
 
 impl Kernel {
     async fn stream(&self, filter: EventFilter, start: Start) -> Result<EventStream> {
+        let observed = self.observers.note(&filter);
         Ok(EventStream::open(self.bus.clone(), filter, start)
             .await?
+            .observing(observed)
             .until(self.stop.clone())
             .with_clock(self.clock.clone()))
     }

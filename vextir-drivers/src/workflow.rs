@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../docs/runs.md")]
 
+mod asking;
 mod catalogue;
 mod check;
 mod dry;

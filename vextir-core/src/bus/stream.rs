@@ -1,6 +1,7 @@
 //! Subscriptions: a cursor over the log, woken by the bus.
 
 use super::{BusStatus, Cursor, EventBus, Logged, Sequence};
+use crate::processor::Observed;
 use crate::{Clock, Error, ErrorKind, Event, EventFilter, EventId, Name, Result, SystemClock};
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -50,6 +51,8 @@ pub struct EventStream {
     /// Ends the wait at the end of the log.
     until: CancellationToken,
     clock: Arc<dyn Clock>,
+    /// Its place among those that a processor knows of.
+    _observed: Option<Observed>,
     ended: bool,
 }
 
@@ -101,6 +104,7 @@ impl EventStream {
             read: None,
             until: CancellationToken::new(),
             clock: Arc::new(SystemClock),
+            _observed: None,
             ended: false,
         })
     }
@@ -108,6 +112,11 @@ impl EventStream {
     /// Ends at the end of the log once `stop` is cancelled.
     pub(crate) fn until(self, stop: CancellationToken) -> Self {
         Self { until: stop, ..self }
+    }
+
+    /// Keeps its place among the processor's observers.
+    pub(crate) fn observing(self, observed: Observed) -> Self {
+        Self { _observed: Some(observed), ..self }
     }
 
     /// Waits on this clock.

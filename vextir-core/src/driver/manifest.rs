@@ -1,6 +1,6 @@
 //! The manifest: what a driver is, can do and needs.
 
-use crate::{Effect, Error, Flow, Name, Pattern, Payload, Result};
+use crate::{Category, Effect, Error, Flow, Name, Pattern, Payload, Result};
 use schemars::Schema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -121,13 +121,16 @@ pub struct OutputSpec {
     pub event_type: Name,
     /// JSON Schema of its payload.
     pub schema: Schema,
+    /// Its category.
+    #[serde(default)]
+    pub category: Category,
 }
 
 impl OutputSpec {
     /// What `P` says about itself.
     #[must_use]
     pub fn of<P: Payload>() -> Self {
-        Self { event_type: Name::literal(P::TYPE), schema: schemars::schema_for!(P) }
+        Self { event_type: Name::literal(P::TYPE), schema: schemars::schema_for!(P), category: P::CATEGORY }
     }
 }
 

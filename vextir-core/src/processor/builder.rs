@@ -1,6 +1,7 @@
 //! Building and starting a processor.
 
 use super::held::ended;
+use super::observers::Observers;
 use super::recover::{Quarantine, lock};
 use super::registry::{Registered, Room, with_driver};
 use super::request::Waiters;
@@ -209,6 +210,7 @@ impl ProcessorBuilder {
             cancellation: Arc::new(Cancellation::default()),
             waiters: Waiters::default(),
             signals: broadcast::Sender::new(1_024),
+            observers: Observers::default(),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             freed: Notify::new(),

@@ -3,6 +3,7 @@
 mod key;
 mod state;
 
+use crate::check::{Known, Wire, Wiring};
 use crate::context::Content;
 use crate::driver::{Capability, Emitter};
 use crate::pattern::matches;
@@ -385,6 +386,12 @@ impl Driver for Deadline {
             self.take(&event, cx)?;
         }
         Ok(Vec::new())
+    }
+
+    async fn wiring(&self, _known: &Known) -> Result<Wiring> {
+        let answers = self.unless.iter().map(|pattern| Wire::awaits(pattern.clone()));
+        let tells = Wire::emits(self.event.event_type.clone()).when("nothing came in time").planted();
+        Ok(Wiring::new([Wire::starts(self.after.clone()), tells].into_iter().chain(answers)))
     }
 
     async fn start(&self, _emitter: Emitter) -> Result<()> {

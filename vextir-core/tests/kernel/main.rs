@@ -5,6 +5,7 @@ extern crate vextir_core as vextir;
 
 mod authorize;
 mod branch;
+mod check;
 mod driver;
 mod faults;
 mod flow;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use vextir::bus::Cursor;
+use vextir::check::{Known, Wire, Wiring};
 use vextir::context::Watch;
 use vextir::{
     Context, Ctx, Data, Driver, DriverKind, Emitter, Error, ErrorKind, Event, HandlerResult, IntoEvent,
@@ -78,6 +79,10 @@ impl Driver for ContextWatch {
         let message =
             format!("{} watches documents and handles no events, got {}", self.id, event.event_type);
         Err(Error::new(ErrorKind::Unsupported, message).into())
+    }
+
+    async fn wiring(&self, _known: &Known) -> Result<Wiring> {
+        Ok(Wiring::new([Wire::emits_payload::<ContextChanged>(), Wire::emits_payload::<ContextGap>()]))
     }
 
     async fn start(&self, emitter: Emitter) -> Result<()> {

@@ -3,6 +3,9 @@
 use super::hash::Reading;
 use super::ignore::Ignore;
 use super::name::escape;
+use super::payload::{
+    FileChanged, FileCreated, FileMoved, FileRemoved, FileScanned, FileUnreadable, FileWatch,
+};
 use super::scan::Root;
 use super::sink::{Pages, Range, Sink};
 use super::walk::Rules;
@@ -12,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use vextir::check::{Known, Wire, Wiring};
 use vextir::{
     Ctx, Driver, DriverKind, Emitter, Error, ErrorKind, Event, HandlerResult, Manifest, Name, Result,
 };
@@ -217,6 +221,18 @@ impl Driver for Files {
     async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
         // It only emits.
         Ok(Vec::new())
+    }
+
+    async fn wiring(&self, _known: &Known) -> Result<Wiring> {
+        Ok(Wiring::new([
+            Wire::emits_payload::<FileCreated>(),
+            Wire::emits_payload::<FileChanged>(),
+            Wire::emits_payload::<FileMoved>(),
+            Wire::emits_payload::<FileRemoved>(),
+            Wire::emits_payload::<FileUnreadable>(),
+            Wire::emits_payload::<FileScanned>(),
+            Wire::emits_payload::<FileWatch>(),
+        ]))
     }
 
     async fn start(&self, emitter: Emitter) -> Result<()> {

@@ -1,11 +1,15 @@
 //! What an application knows: which events are handled, which payload fits them, and which instructions there are.
 
+use super::asking;
 use super::instruction::{Input, Instruction, Trigger};
+use super::runner::asked_instruction;
 use jsonschema::Validator;
+use schemars::Schema;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use vextir::{Manifest, Name, Pattern};
+use std::sync::OnceLock;
+use vextir::{Capability, Manifest, Name, Pattern};
 
 /// What an application knows, for [`Instruction::check`]: the manifests of its drivers, its instructions, and events
 /// that are handled otherwise.
@@ -42,30 +46,46 @@ pub struct Catalogue {
 pub(super) struct Handled {
     pub(super) driver: Name,
     pattern: Pattern,
-    pub(super) schema: Option<Schema>,
+    pub(super) schema: Option<Checker>,
     outputs: Vec<Name>,
 }
 
-/// A schema and what checks by it; or why nothing can.
-pub(super) struct Schema {
+/// A schema and what checks by it.
+pub(super) struct Checker {
     pub(super) value: Value,
-    pub(super) validator: Result<Validator, String>,
+    /// Made when it is needed: most instructions use few of the events that there are.
+    validator: OnceLock<Result<Validator, String>>,
 }
 
 impl Catalogue {
-    /// What the drivers with these manifests handle. Patterns that are none are left out: no processor takes them.
+    /// What the drivers with these manifests handle, instructions among them. Patterns that are none are left out: no
+    /// processor takes them.
     pub fn of<'m>(manifests: impl IntoIterator<Item = &'m Manifest>) -> Self {
-        let handled = manifests.into_iter().flat_map(|manifest| {
-            manifest.capabilities.iter().filter_map(|capability| {
-                Some(Handled {
-                    driver: manifest.id.clone(),
-                    pattern: Pattern::new(capability.pattern.clone()).ok()?,
-                    schema: capability.input.as_ref().map(|schema| Schema::of(schema.as_value())),
-                    outputs: capability.outputs.iter().map(|output| output.event_type.clone()).collect(),
-                })
-            })
-        });
-        Self { handled: handled.collect(), ..Self::default() }
+        let all = manifests.into_iter();
+        Self::of_capabilities(all.flat_map(|one| one.capabilities.iter().map(move |can| (one, can))))
+    }
+
+    /// Some of the capabilities of drivers.
+    pub(super) fn of_capabilities<'m>(
+        capabilities: impl IntoIterator<Item = (&'m Manifest, &'m Capability)>,
+    ) -> Self {
+        let mut catalogue = Self::default();
+        for (manifest, capability) in capabilities {
+            let Ok(pattern) = Pattern::new(capability.pattern.clone()) else { continue };
+            let input = capability.input.as_ref().map(Schema::as_value);
+            if let Some(id) = asked_instruction(&capability.pattern)
+                && let Some(inputs) = input.and_then(asking::inputs)
+            {
+                catalogue.instructions.insert(id.into(), inputs);
+            }
+            catalogue.handled.push(Handled {
+                driver: manifest.id.clone(),
+                pattern,
+                schema: input.map(Checker::of),
+                outputs: capability.outputs.iter().map(|output| output.event_type.clone()).collect(),
+            });
+        }
+        catalogue
     }
 
     /// Events that are handled by no driver, but by somebody: a subscriber, a user interface.
@@ -109,7 +129,7 @@ impl Catalogue {
     /// What does not fit, and where.
     pub fn accepts(&self, event_type: &str, data: &Value) -> Result<(), String> {
         for handled in self.handlers(event_type) {
-            let Some(Schema { validator: Ok(validator), .. }) = &handled.schema else { continue };
+            let Some(Ok(validator)) = handled.schema.as_ref().map(Checker::validator) else { continue };
             if let Err(error) = validator.validate(data) {
                 let place = error.instance_path().to_string();
                 let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
@@ -146,12 +166,19 @@ impl Catalogue {
     }
 }
 
-impl Schema {
+impl Checker {
     fn of(value: &Value) -> Self {
-        // Formats are not checked: drivers do not either, and words such as `yesterday` become dates only in a run.
-        let options = jsonschema::options().should_validate_formats(false).offline();
-        let validator = options.build(value).map_err(|error| error.to_string());
-        Self { value: value.clone(), validator }
+        Self { value: value.clone(), validator: OnceLock::new() }
+    }
+
+    /// What checks by it; or why nothing can.
+    pub(super) fn validator(&self) -> Result<&Validator, &str> {
+        let made = self.validator.get_or_init(|| {
+            // Formats are not checked: drivers do not either, and words such as `yesterday` become dates only in a run.
+            let options = jsonschema::options().should_validate_formats(false).offline();
+            options.build(&self.value).map_err(|error| error.to_string())
+        });
+        made.as_ref().map_err(String::as_str)
     }
 }
 

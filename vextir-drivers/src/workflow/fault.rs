@@ -166,6 +166,19 @@ pub(super) struct Source {
     pub(super) text: Arc<str>,
 }
 
+impl Source {
+    /// Where something begins, as faults say it: file, line, column.
+    pub(super) fn place(&self, at: &Range<usize>) -> String {
+        if self.text.is_empty() {
+            return self.file.to_string();
+        }
+        let before = self.text.get(..floor(&self.text, at.start)).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.file)
+    }
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Source").field(&self.file).finish()

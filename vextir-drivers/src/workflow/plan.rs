@@ -4,9 +4,7 @@ use super::instruction::{Instruction, OnError};
 use super::run::{Action, NodeStatus, Run};
 use std::fmt::Write as _;
 use vextir::Name;
-
-/// The longest line of a label, in characters.
-const LINE: usize = 60;
+use vextir::check::mermaid_text;
 
 /// A step as it is drawn.
 struct Drawn<'a> {
@@ -58,9 +56,9 @@ fn chart(steps: &[Drawn<'_>]) -> String {
     let number = |id: &Name| steps.iter().position(|step| step.id == id);
     for (at, step) in steps.iter().enumerate() {
         // The names of nodes are ours: ids such as `end` are words of the language.
-        let mut label = format!("{}<br/>{}", text(step.id), text(step.kind));
+        let mut label = format!("{}<br/>{}", mermaid_text(step.id), mermaid_text(step.kind));
         if let Some(condition) = step.condition {
-            let _ = write!(label, "<br/>if {}", text(condition));
+            let _ = write!(label, "<br/>if {}", mermaid_text(condition));
         }
         let class = if step.status == NodeStatus::Pending { "" } else { step.status.name() };
         let class = if class.is_empty() { String::new() } else { format!(":::{class}") };
@@ -90,26 +88,6 @@ const COLOURS: [(NodeStatus, &str); 6] = [
     (NodeStatus::Cancelled, "#ccc"),
     (NodeStatus::Held, "#fd8"),
 ];
-
-/// Text in a label: one line, not too long, with nothing that means something to Mermaid or to a page.
-fn text(raw: &str) -> String {
-    let mut shown = String::new();
-    for (count, sign) in raw.chars().enumerate() {
-        if count == LINE {
-            shown.push_str("..");
-            break;
-        }
-        match sign {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | '-' | '_' | '/' | ':' => shown.push(sign),
-            sign if sign.is_control() => shown.push(' '),
-            sign if sign.is_ascii() => {
-                let _ = write!(shown, "#{};", u32::from(sign));
-            }
-            sign => shown.push(sign),
-        }
-    }
-    shown
-}
 
 #[cfg(test)]
 mod tests {
@@ -146,12 +124,5 @@ mod tests {
     classDef completed fill:#9e9,color:#000
 ";
         assert_eq!(shell.run().to_mermaid(), expected);
-    }
-
-    #[test]
-    fn odd_signs_mean_nothing() {
-        let odd = super::text("a\"];\n<script>`#x`&&é|end");
-        assert_eq!(odd, "a#34;#93;#59; #60;script#62;#96;#35;x#96;#38;#38;é#124;end");
-        assert_eq!(super::text(&"x".repeat(100)).len(), 62);
     }
 }

@@ -8,10 +8,13 @@ mod payload;
 mod plans;
 mod store;
 mod told;
+mod wiring;
 
+pub(super) use key::asked_instruction;
 pub use payload::{Parent, PlanApproval, PlanFinished};
 pub use plans::Plans;
 
+use super::asking;
 use super::catalogue::Catalogue;
 use super::expression::Names;
 use super::fault::Faults;
@@ -25,6 +28,7 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Kept;
+use vextir::check::{Known as Application, Wiring};
 use vextir::schedule::{CancelSchedule, Schedule, SetSchedule, Times};
 use vextir::{
     Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name, Payload, Result,
@@ -159,6 +163,11 @@ impl Workflow {
         let capability =
             |pattern| Capability::new(pattern).returns::<PlanFinished>().effect(Effect::WritesContext);
         manifest.capabilities = patterns.into_iter().map(capability).collect();
+        let run = event_type(self.id(), Verb::Run);
+        let asked = manifest.capabilities.iter_mut().find(|capability| capability.pattern == run);
+        if let Some(asked) = asked {
+            asked.input = asking::schema(&instruction.inputs).try_into().ok();
+        }
         manifest
     }
 
@@ -394,6 +403,10 @@ impl Driver for Workflow {
     async fn handle_event(&self, event: Event, cx: &Ctx) -> HandlerResult {
         self.handle(&event, cx).await?;
         Ok(Vec::new())
+    }
+
+    async fn wiring(&self, known: &Application) -> Result<Wiring> {
+        Ok(wiring::wiring(&driver_id(self.id()).into(), &self.instruction, known))
     }
 
     async fn start(&self, emitter: Emitter) -> Result<()> {

@@ -53,7 +53,7 @@ impl Checked<'_> {
 
     fn payload(&self, event_type: &str, handled: &Handled, data: &Value, found: &mut Found) {
         let Some(schema) = &handled.schema else { return };
-        match &schema.validator {
+        match schema.validator() {
             Err(error) => {
                 let message = format!("the schema of `{event_type}` cannot be used: {error}");
                 found.with_help(

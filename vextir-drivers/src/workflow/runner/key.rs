@@ -73,6 +73,11 @@ pub(super) fn instruction(event_type: &str) -> Option<&str> {
     Some(event_type.strip_prefix("instruction.")?.rsplit_once('.')?.0)
 }
 
+/// The instruction that an event asks to run.
+pub(in crate::workflow) fn asked_instruction(event_type: &str) -> Option<&str> {
+    event_type.strip_prefix("instruction.")?.strip_suffix(".run")
+}
+
 /// The plan that an event begins: the same, however often it is handled.
 pub(super) fn plan_of(instruction: &str, cause: &Event) -> Name {
     let digest = Sha256::digest(format!("{}\0{}", cause.user_id, cause.id));
