@@ -11,7 +11,7 @@ mod settle;
 mod unclaimed;
 
 use super::{Command, Delivery, Place, Receipt, Rows};
-use crate::{Branch, Limits, Result};
+use crate::{Branch, EventId, Limits, Name, Result};
 
 /// The limits of a bus.
 #[derive(Debug, Clone)]
@@ -60,7 +60,13 @@ pub struct Applied {
 /// # Errors
 /// A refusal (nothing was written), or a failure of the rows (roll back).
 pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Result<Applied> {
-    let mut write = Write { rows, defaults: limits, applied: Applied::default(), branches: Vec::new() };
+    let mut write = Write {
+        rows,
+        defaults: limits,
+        applied: Applied::default(),
+        branches: Vec::new(),
+        others: Vec::new(),
+    };
     match command {
         Command::Append(append) => write.append(append)?,
         Command::Settle(settlement) => write.settle(settlement)?,
@@ -82,6 +88,7 @@ pub fn transact<R: Rows>(rows: &mut R, limits: &Limits, command: &Command) -> Re
         Command::Audit(records) => write.audit(records)?,
     }
     write.end_branches()?;
+    write.report_others()?;
     Ok(write.applied)
 }
 
@@ -92,6 +99,8 @@ struct Write<'a, R> {
     applied: Applied,
     /// Those that the command has touched.
     branches: Vec<Branch>,
+    /// Trees in which deliveries ended beside what the command is about.
+    others: Vec<(Name, EventId)>,
 }
 
 /// Whether an entry leaves work behind, so that its tree needs a ledger.

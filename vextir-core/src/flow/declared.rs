@@ -77,8 +77,24 @@ pub(crate) fn check(manifest: &Manifest) -> Result<()> {
                 return Err(Error::invalid(format!("{pattern:?} has two rules of {kind}; one is enough")));
             }
         }
-        let batch = own.iter().any(|flow| matches!(flow.rule(), FlowRule::Batch(..)));
-        if batch && manifest.block_on_dead {
+        let Some(batch) = own.iter().find(|flow| matches!(flow.rule(), FlowRule::Batch(..))) else {
+            continue;
+        };
+        for other in manifest.flow.iter().chain(own).filter(|other| *other != batch) {
+            let fits = match other.rule() {
+                FlowRule::Concurrency(_) | FlowRule::Throttle(..) => {
+                    other.path().is_none_or(|path| Some(path) == batch.path())
+                }
+                FlowRule::Debounce { .. } | FlowRule::Singleton(_) => false,
+                _ => true,
+            };
+            if !fits {
+                return Err(Error::invalid(format!(
+                    "{other} cannot be kept for each event of {batch}; beside a batch, calls are counted by its key or by none"
+                )));
+            }
+        }
+        if manifest.block_on_dead {
             return Err(Error::invalid(
                 "a batch is of many ordering keys, and its dead letters block none; leave `block_on_dead` out",
             ));

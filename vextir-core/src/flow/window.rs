@@ -35,7 +35,9 @@ impl Window {
     #[must_use]
     pub fn next(&self, now: Timestamp, most: u32, per: Duration) -> Timestamp {
         let begin = now.before(per).as_micros();
-        let recent = || self.began.iter().filter(|(at, _)| *at > begin);
+        // What lies far ahead was noted by a clock that was wrong.
+        let end = now.after(per).as_micros();
+        let recent = || self.began.iter().filter(|(at, _)| *at > begin && *at <= end);
         let count: u64 = recent().map(|(_, count)| u64::from(*count)).sum();
         let Some(mut too_many) = (count + 1).checked_sub(u64::from(most)).filter(|many| *many > 0) else {
             return now;
@@ -55,7 +57,7 @@ impl Window {
         let now = now.as_micros();
         let slice = match most {
             0..=MOMENTS => 1,
-            _ => i64::try_from(per.as_micros()).unwrap_or(i64::MAX) / i64::from(MOMENTS),
+            _ => i64::try_from(per.as_micros().div_ceil(u128::from(MOMENTS))).unwrap_or(i64::MAX),
         };
         // As if it had begun at the end of its slice: so there are never too many.
         let at = now.div_euclid(slice.max(1)).saturating_mul(slice.max(1)).saturating_add(slice - 1);
@@ -80,7 +82,7 @@ impl Window {
         while self.began.front().is_some_and(|(at, _)| *at <= begin) {
             self.began.pop_front();
         }
-        while self.began.len() > MOMENTS as usize {
+        while self.began.len() > MOMENTS as usize + 1 {
             self.began.pop_front();
         }
     }

@@ -5,7 +5,7 @@ use super::Kernel;
 use super::accept::check_payload;
 use super::authorize::{Ruling, audit_of, without_doubtful};
 use super::route::{RouteTable, Targets};
-use crate::bus::{Chores, Command, Entry, Hold, Logged, Parked, Place, Release, Route};
+use crate::bus::{Chores, Command, Entry, Hold, Logged, Parked, Place, Receipt, Release, Route};
 use crate::notice::is_kernels_own;
 use crate::{AuditRecord, Decision, ErrorKind, Event, Name, Origin, Result, Verdict};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Kernel {
                 match self.bus.commit(Command::Route(Box::new(route))).await {
                     Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
                     Err(_) => {}
-                    Ok(receipt) => self.tell_others(&receipt),
+                    Ok(receipt) => self.told_by_chore(&receipt),
                 }
             }
         }
@@ -109,6 +109,12 @@ impl Kernel {
         }
         let place = self.route(&event, &verdict, &targets);
         Route { sequence, event, place, audit, limits: self.limits.clone(), waiting: true, checkpoint: None }
+    }
+
+    /// What a chore's commit did to other trees than its event's.
+    fn told_by_chore(&self, receipt: &Receipt) {
+        self.tell_others(receipt);
+        self.go_on_if(receipt);
     }
 
     fn check_logged(&self, event: &Event, targets: &Targets) -> Result<()> {
@@ -156,7 +162,7 @@ impl Kernel {
         };
         let appeared = receipt.appended.iter().any(|appended| !appended.parked);
         self.waiters.progress(&event.user_id, event.root(), appeared.then_some(&event), &receipt);
-        self.tell_others(&receipt);
+        self.told_by_chore(&receipt);
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ impl Kernel {
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().receive())),
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(self.clone().run_chores())),
         ];
+        self.forget_flow();
         // They end with the stop token.
         drop(loops);
     }
@@ -118,17 +119,16 @@ impl Kernel {
         delivery: &Delivery,
         settled: Settled,
     ) -> Option<Delivery> {
-        self.cancellation.ended(delivery.position);
         let (next, wants) = {
             let mut lane = driver.lane();
+            self.cancellation.ended(delivery.position);
             match settled {
                 Settled::Over => lane.finish(delivery),
                 Settled::Left => lane.leave(delivery),
                 Settled::Apart => {
                     lane.leave(delivery);
-                    lane.end(delivery);
-                    // Nothing of what their batch did was committed: they go on, without the one that is gone.
-                    delivery.batch.iter().cloned().for_each(|other| lane.rejoin(other));
+                    // Nothing of what the batch did was committed.
+                    self.apart(&mut lane, delivery);
                 }
                 Settled::Again(again) => {
                     lane.leave(delivery);

@@ -219,7 +219,11 @@ impl Kernel {
             // Retention has removed it since it was read.
             Err(error) if error.kind() == ErrorKind::Stale => Ok(()),
             Err(error) => Err(error.context(format!("driver {}: routing the past", driver.id))),
-            Ok(_) => Ok(()),
+            Ok(receipt) => {
+                self.tell_others(&receipt);
+                self.go_on_if(&receipt);
+                Ok(())
+            }
         }
     }
 }

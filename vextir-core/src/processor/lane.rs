@@ -106,11 +106,12 @@ impl Lane {
 
     /// Takes a fresh delivery.
     pub(super) fn offer(&mut self, delivery: Delivery) {
+        if !delivery.replaces.is_empty() {
+            self.flow.iter_mut().for_each(|flow| flow.note_replaced(&delivery.replaces));
+            self.remove(|queued| delivery.replaces.contains(&queued.position));
+        }
         if delivery.position <= self.read_up_to {
             return;
-        }
-        if !delivery.replaces.is_empty() {
-            self.remove(|queued| delivery.replaces.contains(&queued.position));
         }
         if self.spill.is_none() && self.ready_now() < self.capacity {
             return self.enqueue(delivery);
@@ -200,8 +201,11 @@ impl Lane {
 
     /// Ends such a read, of everything after `after` up to `up_to`, which found these deliveries of this driver.
     pub(super) fn read_behind(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) {
-        if let Some(flow) = &mut self.flow {
-            flow.gates.read(after, up_to, found.clone());
+        let freed = self.flow.as_mut().map(|flow| flow.gates.read(after, up_to, found.clone()));
+        for key in freed.into_iter().flatten() {
+            if let Some(next) = self.keys.free_key(key) {
+                self.collect(next);
+            }
         }
         for next in self.keys.read(after, up_to, found) {
             self.collect(next);
@@ -210,9 +214,17 @@ impl Lane {
 
     /// Adds a delivery to the queue, whatever its bound says.
     pub(super) fn enqueue(&mut self, delivery: Delivery) {
+        if self.is_replaced(delivery.position) {
+            return;
+        }
         if let Some(first) = self.keys.join(delivery) {
             self.collect(first);
         }
+    }
+
+    /// Whether another delivery took the place of this one.
+    pub(super) fn is_replaced(&self, position: Position) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_replaced(position))
     }
 
     /// What its batch was taken apart goes on by itself: it has its key.
@@ -222,6 +234,9 @@ impl Lane {
 
     /// Makes a delivery ready that has its key, alone or with its batch.
     fn collect(&mut self, delivery: Delivery) {
+        if self.is_replaced(delivery.position) {
+            return self.end(&delivery);
+        }
         let ready = match &mut self.flow {
             Some(flow) => flow.collect(delivery),
             None => Some(delivery),
@@ -265,7 +280,9 @@ impl Lane {
 
     /// Makes a delivery ready that is due, if it was not removed meanwhile.
     pub(super) fn wake(&mut self, position: Position) {
-        if let Some((delivery, _timer)) = self.sleeping.remove(&position) {
+        if let Some((mut delivery, _timer)) = self.sleeping.remove(&position) {
+            // It has slept its time, whatever the clock says now.
+            delivery.due = None;
             self.collect(delivery);
         }
     }
@@ -411,8 +428,8 @@ impl Lane {
     /// Deliveries that wait for nothing but a slot. What waits behind a busy key has a bound of its own: one busy
     /// key must not starve the others.
     fn ready_now(&self) -> usize {
-        let collected = self.flow.as_ref().map_or(0, |flow| flow.collected());
-        self.ready.iter().map(VecDeque::len).sum::<usize>() + collected
+        let joined = self.flow.as_ref().map_or(0, |flow| flow.joined());
+        self.ready.iter().map(VecDeque::len).sum::<usize>() + joined
     }
 
     /// Takes a slot for an eager handler, if the driver has nothing else to do first.
@@ -420,6 +437,11 @@ impl Lane {
         let free = !self.paused && !self.closed && self.running < self.concurrency && self.ready_now() == 0;
         self.running += usize::from(free);
         free
+    }
+
+    /// How soon an event is handled.
+    pub(super) fn priority(&self, event: &Event) -> Priority {
+        self.flow.as_ref().map_or(event.priority, |flow| flow.priority(event))
     }
 
     /// Which of these run, though another one took their place.
@@ -454,7 +476,7 @@ impl Lane {
     }
 
     pub(super) fn queued(&self) -> usize {
-        let in_line = self.flow.as_ref().map_or(0, |flow| flow.in_line());
+        let in_line = self.flow.as_ref().map_or(0, |flow| flow.waiting());
         self.ready_now() + self.keys.waiting() + in_line
     }
 }

@@ -69,7 +69,7 @@ impl Kernel {
             Err(error) if error.kind().is_transient() => Settled::Left,
             Err(error) => {
                 tracing::warn!(%error, event = %delivery.event.id, "what was posted is not published");
-                Settled::Over
+                Settled::gone(delivery)
             }
         })
     }
@@ -122,7 +122,8 @@ impl Kernel {
             let _routes = self.routes();
             let reason = format!("the bus refused the outcome, after its documents were changed: {error}");
             let letter = self.letter(&settlement.delivery, reason);
-            let letter = Settlement { usage: settlement.usage.clone(), ..letter };
+            let (usage, began) = (settlement.usage.clone(), settlement.began.clone());
+            let letter = Settlement { usage, began, ..letter };
             committed = self.tell_bus(driver, letter.into()).await;
         }
         let committed = committed.map_err(|(_, error)| error);

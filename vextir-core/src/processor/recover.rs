@@ -5,7 +5,7 @@ use super::registry::Registered;
 use super::settle::Settled;
 use crate::bus::{Attachment, Command, Delivery, Position};
 use crate::flow::Declared;
-use crate::{FlowKey, FlowRule, Name, Result};
+use crate::{FlowKey, FlowRule, Name, Priority, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,23 +77,38 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Which deliveries the rules of flow control may have let begin: of each count the first, as many as may run.
 struct Begun<'r> {
-    rules: &'r [Declared],
+    driver: &'r Registered,
     counts: HashMap<FlowKey, u32>,
+    batches: HashMap<FlowKey, u32>,
 }
 
 impl<'r> Begun<'r> {
-    fn under(rules: &'r [Declared]) -> Self {
-        Self { rules, counts: HashMap::new() }
+    fn of(driver: &'r Registered) -> Self {
+        Self { driver, counts: HashMap::new(), batches: HashMap::new() }
+    }
+
+    fn priority(&self, delivery: &Delivery) -> Priority {
+        self.driver.lane().priority(&delivery.event)
+    }
+
+    /// How many slots it took: one for each batch.
+    fn slots(&mut self, delivery: &Delivery) -> usize {
+        let batch = |rule: &Declared| match rule.flow.rule() {
+            FlowRule::Batch(most, _) => Some((rule.key_of(&delivery.event)?, *most)),
+            _ => None,
+        };
+        let Some((key, most)) = self.driver.flow.iter().find_map(batch) else { return 1 };
+        let members = self.batches.entry(key).or_default();
+        *members += 1;
+        usize::from((*members - 1).is_multiple_of(most))
     }
 
     fn may_have(&mut self, delivery: &Delivery) -> bool {
         let limit = |rule: &Declared| match rule.flow.rule() {
-            FlowRule::Concurrency(most) | FlowRule::Throttle(most, _) | FlowRule::Batch(most, _) => {
-                Some((rule.key_of(&delivery.event)?, *most))
-            }
+            FlowRule::Concurrency(most) => Some((rule.key_of(&delivery.event)?, *most)),
             _ => None,
         };
-        let limits: Vec<_> = self.rules.iter().filter_map(limit).collect();
+        let limits: Vec<_> = self.driver.flow.iter().filter_map(limit).collect();
         let count = |key: &FlowKey| self.counts.get(key).copied().unwrap_or(0);
         if limits.iter().any(|(key, most)| count(key) >= *most) {
             return false;
@@ -135,7 +150,7 @@ impl Kernel {
         let mut room: HashMap<&Name, [usize; 3]> =
             drivers.iter().map(|driver| (&driver.id, slots(driver))).collect();
         let mut begun: HashMap<&Name, Begun<'_>> =
-            drivers.iter().map(|driver| (&driver.id, Begun::under(&driver.flow))).collect();
+            drivers.iter().map(|driver| (&driver.id, Begun::of(driver))).collect();
         let mut keys = HashSet::new();
         let mut unclaimed = Vec::new();
         let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
@@ -151,7 +166,7 @@ impl Kernel {
                 };
                 // Each priority is dispatched in order, and of each key only the first. (One that went ahead of what
                 // was passed over may be missed, once: the next process finds it in its place.)
-                let room = &mut room[delivery.event.priority as usize];
+                let room = &mut room[begun.priority(&delivery) as usize];
                 let leads = key_of(&delivery).is_none_or(|key| keys.insert(key));
                 let ran = match attachment.alone {
                     Some(alone) => delivery.position == alone,
@@ -165,7 +180,7 @@ impl Kernel {
                     }
                 };
                 if attachment.unclean && ran {
-                    *room = room.saturating_sub(1);
+                    *room = room.saturating_sub(begun.slots(&delivery));
                     delivery.reclaims += 1;
                     reclaimed.push(delivery.position);
                 }
@@ -240,7 +255,8 @@ impl Kernel {
             driver.lane().enqueue(suspect.clone());
             return Ok(());
         }
-        let settled = if self.cancellation.is_tree_cancelled(&suspect.event) {
+        let replaced = driver.lane().is_replaced(suspect.position);
+        let settled = if replaced || self.cancellation.is_tree_cancelled(&suspect.event) {
             Settled::Over
         } else {
             // Said before it is noted: whatever is counted was said.

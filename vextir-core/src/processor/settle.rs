@@ -188,12 +188,13 @@ impl Kernel {
             Failure::permanent(reason)
         };
         let failed = self.failed(driver, delivery, &failure);
-        let settlement = Arc::new(Settlement { usage: refused.usage.clone(), ..failed });
+        let (usage, began) = (refused.usage.clone(), refused.began.clone());
+        let settlement = Arc::new(Settlement { usage, began, ..failed });
         match self.commit_settlement(driver, &settlement).await {
             Ok(receipt) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) => {
                 tracing::error!(%error, event = %delivery.event.id, "a delivery could not be settled");
-                Settled::Over
+                Settled::gone(delivery)
             }
         }
     }

@@ -21,6 +21,18 @@ impl Kernel {
         }));
     }
 
+    /// A delivery is over, and those of its batch go on without it, but for those that are cancelled too.
+    pub(super) fn apart(&self, lane: &mut Lane, delivery: &Delivery) {
+        for other in &delivery.batch {
+            if self.cancellation.is_tree_cancelled(&other.event) {
+                lane.end(other);
+            } else {
+                lane.rejoin(other.clone());
+            }
+        }
+        lane.end(delivery);
+    }
+
     /// Keeps a delivery in its driver's queue until it is due. Meanwhile it keeps its ordering key.
     pub(super) fn retry_later(
         self: &Arc<Self>,
@@ -29,10 +41,15 @@ impl Kernel {
         delivery: Delivery,
     ) {
         // A cancel removes from the queue after it has said so here: what is not seen now is found then.
-        if self.cancellation.is_tree_cancelled(&delivery.event) {
-            return lane.end(&delivery);
+        if self.cancellation.is_tree_cancelled(&delivery.event) || lane.is_replaced(delivery.position) {
+            return self.apart(lane, &delivery);
         }
-        let pause = delivery.due.unwrap_or_default().since(self.clock.now());
+        let due = delivery.due.unwrap_or_default();
+        let mut pause = due.since(self.clock.now());
+        if delivery.attempt == 0 {
+            // Longer than it was told to wait it does not, also if the clock was set back meanwhile.
+            pause = pause.min(due.since(delivery.logged_at));
+        }
         let (position, timer) = (delivery.position, self.stop.child_token());
         lane.sleep(delivery, timer.clone().drop_guard());
         let (kernel, driver) = (self.clone(), driver.clone());

@@ -11,6 +11,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// How the keys of all counts begin.
+pub(crate) const FLOW: &str = "flow/";
+
 /// What is kept of one count.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
@@ -45,7 +48,7 @@ pub(crate) fn key_of(driver: &Name, key: &FlowKey) -> Result<String> {
 
 /// How the keys of a driver's counts begin.
 pub(crate) fn prefix_of(driver: &Name) -> String {
-    format!("flow/{driver}/")
+    format!("{FLOW}{driver}/")
 }
 
 /// The window of a count, read from its checkpoint.
@@ -126,7 +129,7 @@ impl<R: Rows> Write<'_, R> {
 
     /// Whether a checkpoint that is to be forgotten is the state of a count that still matters.
     pub(super) fn must_stay(&mut self, checkpoint: &Checkpoint) -> Result<bool> {
-        let is_state = checkpoint.driver == KERNEL && checkpoint.key.starts_with("flow/");
+        let is_state = checkpoint.driver == KERNEL && checkpoint.key.starts_with(FLOW);
         if !is_state || checkpoint.value.is_some() {
             return Ok(false);
         }
@@ -179,7 +182,21 @@ impl<R: Rows> Write<'_, R> {
             lease.open = lease.open.saturating_sub(1);
             lease.give_back(&delivery.reserve);
             self.applied.receipt.resumed |= lease.resume();
-            self.applied.receipt.others.push((user.clone(), root.clone(), Tree::from(&*lease)));
+            self.others.push((user.clone(), root.clone()));
+        }
+        Ok(())
+    }
+
+    /// The last thing of a command: tells of the trees in which deliveries ended beside what it was about.
+    pub(super) fn report_others(&mut self) -> Result<()> {
+        let mut others = std::mem::take(&mut self.others);
+        others.sort();
+        others.dedup();
+        for (user, root) in others {
+            if let Some(lease) = self.rows.lease(&user, &root)? {
+                let tree = Tree::from(&*lease);
+                self.applied.receipt.others.push((user, root, tree));
+            }
         }
         Ok(())
     }

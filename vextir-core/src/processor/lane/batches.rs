@@ -12,12 +12,13 @@ pub(super) struct Batches {
     rules: Arc<[Declared]>,
     open: HashMap<FlowKey, Vec<Delivery>>,
     waiting: usize,
+    capacity: usize,
     alarms: Vec<(FlowKey, Timestamp)>,
 }
 
 impl Batches {
-    pub(super) fn new(rules: Arc<[Declared]>) -> Self {
-        Self { rules, open: HashMap::new(), waiting: 0, alarms: Vec::new() }
+    pub(super) fn new(rules: Arc<[Declared]>, capacity: usize) -> Self {
+        Self { rules, open: HashMap::new(), waiting: 0, capacity, alarms: Vec::new() }
     }
 
     /// How many are collected and not complete.
@@ -35,14 +36,22 @@ impl Batches {
         }
         members.push(delivery);
         self.waiting += 1;
-        if members.len() < most as usize { None } else { self.close(&key) }
+        // Where too many wait in memory, a batch is complete as it is.
+        let complete = members.len() >= most as usize || self.waiting > self.capacity;
+        if complete { self.close(&key) } else { None }
     }
 
     /// The time of a batch may be over. A timer of an earlier batch of its key is of no account.
     pub(super) fn ring(&mut self, key: &FlowKey, now: Timestamp) -> Option<Delivery> {
         let first = self.open.get(key)?.first()?;
         let (_, _, within) = self.batch_of(first)?;
-        if first.logged_at.after(within) > now { None } else { self.close(key) }
+        let due = first.logged_at.after(within);
+        if due <= now {
+            return self.close(key);
+        }
+        // Who was first when the time was set is gone, or it was of an earlier batch.
+        self.alarms.push((key.clone(), due));
+        None
     }
 
     /// When which batches are over.

@@ -5,7 +5,7 @@ use super::gates::Gates;
 use crate::bus::{Delivery, Position};
 use crate::flow::Declared;
 use crate::{Event, FlowKey, FlowRule, Priority, Timestamp};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Control {
@@ -13,11 +13,22 @@ pub(super) struct Control {
     pub(super) gates: Gates,
     batches: Batches,
     running: HashSet<Position>,
+    replaced: Replaced,
     /// Taken out of the ready ones before their time.
     early: Vec<Delivery>,
     /// Members of the batches that are ready, but for the first of each.
     joined: usize,
 }
+
+/// Deliveries whose place another one took lately: a read of the tables, or a retry, may still show them.
+#[derive(Debug, Default)]
+struct Replaced {
+    known: HashSet<Position>,
+    in_order: VecDeque<Position>,
+}
+
+/// How many of those are remembered.
+const REMEMBERED: usize = 10_000;
 
 impl Control {
     pub(super) fn new(rules: &[Declared], capacity: usize) -> Self {
@@ -29,11 +40,29 @@ impl Control {
         Self {
             priorities: of(|rule| matches!(rule, FlowRule::Priority(_))),
             gates: Gates::new(gates.into(), capacity),
-            batches: Batches::new(batches.into()),
+            batches: Batches::new(batches.into(), capacity),
             running: HashSet::new(),
+            replaced: Replaced::default(),
             early: Vec::new(),
             joined: 0,
         }
+    }
+
+    /// Remembers deliveries whose place another one took.
+    pub(super) fn note_replaced(&mut self, positions: &[Position]) {
+        for position in positions {
+            if self.replaced.known.insert(*position) {
+                self.replaced.in_order.push_back(*position);
+            }
+        }
+        while self.replaced.in_order.len() > REMEMBERED {
+            let oldest = self.replaced.in_order.pop_front();
+            oldest.map(|oldest| self.replaced.known.remove(&oldest));
+        }
+    }
+
+    pub(super) fn is_replaced(&self, position: Position) -> bool {
+        self.replaced.known.contains(&position)
     }
 
     /// How soon an event is handled.
@@ -119,13 +148,14 @@ impl Control {
         removed
     }
 
-    /// What takes room in memory beside what is ready: members of batches.
-    pub(super) fn collected(&self) -> usize {
-        self.joined + self.batches.waiting() + self.gates.beyond()
+    /// What takes room in memory beside what is ready: members of complete batches. What else waits has a bound of its own,
+    /// so that one key keeps no other one back.
+    pub(super) fn joined(&self) -> usize {
+        self.joined + self.gates.joined()
     }
 
-    /// How many stand in line.
-    pub(super) fn in_line(&self) -> usize {
-        self.gates.waiting()
+    /// How many stand in line, or are collected.
+    pub(super) fn waiting(&self) -> usize {
+        self.gates.waiting() + self.batches.waiting()
     }
 }

@@ -6,7 +6,7 @@
 use super::lines::Lines;
 use crate::bus::{Began, Delivery, Position};
 use crate::flow::Declared;
-use crate::{Event, FlowKey, FlowRule, Timestamp, Window};
+use crate::{Event, FlowKey, FlowRule, Name, Timestamp, Window};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Gates {
         Self {
             rules,
             counts: HashMap::new(),
-            lines: Lines::with_keys(capacity),
+            lines: Lines::new(capacity),
             invited: HashMap::new(),
             began: HashMap::new(),
             touched: Vec::new(),
@@ -68,9 +68,9 @@ impl Gates {
         self.lines.waiting()
     }
 
-    /// What those in line weigh that stand there whole whatever the bound says.
-    pub(super) fn beyond(&self) -> usize {
-        self.lines.beyond()
+    /// How many stand in line with the first of their batch.
+    pub(super) fn joined(&self) -> usize {
+        self.lines.joined()
     }
 
     /// Lets a delivery begin and gives it back, or puts it in line.
@@ -182,12 +182,19 @@ impl Gates {
         self.lines.wants_to_read()
     }
 
-    pub(super) fn read(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) {
+    /// Ends a read. The turns of ordering keys come back that nobody holds any more.
+    pub(super) fn read(
+        &mut self,
+        after: Position,
+        up_to: Position,
+        found: Vec<Delivery>,
+    ) -> Vec<(Name, Name)> {
         let rules = self.rules.clone();
         let keys =
             |delivery: &Delivery| rules.iter().filter_map(|rule| rule.key_of(&delivery.event)).collect();
-        let fed = self.lines.read(after, up_to, found, keys);
+        let (fed, gone) = self.lines.read(after, up_to, found, keys);
         self.touched.extend(fed);
+        gone
     }
 
     fn keys_of(&self, event: &Event) -> Vec<(usize, FlowKey)> {

@@ -65,6 +65,12 @@ impl Keys {
         self.go_on(key)
     }
 
+    /// Ends the turn of a delivery that is gone, and whose key alone is known.
+    pub(super) fn free_key(&mut self, key: Key) -> Option<Delivery> {
+        self.busy.get_mut(&key)?.taken = false;
+        self.go_on(key)
+    }
+
     /// Keeps what is behind a key there, until this letter goes.
     pub(super) fn block(&mut self, letter: &Event, position: Position) {
         if let Some(key) = key_of(letter) {
@@ -123,7 +129,8 @@ impl Keys {
     /// comes back may run.
     pub(super) fn read(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) -> Vec<Delivery> {
         let key = |delivery: &Delivery| key_of(&delivery.event).into_iter().collect();
-        let fed = self.lines.read(after, up_to, found, key);
+        // Those in these lines hold no turn.
+        let (fed, _) = self.lines.read(after, up_to, found, key);
         fed.into_iter().filter_map(|key| self.go_on(key)).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Up to a bound they stand there whole. Past it only their positions are kept, so that one busy key does not load
 //! the whole backlog; those are read from the log's tables when their turn comes.
 
+use crate::Name;
 use crate::bus::{Delivery, Position};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -19,17 +20,22 @@ pub(super) struct Lines<K> {
     capacity: usize,
     /// Those that are known by position alone.
     distant: usize,
-    /// Whether those in line hold the turn of their ordering keys.
-    hold_keys: bool,
-    /// What those weigh that stand whole whatever the bound says.
-    beyond: usize,
+    /// Those that stand with the first of their batch, whole whatever the bound says.
+    joined: usize,
 }
 
 #[derive(Debug, Default)]
 struct Line {
     whole: VecDeque<Delivery>,
     /// Later than all that stand whole.
-    distant: VecDeque<Position>,
+    distant: VecDeque<Distant>,
+}
+
+/// A delivery that is known by position, and the ordering key whose turn it may hold.
+#[derive(Debug)]
+struct Distant {
+    position: Position,
+    key: Option<(Name, Name)>,
 }
 
 impl Line {
@@ -37,13 +43,13 @@ impl Line {
         self.whole.is_empty() && self.distant.is_empty()
     }
 
-    /// Forgets the next positions, as long as they are gone; says how many.
-    fn forget(&mut self, gone: impl Fn(Position) -> bool) -> usize {
-        let before = self.distant.len();
-        while self.distant.front().is_some_and(|next| gone(*next)) {
-            self.distant.pop_front();
+    /// Forgets the next ones, as long as they are gone.
+    fn forget(&mut self, gone: impl Fn(Position) -> bool) -> Vec<Distant> {
+        let mut forgotten = Vec::new();
+        while let Some(next) = self.distant.pop_front_if(|next| gone(next.position)) {
+            forgotten.push(next);
         }
-        before - self.distant.len()
+        forgotten
     }
 }
 
@@ -56,20 +62,8 @@ impl<K: Clone + Eq + Hash> Lines<K> {
             whole: 0,
             capacity,
             distant: 0,
-            hold_keys: false,
-            beyond: 0,
+            joined: 0,
         }
-    }
-
-    /// For deliveries that hold the turn of their ordering keys while they stand in line.
-    pub(super) fn with_keys(capacity: usize) -> Self {
-        Self { hold_keys: true, ..Self::new(capacity) }
-    }
-
-    /// What a delivery weighs that has to stand whole: from the tables a batch would come back in parts, and of one that
-    /// is cancelled nobody would know whose turn it held.
-    fn weight(&self, delivery: &Delivery) -> usize {
-        delivery.batch.len() + usize::from(self.hold_keys && delivery.event.ordering_key.is_some())
     }
 
     /// How many deliveries stand in line.
@@ -77,9 +71,9 @@ impl<K: Clone + Eq + Hash> Lines<K> {
         self.whole + self.distant
     }
 
-    /// What those weigh that stand whole whatever the bound says.
-    pub(super) fn beyond(&self) -> usize {
-        self.beyond
+    /// How many stand with the first of their batch.
+    pub(super) fn joined(&self) -> usize {
+        self.joined
     }
 
     /// Whether nothing stands behind a key.
@@ -89,14 +83,15 @@ impl<K: Clone + Eq + Hash> Lines<K> {
 
     /// Puts a delivery at the end of a line.
     pub(super) fn push(&mut self, key: K, delivery: Delivery) {
-        let weight = self.weight(&delivery);
         let line = self.lines.entry(key).or_default();
-        if weight > 0 || (line.distant.is_empty() && self.whole < self.capacity) {
-            self.beyond += weight;
+        // From the tables a batch would come back in parts.
+        if !delivery.batch.is_empty() || (line.distant.is_empty() && self.whole < self.capacity) {
+            self.joined += delivery.batch.len();
             line.whole.push_back(delivery);
             self.whole += 1;
         } else {
-            line.distant.push_back(delivery.position);
+            let key = delivery.event.ordering_key.clone().map(|key| (delivery.event.user_id.clone(), key));
+            line.distant.push_back(Distant { position: delivery.position, key });
             self.distant += 1;
         }
     }
@@ -106,7 +101,7 @@ impl<K: Clone + Eq + Hash> Lines<K> {
         let next = self.lines.get_mut(key)?.whole.pop_front();
         if let Some(next) = &next {
             self.whole -= 1;
-            self.beyond -= self.weight(next);
+            self.joined -= next.batch.len();
         }
         let line = self.lines.get(key)?;
         match &next {
@@ -133,7 +128,7 @@ impl<K: Clone + Eq + Hash> Lines<K> {
         }
         self.lines.retain(|_, line| !line.is_empty());
         self.whole -= taken.len();
-        self.beyond -= members.len() + taken.iter().map(|first| self.weight(first)).sum::<usize>();
+        self.joined -= members.len() + taken.iter().map(|first| first.batch.len()).sum::<usize>();
         taken.append(&mut members);
         taken
     }
@@ -143,30 +138,32 @@ impl<K: Clone + Eq + Hash> Lines<K> {
         if self.reading {
             return None;
         }
-        let next = |key| self.lines.get(key).and_then(|line| line.distant.front());
-        let first = *self.hungry.iter().filter_map(next).min()?;
+        let next = |key| self.lines.get(key)?.distant.front().map(|next| next.position);
+        let first = self.hungry.iter().filter_map(next).min()?;
         self.reading = true;
         Some(first - 1)
     }
 
     /// Ends a read of everything after `after` up to `up_to`, which found these deliveries of this driver; `keys_of` says
-    /// in which lines one may stand. The lines that waited for it come back: each may go on, or wants another read.
+    /// in which lines one may stand. The lines that waited for it come back: each may go on, or wants another read. And the
+    /// ordering keys of those that are gone.
     pub(super) fn read(
         &mut self,
         after: Position,
         up_to: Position,
         found: Vec<Delivery>,
         keys_of: impl Fn(&Delivery) -> Vec<K>,
-    ) -> Vec<K> {
+    ) -> (Vec<K>, Vec<(Name, Name)>) {
         self.reading = false;
+        let mut forgotten = Vec::new();
         let open: HashSet<Position> = found.iter().map(|delivery| delivery.position).collect();
         let gone = |position: Position| position > after && position <= up_to && !open.contains(&position);
         for delivery in found {
             for key in keys_of(&delivery) {
                 let Some(line) = self.lines.get_mut(&key) else { continue };
-                self.distant -= line.forget(gone);
+                forgotten.extend(line.forget(gone));
                 let has_room = line.whole.is_empty() || self.whole < self.capacity;
-                if has_room && line.distant.front() == Some(&delivery.position) {
+                if has_room && line.distant.front().is_some_and(|next| next.position == delivery.position) {
                     line.distant.pop_front();
                     line.whole.push_back(delivery);
                     (self.distant, self.whole) = (self.distant - 1, self.whole + 1);
@@ -177,12 +174,13 @@ impl<K: Clone + Eq + Hash> Lines<K> {
         let hungry = std::mem::take(&mut self.hungry);
         for key in &hungry {
             if let Some(line) = self.lines.get_mut(key) {
-                self.distant -= line.forget(gone);
+                forgotten.extend(line.forget(gone));
                 if line.is_empty() {
                     self.lines.remove(key);
                 }
             }
         }
-        hungry
+        self.distant -= forgotten.len();
+        (hungry, forgotten.into_iter().filter_map(|one| one.key).collect())
     }
 }
