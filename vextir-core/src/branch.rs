@@ -1,6 +1,6 @@
 //! Branches: parts of a causal tree whose end somebody waits for.
 
-use crate::{Category, Event, EventId, Name, Payload, Result};
+use crate::{Category, DeliveryFailed, Event, EventId, Name, Payload, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -69,6 +69,7 @@ impl Branch {
     pub(crate) fn note(&mut self, event: &Event) {
         let answers = event.correlation_id.as_ref() == Some(&self.id);
         if event.id == self.id
+            || event.event_type == DeliveryFailed::TYPE
             || !(answers || event.category == Category::Output || event.event_type == "error")
         {
             return;

@@ -56,7 +56,7 @@ pub use event::{Category, Data, Envelope, Event, EventId, Priority};
 pub use filter::EventFilter;
 pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
-pub use notice::{HandlerFailed, LeaseHeld};
+pub use notice::{DeliveryFailed, HandlerFailed, LeaseHeld};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
 pub use processor::{

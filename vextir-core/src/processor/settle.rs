@@ -11,8 +11,8 @@ use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Pla
 use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Branch, Decision, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin,
-    Result, Verdict,
+    AuditRecord, Branch, Decision, DeliveryFailed, Error, ErrorKind, Event, EventId, Failure, HandlerFailed,
+    Name, Origin, Payload, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -374,7 +374,8 @@ impl Kernel {
 
     /// The settlement that makes a delivery a dead letter, with the event that says so.
     pub(super) fn letter(&self, delivery: &Delivery, reason: String) -> Settlement {
-        let outputs = self.error_event(delivery, &reason).into_iter().collect();
+        let outputs = self.error_event(delivery, &reason).into_iter();
+        let outputs = outputs.chain(self.failure_notice(delivery, &reason)).collect();
         Settlement::of(delivery, Outcome::Dead { reason, outputs })
     }
 
@@ -385,8 +386,31 @@ impl Kernel {
             return None;
         }
         let failed = HandlerFailed::new(delivery.driver.clone(), reason, handled.id.clone());
-        let made = Event::of(&failed).inspect_err(|error| tracing::error!(%error, "no error event"));
+        let event = self.about_failure(delivery, Event::of(&failed), u32::MAX)?;
+        let targets = without_doubtful(self.targets(&event.event_type));
+        let place = self.route(&event, &Verdict::Allow, &targets);
+        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    /// What the driver itself is told of its dead delivery, if it wants to know. Of a failure in that nobody is told.
+    fn failure_notice(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
+        let handled = &delivery.event;
+        let targets = self.targets(&Name::literal(DeliveryFailed::TYPE));
+        let told = targets.iter().any(|target| target.driver.id == delivery.driver);
+        if !told || handled.event_type == DeliveryFailed::TYPE {
+            return None;
+        }
+        let failed = DeliveryFailed::new(reason, handled.id.clone());
+        let mut event = self.about_failure(delivery, Event::of(&failed), u32::MAX - 1)?;
+        event.edit().ordering_key.clone_from(&handled.ordering_key);
+        let place = Place::Routed(vec![NewDelivery::to(delivery.driver.clone())]);
+        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    fn about_failure(&self, delivery: &Delivery, made: Result<Event>, index: u32) -> Option<Event> {
+        let handled = &delivery.event;
         let mut event = made
+            .inspect_err(|error| tracing::error!(%error, "a failure is not told"))
             .ok()?
             .with_user(handled.user_id.clone())
             .with_source(Name::literal(KERNEL))
@@ -395,14 +419,12 @@ impl Kernel {
         let envelope = event.edit();
         // A redriven delivery can die again: its position tells the two apart.
         let maker = format!("{}#{}", delivery.driver, delivery.position);
-        envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, u32::MAX);
+        envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, index);
         envelope.root_id = Some(handled.root().clone());
         envelope.branch_id.clone_from(&handled.branch_id);
         envelope.depth = handled.depth + 1;
         envelope.labels.clone_from(&handled.labels);
-        let targets = without_doubtful(self.targets(&event.event_type));
-        let place = self.route(&event, &Verdict::Allow, &targets);
-        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+        Some(event)
     }
 
     /// After the commit: meters, who waits, and what the queue does next.

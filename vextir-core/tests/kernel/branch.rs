@@ -3,8 +3,8 @@
 use crate::driver::{answers, driver, log, quick};
 use vextir::prelude::*;
 use vextir::{
-    AuthorizeRequest, Authorizer, BranchEnded, Capability, Decision, HandlerFailed, Result, Verdict,
-    async_trait,
+    AuthorizeRequest, Authorizer, BranchEnded, Capability, Decision, DeliveryFailed, HandlerFailed, Result,
+    Verdict, async_trait,
 };
 
 /// Takes `run`, begins three branches of `step`, and says `told` of the end of each.
@@ -102,4 +102,39 @@ async fn nobody_can_claim_that_a_branch_is_over() {
     let claim = json!({"branch": "evt_1", "failed": 0, "answers": []});
     let refused = app.as_user("ann").emit(Event::new("branch.ended").with_data(claim)).await.unwrap_err();
     assert_eq!(refused.kind(), vextir::ErrorKind::Invalid, "{refused}");
+}
+
+/// Fails at every `job`, and at being told of it with `twice`; says `noticed` of what it is told.
+fn keeper() -> impl Driver {
+    let manifest =
+        Manifest::new("keeper").can(Capability::new("job")).can(Capability::new("delivery.failed"));
+    answers(manifest.with_retries(0), |event| {
+        if event.event_type == "job" {
+            return Err(vextir::Failure::permanent("it cannot").into());
+        }
+        let failed: DeliveryFailed = event.decode()?;
+        if event.ordering_key.as_deref() == Some("twice") {
+            return Err(vextir::Failure::permanent("not this either").into());
+        }
+        Ok(vec![Event::new("noticed").with_data(json!({"of": failed, "key": event.ordering_key}))])
+    })
+}
+
+#[tokio::test]
+async fn a_driver_that_wants_to_know_is_told_of_its_own_failures() {
+    let listens =
+        answers(Manifest::new("other").handles("delivery.failed"), |_| Ok(vec![Event::new("overheard")]));
+    let app = quick().driver(keeper()).driver(listens).start().await.unwrap();
+    let job = app.emit(Event::new("job").with_ordering_key("once")).await.unwrap();
+    app.emit(Event::new("job").with_ordering_key("twice")).await.unwrap();
+    app.idle().await;
+    let log = log(&app).await;
+    let count = |kind: &str| log.iter().filter(|event| event.event_type == kind).count();
+    assert_eq!((count("error"), count("delivery.failed")), (2, 2), "{log:?}");
+    assert_eq!((count("noticed"), count("overheard")), (1, 0), "only its own, and not of a failure in that");
+    let noticed = log.iter().find(|event| event.event_type == "noticed").unwrap().data.value();
+    let of = json!({"error": "it cannot", "event_id": job});
+    assert_eq!(noticed, json!({"of": of, "key": "once"}));
+    let claim = app.emit(Event::new("delivery.failed").with_data(of)).await.unwrap_err();
+    assert_eq!(claim.kind(), vextir::ErrorKind::Invalid, "{claim}");
 }

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::Kept;
 use vextir::schedule::{CancelSchedule, Schedule, SetSchedule, Times};
 use vextir::{
-    Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name, Payload, Result,
-    async_trait,
+    BranchEnded, Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, Event, HandlerResult,
+    Manifest, Name, Payload, Result, async_trait,
 };
 
 /// How many runs of an instruction work at a time. What concerns one run comes one after the other.
@@ -140,7 +140,8 @@ impl Workflow {
         manifest.name.clone_from(&instruction.name);
         manifest.description = instruction.description.clone().unwrap_or_default();
         manifest.version.clone_from(&instruction.hash);
-        let mut patterns: Vec<Name> = vec![Name::literal("branch.ended")];
+        let mut patterns: Vec<Name> =
+            vec![Name::literal(BranchEnded::TYPE), Name::literal(DeliveryFailed::TYPE)];
         patterns.extend(Verb::ALL.iter().map(|verb| event_type(self.id(), *verb)));
         match &instruction.trigger {
             Some(Trigger::Event { event, .. }) => patterns.push(event.as_str().into()),
@@ -279,8 +280,7 @@ impl Workflow {
         let mut known = Known::new(cx, self.catalogue(cx));
         let Some(instruction) = self.pinned(cx, &kept.run.hash).await? else {
             let reason = format!("the version of `{}` that it began with is not there any more", self.id());
-            let commands = run::abandon(&mut kept.run, &reason, &known);
-            return self.conclude(kept, commands, cx).await;
+            return self.abandon(kept, &reason, cx).await;
         };
         // Of an event that may be awaited most is no news.
         let before = matches!(happened, Happened::Came { .. }).then(|| kept.run.clone());
@@ -297,6 +297,13 @@ impl Workflow {
         if commands.is_empty() && before.is_some_and(|before| before == kept.run) {
             return Ok(());
         }
+        self.conclude(kept, commands, cx).await
+    }
+
+    /// A run cannot go on.
+    async fn abandon(&self, mut kept: Kept, reason: &str, cx: &Ctx) -> Result<()> {
+        let known = Known::new(cx, self.catalogue(cx));
+        let commands = run::abandon(&mut kept.run, reason, &known);
         self.conclude(kept, commands, cx).await
     }
 
@@ -346,8 +353,10 @@ impl Workflow {
     }
 
     async fn handle(&self, event: &Event, cx: &Ctx) -> Result<()> {
-        if event.event_type == "branch.ended" {
-            return self.ended(event.decode()?, cx).await;
+        match event.event_type.as_str() {
+            BranchEnded::TYPE => return self.ended(event.decode()?, cx).await,
+            DeliveryFailed::TYPE => return self.failed(event.decode()?, cx).await,
+            _ => {}
         }
         if let Some(verb) = key::verb(self.id(), &event.event_type) {
             let data = event.data.value();

@@ -5,7 +5,7 @@ use super::payload::{Came, Look, PlanFinished, Returned};
 use super::{Workflow, driver_id, store};
 use crate::workflow::run::{Answer, At, Happened, Node, NodeStatus, RunStatus};
 use serde_json::{Value, json};
-use vextir::{BranchEnded, Ctx, Event, EventFilter, Name, Result};
+use vextir::{BranchEnded, Ctx, DeliveryFailed, Event, EventFilter, Name, Payload, Result};
 
 /// How many events of the past are looked at for one that a plan waits for.
 const LOOKED_AT: usize = 10_000;
@@ -38,6 +38,35 @@ impl Workflow {
             () => None,
         };
         self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
+    }
+
+    /// This driver could not take in what happened, and will not hear of it again. A plan that waits for that would wait for
+    /// ever: it ends here, and says why. What people asked for can be asked for again.
+    pub(super) async fn failed(&self, failed: DeliveryFailed, cx: &Ctx) -> Result<()> {
+        let Some(lost) = cx.find(&failed.event_id).await? else { return Ok(()) };
+        let plan = match key::verb(self.id(), &lost.event_type) {
+            None if lost.event_type == BranchEnded::TYPE => {
+                let ended: BranchEnded = lost.decode()?;
+                key::parse(&ended.branch).map(|(plan, ..)| plan)
+            }
+            // Plans may wait for it. They are told once more, for nothing of the first time counted.
+            None => {
+                if lost.event_type == PlanFinished::TYPE {
+                    self.child_finished(&lost, cx)?;
+                }
+                return self.awaited(&lost, cx).await;
+            }
+            Some(Verb::Timer | Verb::Came | Verb::Look | Verb::Returned)
+                if *lost.source == *driver_id(self.id()) =>
+            {
+                lost.data.value()["plan"].as_str().map(Name::from)
+            }
+            Some(_) => None,
+        };
+        let Some(plan) = plan else { return Ok(()) };
+        let Some(kept) = store::load(cx, &plan).await? else { return Ok(()) };
+        let reason = format!("it could not take in `{}`: {}", lost.event_type, failed.error);
+        self.abandon(kept, &reason, cx).await
     }
 
     /// Another plan that was asked for tells its end itself, unless it could not begin or was lost.
