@@ -64,6 +64,11 @@ impl Branch {
         self.id == self.root
     }
 
+    /// Whether an event belongs to it, and to none inside of it.
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        event.branch_id.as_ref() == Some(&self.id) && event.user_id == self.user
+    }
+
     /// Notes an event of the branch that was logged: what its first event was answered with, what goes to the outside,
     /// and what failed.
     pub(crate) fn note(&mut self, event: &Event) {
@@ -143,7 +148,8 @@ pub struct BranchEnded {
     /// How many there are beyond those.
     #[serde(default)]
     pub more: u64,
-    /// It was a causal tree of its own, and somebody cancelled it.
+    /// It was cancelled: by its driver ([`Ctx::cancel_branch`](crate::Ctx::cancel_branch)), with a branch around it, or, where
+    /// it was a causal tree of its own, by somebody. What came out of it before is named all the same.
     #[serde(default)]
     pub cancelled: bool,
     /// Why the event was refused, if it was: then nothing happened.

@@ -74,6 +74,10 @@ pub struct DeliveryFailed {
     /// The event that it could not handle.
     #[schemars(with = "String")]
     pub event_id: EventId,
+    /// It is not to be handled: the branch that it belonged to was cancelled
+    /// ([`Ctx::cancel_branch`](crate::Ctx::cancel_branch)). Of a delayed event it is told to the driver that had emitted it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
 }
 
 impl Payload for DeliveryFailed {
@@ -83,7 +87,11 @@ impl Payload for DeliveryFailed {
 
 impl DeliveryFailed {
     pub(crate) fn new(error: &str, event_id: EventId) -> Self {
-        Self { error: error.to_owned(), event_id }
+        Self { error: error.to_owned(), event_id, cancelled: false }
+    }
+
+    pub(crate) fn cancelled(event_id: EventId) -> Self {
+        Self { error: "its branch was cancelled".to_owned(), event_id, cancelled: true }
     }
 }
 

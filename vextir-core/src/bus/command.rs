@@ -208,6 +208,12 @@ pub struct Settlement {
     /// Delayed events that the driver emitted before and takes back. Those that do not wait any more are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<EventId>,
+    /// Branches that the driver began before and ends. Those that are over are left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<EventId>,
+    /// Drivers that are told of deliveries and delayed events of theirs that go with those branches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Name>,
 }
 
 /// How an attempt ended.
@@ -315,6 +321,10 @@ pub struct Receipt {
     pub dropped: bool,
     /// A tree that was held because of what others had reserved is active again: what waits for its lease may go on.
     pub resumed: bool,
+    /// Branches that the command cancelled, those inside of others included.
+    pub cancelled: Vec<EventId>,
+    /// Something went that was held: what waits behind it may go on.
+    pub freed: bool,
 }
 
 /// A summary of a [`Lease`].
@@ -346,6 +356,8 @@ impl Settlement {
             usage: Vec::new(),
             audit: Vec::new(),
             withdrawn: Vec::new(),
+            cancelled: Vec::new(),
+            listeners: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod append;
 mod branch;
+mod cancel;
 mod operate;
 mod settle;
 mod unclaimed;

@@ -199,7 +199,7 @@ impl Kernel {
             driver.lane().enqueue(suspect.clone());
             return Ok(());
         }
-        let settled = if self.cancellation.is_tree_cancelled(&suspect.event) {
+        let settled = if self.cancellation.is_gone(&suspect.event) {
             Settled::Over
         } else {
             // Said before it is noted: whatever is counted was said.

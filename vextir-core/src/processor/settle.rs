@@ -85,6 +85,10 @@ impl Kernel {
         settlement.usage = effects.usage;
         if matches!(settlement.outcome, Outcome::Done { .. }) {
             settlement.withdrawn = effects.withdrawn;
+            if !effects.unwanted.is_empty() {
+                settlement.cancelled = effects.unwanted;
+                settlement.listeners = self.listeners();
+            }
         }
         let settlement = Arc::new(settlement);
         self.cancel_trees(&delivery.event.user_id, &effects.cancelled).await;
@@ -395,9 +399,7 @@ impl Kernel {
     /// What the driver itself is told of its dead delivery, if it wants to know. Of a failure in that nobody is told.
     fn failure_notice(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
         let handled = &delivery.event;
-        let targets = self.targets(&Name::literal(DeliveryFailed::TYPE));
-        let told = targets.iter().any(|target| target.driver.id == delivery.driver);
-        if !told || handled.event_type == DeliveryFailed::TYPE {
+        if handled.event_type == DeliveryFailed::TYPE || !self.listeners().contains(&delivery.driver) {
             return None;
         }
         let failed = DeliveryFailed::new(reason, handled.id.clone());
@@ -405,6 +407,12 @@ impl Kernel {
         event.edit().ordering_key.clone_from(&handled.ordering_key);
         let place = Place::Routed(vec![NewDelivery::to(delivery.driver.clone())]);
         Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    /// The drivers that want to know what became of their deliveries.
+    fn listeners(&self) -> Vec<Name> {
+        let targets = self.targets(&Name::literal(DeliveryFailed::TYPE));
+        targets.iter().map(|target| target.driver.id.clone()).collect()
     }
 
     fn about_failure(&self, delivery: &Delivery, made: Result<Event>, index: u32) -> Option<Event> {
@@ -437,6 +445,7 @@ impl Kernel {
     ) -> Settled {
         self.announce(settlement, receipt);
         self.go_on_in(receipt, &delivery.event);
+        self.stop_branches(&delivery.event.user_id, receipt);
         match &settlement.outcome {
             Outcome::Done { .. } => {
                 driver.meters.done();

@@ -16,7 +16,7 @@ impl Kernel {
         delivery: Delivery,
     ) {
         // A cancel removes from the queue after it has said so here: what is not seen now is found then.
-        if self.cancellation.is_tree_cancelled(&delivery.event) {
+        if self.cancellation.is_gone(&delivery.event) {
             return lane.end(&delivery);
         }
         let pause = delivery.due.unwrap_or_default().since(self.clock.now());

@@ -131,7 +131,9 @@ properties! {
         a_branch_survives
         a_planted_tree_has_a_ledger_of_its_own
         a_branch_that_is_over_is_told_of_again
-        a_cancelled_branch_is_told_where_it_is_a_tree;
+        a_cancelled_branch_is_told_where_it_is_a_tree
+        a_branch_that_its_driver_cancels_ends_at_once
+        a_branch_is_cancelled_by_its_driver_alone;
     operate:
         cancel_drops_what_waits
         an_operators_act_is_audited_with_it

@@ -138,3 +138,44 @@ async fn a_driver_that_wants_to_know_is_told_of_its_own_failures() {
     let claim = app.emit(Event::new("delivery.failed").with_data(of)).await.unwrap_err();
     assert_eq!(claim.kind(), vextir::ErrorKind::Invalid, "{claim}");
 }
+
+/// Takes `run`, begins a branch of `endless`, and ends it at `stop`; says `told` of its end.
+fn impatient() -> impl Driver {
+    let manifest = Manifest::new("impatient").handles("run").handles("stop");
+    driver(manifest.can(Capability::new("branch.ended")), |event, cx| {
+        Box::pin(async move {
+            match event.event_type.as_str() {
+                "run" => cx.emit_branch(Event::new("endless").with_id("step".parse()?))?,
+                "stop" => cx.cancel_branch("step".parse()?),
+                _ => return Ok(vec![Event::new("told").with_data(event.data.clone())]),
+            }
+            Ok(Vec::new())
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_driver_ends_a_branch_that_it_wants_no_more() {
+    let endless = driver(Manifest::new("endless").handles("endless"), |_, cx| {
+        Box::pin(async move {
+            cx.cancelled().await;
+            Ok(vec![Event::new("too.late")])
+        })
+    });
+    let next = answers(Manifest::new("next").handles("next"), |_| Ok(vec![Event::new("went.on")]));
+    let app = quick().driver(impatient()).driver(endless).driver(next).start().await.unwrap();
+    app.emit(Event::new("run")).await.unwrap();
+    while app.bus().find(&vextir::LOCAL_USER.into(), &"step".parse().unwrap()).await.unwrap().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    app.emit(Event::new("stop")).await.unwrap();
+    app.idle().await;
+    app.emit(Event::new("next")).await.unwrap();
+    app.idle().await;
+    let log = log(&app).await;
+    let told = told(&log);
+    assert!(told.len() == 1 && told[0].cancelled && told[0].answers.is_empty(), "{told:?}");
+    assert!(log.iter().all(|event| event.event_type != "too.late"), "{log:?}");
+    assert!(log.iter().any(|event| event.event_type == "went.on"), "{log:?}");
+    assert!(app.dead_letters(0, 10).await.unwrap().is_empty());
+}

@@ -184,8 +184,11 @@ impl Workflow {
                 condition.as_ref()
             }
             Some(Trigger::Context { path }) if event.event_type == "context.changed" => {
-                let changed = event.data.value()["path"].as_str().map(str::to_owned).unwrap_or_default();
-                if !vextir::context::is_within(&changed, path) {
+                let changed = event.data.value();
+                // A folder that was made for its first document is no change of a document.
+                let is_folder = changed["what"] == "created" && changed["version"] == 0;
+                let below = changed["path"].as_str().is_some_and(|it| vextir::context::is_within(it, path));
+                if is_folder || !below {
                     return Ok(());
                 }
                 None
@@ -338,7 +341,9 @@ impl Workflow {
             Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry => {
                 let Control { plan, step } = data.decode()?;
                 if store::load(cx, &plan).await?.is_none() {
-                    return Err(unknown(&plan));
+                    // Another plan asked for it, and wants it no more: it never began.
+                    let unwanted = verb == Verb::Cancel && event.source.starts_with("instruction.");
+                    return if unwanted { Ok(()) } else { Err(unknown(&plan)) };
                 }
                 let happened = match (verb, step) {
                     (Verb::Pause, _) => Happened::Pause,

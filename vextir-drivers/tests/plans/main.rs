@@ -6,6 +6,7 @@ extern crate vextir_core as vextir;
 mod faults;
 mod flow;
 mod review;
+mod stopped;
 mod written;
 
 use serde_json::{Map, Value};

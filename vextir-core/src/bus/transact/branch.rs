@@ -80,8 +80,13 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
-    fn tell_of(&mut self, ended: &Branch, cancelled: bool) -> Result<()> {
-        let mut event = ended.ended(cancelled)?;
+    pub(super) fn tell_of(&mut self, ended: &Branch, cancelled: bool) -> Result<()> {
+        let event = ended.ended(cancelled)?;
+        self.send(event, &ended.driver)
+    }
+
+    /// The kernel's own news to one driver.
+    pub(super) fn send(&mut self, mut event: Event, driver: &Name) -> Result<()> {
         let (id, now) = (self.rows.new_id(), self.rows.now());
         let envelope = event.edit();
         (envelope.id, envelope.timestamp) = (id, now);
@@ -96,11 +101,11 @@ impl<R: Rows> Write<'_, R> {
             }
             lease.last = sequence;
         }
-        self.deliver(&event, sequence, &[NewDelivery::to(ended.driver.clone())])
+        self.deliver(&event, sequence, &[NewDelivery::to(driver.clone())])
     }
 
     /// A branch that is not over, to be changed.
-    fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<&mut Branch>> {
+    pub(super) fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<&mut Branch>> {
         let known = self.branches.iter().position(|branch| branch.id == *id && branch.user == *user);
         let index = match known {
             Some(index) => index,
