@@ -41,7 +41,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "macros")]
 pub use vextir_macros::{Payload, driver};
 
-pub use branch::{Branch, BranchEnded};
+pub use branch::{Branch, BranchEnded, BranchHeld};
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
 pub use context::{
     Actor, Change, Content, Context, ContextStore, Document, Level, LineEdit, Principal, Version, When,

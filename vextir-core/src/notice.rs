@@ -1,6 +1,6 @@
 //! What the kernel itself has to say, as payloads that a driver can take.
 
-use crate::{BranchEnded, Category, Error, Event, EventId, Name, Payload, Result};
+use crate::{BranchEnded, BranchHeld, Category, Error, Event, EventId, Name, Payload, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,9 @@ pub(crate) fn refuse_kernels_news(event_type: &str) -> Result<()> {
         return Err(Error::invalid(
             "branch.ended: the kernel alone says when a branch is over; use another type",
         ));
+    }
+    if event_type == BranchHeld::TYPE {
+        return Err(Error::invalid("branch.held: the kernel alone says what is held; use another type"));
     }
     if event_type == DeliveryFailed::TYPE {
         return Err(Error::invalid(

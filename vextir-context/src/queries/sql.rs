@@ -86,10 +86,10 @@ pub(crate) const LEASE: &str =
      FROM lease WHERE root = ?1";
 /// A branch that is not over, with its driver's name.
 pub(crate) const BRANCH: &str =
-    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels
+    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels, holds
      FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.id = ?1";
 pub(crate) const BRANCHES_OF: &str =
-    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels
+    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels, holds
      FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.root = ?1";
 /// What is open in one branch: all open deliveries are walked over until as many were found as there are.
 pub(crate) static WORK_OF: Sql =

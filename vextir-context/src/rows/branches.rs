@@ -38,9 +38,10 @@ impl SqlRows<'_> {
             answers,
             signed(branch.more),
             labels,
+            branch.holds,
         );
         let sql = "INSERT OR REPLACE INTO branch (id, user, root, depth, driver, ordering_key, parent, open,
-                   failed, answers, more, labels) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
+                   failed, answers, more, labels, holds) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)";
         self.cached(sql)?.execute(row).or_fault()?;
         Ok(())
     }
@@ -107,5 +108,6 @@ fn branch(row: &rusqlite::Row<'_>) -> Result<Branch> {
         answers: decode::json(row, 9)?,
         more: decode::count(row, 10)?,
         labels: decode::json(row, 11)?,
+        holds: decode::get(row, 12)?,
     })
 }

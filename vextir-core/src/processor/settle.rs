@@ -11,8 +11,8 @@ use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Pla
 use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Branch, Decision, DeliveryFailed, Error, ErrorKind, Event, EventId, Failure, HandlerFailed,
-    Name, Origin, Payload, Result, Verdict,
+    AuditRecord, Branch, BranchHeld, Decision, DeliveryFailed, Error, ErrorKind, Event, EventId, Failure,
+    HandlerFailed, Name, Origin, Payload, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -273,7 +273,11 @@ impl Kernel {
             }
             Err(error) => return Err(error),
         };
-        let branch = emitted.watched.then(|| Box::new(Branch::new(&event, handled, driver.clone())));
+        let branch = emitted.watched.then(|| {
+            let held = routes.targets(&Name::literal(BranchHeld::TYPE));
+            let told = held.iter().any(|target| target.driver.id == *driver);
+            Box::new(Branch::new(&event, handled, driver.clone()).with_holds(told))
+        });
         if branch.is_some() {
             let id = event.id.clone();
             event.edit().branch_id = Some(id);

@@ -133,7 +133,8 @@ properties! {
         a_branch_that_is_over_is_told_of_again
         a_cancelled_branch_is_told_where_it_is_a_tree
         a_branch_that_its_driver_cancels_ends_at_once
-        a_branch_is_cancelled_by_its_driver_alone;
+        a_branch_is_cancelled_by_its_driver_alone
+        what_is_held_in_a_branch_is_told;
     operate:
         cancel_drops_what_waits
         an_operators_act_is_audited_with_it

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::Kept;
 use vextir::schedule::{CancelSchedule, Schedule, SetSchedule, Times};
 use vextir::{
-    BranchEnded, Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, Event, HandlerResult,
-    Manifest, Name, Payload, Result, async_trait,
+    BranchEnded, BranchHeld, Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, Event,
+    HandlerResult, Manifest, Name, Payload, Result, async_trait,
 };
 
 /// How many runs of an instruction work at a time. What concerns one run comes one after the other.
@@ -141,7 +141,7 @@ impl Workflow {
         manifest.description = instruction.description.clone().unwrap_or_default();
         manifest.version.clone_from(&instruction.hash);
         let mut patterns: Vec<Name> =
-            vec![Name::literal(BranchEnded::TYPE), Name::literal(DeliveryFailed::TYPE)];
+            [BranchEnded::TYPE, BranchHeld::TYPE, DeliveryFailed::TYPE].map(Name::literal).to_vec();
         patterns.extend(Verb::ALL.iter().map(|verb| event_type(self.id(), *verb)));
         match &instruction.trigger {
             Some(Trigger::Event { event, .. }) => patterns.push(event.as_str().into()),
@@ -360,6 +360,7 @@ impl Workflow {
     async fn handle(&self, event: &Event, cx: &Ctx) -> Result<()> {
         match event.event_type.as_str() {
             BranchEnded::TYPE => return self.ended(event.decode()?, cx).await,
+            BranchHeld::TYPE => return self.held(event.decode()?, cx).await,
             DeliveryFailed::TYPE => return self.failed(event.decode()?, cx).await,
             _ => {}
         }

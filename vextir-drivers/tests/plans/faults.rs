@@ -98,12 +98,14 @@ async fn a_plan_waits_for_a_driver_that_is_not_there() {
     stage.until_status("alone", &plan, "executing").await;
     stage.app.shutdown().await.unwrap();
     let stage = Stage::new(reopened(&file).await, clock, vec![workflow(text)], &[]).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let waits = stage.plans("alone").get(&plan).await.unwrap().unwrap();
-    assert_eq!(waits["status"], "executing");
+    let waits = stage.until_status("alone", &plan, "held").await;
+    let step = &waits["dag"]["nodes"]["a"];
+    assert_eq!(step["status"], "held");
+    assert!(step["error"].as_str().unwrap().contains("no driver `on_work`"), "{step}");
     assert_eq!(stage.app.bus().unclaimed().await.unwrap()["on_work"], 1, "and says for whom");
     stage.app.register(work()).await.unwrap();
-    stage.until_status("alone", &plan, "completed").await;
+    let done = stage.until_status("alone", &plan, "completed").await;
+    assert!(done["dag"]["nodes"]["a"]["error"].is_null());
 }
 
 #[tokio::test]

@@ -245,3 +245,17 @@ plan: [{id: a, emit: {type: echo, data: {path: '{{trigger.data.path}}'}}}]
     let paths: Vec<Value> = driver.data().into_iter().map(|data| data["path"].clone()).collect();
     assert_eq!(paths, ["/Inbox/mails/a", "/Inbox/mails/a", "/Inbox/mails/b"]);
 }
+
+#[tokio::test]
+async fn a_step_whose_event_no_driver_handles_says_so() {
+    let text = "name: Tell\nplan: [{id: a, emit: {type: nobody.hears}}, {id: b, emit: {type: echo, data: {n: 1}}}]\n";
+    let stage = Stage::of(text, &[&echo()]).await;
+    let plan = stage.plans("tell").run(none()).await.unwrap();
+    let done = stage.until_status("tell", &plan, "completed").await;
+    let nodes = &done["dag"]["nodes"];
+    assert_eq!(
+        (&nodes["a"]["note"], &nodes["a"]["output"]),
+        (&json!("no driver handles `nobody.hears`"), &Value::Null)
+    );
+    assert!(nodes["b"]["note"].is_null());
+}

@@ -3,6 +3,7 @@
 
 extern crate vextir_core as vextir;
 
+mod clocks;
 mod faults;
 mod flow;
 mod review;

@@ -80,6 +80,15 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
+    /// Tells of an event in a branch that is held, or goes on, if the branch's driver wants to know.
+    pub(super) fn tell_hold(&mut self, event: &Event, reason: Option<&str>) -> Result<()> {
+        let Some(id) = &event.branch_id else { return Ok(()) };
+        let branch = self.branch(&event.user_id, id)?.filter(|branch| branch.holds).cloned();
+        let Some(branch) = branch else { return Ok(()) };
+        let news = branch.held(event.id.clone(), reason.map(str::to_owned))?;
+        self.send(news, &branch.driver)
+    }
+
     pub(super) fn tell_of(&mut self, ended: &Branch, cancelled: bool) -> Result<()> {
         let event = ended.ended(cancelled)?;
         self.send(event, &ended.driver)

@@ -5,7 +5,9 @@ use super::tools::*;
 use crate::bus::{
     Command, Delivery, Entry, EventBus, Hold, NewDelivery, Outcome as Ending, Place, Release, Settlement,
 };
-use crate::{Branch, BranchEnded, DeliveryFailed, ErrorKind, Event, EventId, Name, Payload, Timestamp};
+use crate::{
+    Branch, BranchEnded, BranchHeld, DeliveryFailed, ErrorKind, Event, EventId, Name, Payload, Timestamp,
+};
 
 const RUNNER: Name = Name::literal("runner");
 
@@ -275,4 +277,37 @@ pub(super) async fn a_branch_is_cancelled_by_its_driver_alone<S: BusUnderTest>(s
     bus.commit(done(&delivery, vec![])).await?;
     bus.commit(cancels(&*bus, "runner", &step.event.id).await?).await?;
     nothing_told(&*bus, "a branch that is over is told of once").await
+}
+
+pub(super) async fn what_is_held_in_a_branch_is_told<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    for wants in [false, true] {
+        let run = delivered(&*bus, job("run")).await?;
+        let mut step = branch(&run, 0, Place::Parked(Hold::Approval, None));
+        step.branch = step.branch.map(|branch| Box::new(branch.with_holds(wants)));
+        let event = step.event.clone();
+        bus.commit(done(&run, vec![step])).await?;
+        let entry = Entry { minted: true, ..Entry::new(event.clone(), to(&["worker"])) };
+        let release = Release { user: user(), id: event.id.clone(), entry: Some(entry), audit: Vec::new() };
+        let held = held_news(&*bus).await?;
+        same(held.len(), usize::from(wants), "who wants to know is told of what is held, and nobody else")?;
+        bus.commit(Command::Release(Box::new(release))).await?;
+        let work = open_at(&*bus, &event.id).await?;
+        bus.commit(Command::Unclaim(vec![work.position])).await?;
+        bus.commit(Command::Claim(vec![work.position])).await?;
+        let news: Vec<bool> = held_news(&*bus).await?.into_iter().map(|held| held.reason.is_some()).collect();
+        let all = if wants { vec![true, false, true, false] } else { Vec::new() };
+        same(news, all, "and of what goes on, in the same commit")?;
+        for delivery in bus.pending(0, 100).await? {
+            bus.commit(done(&delivery, vec![])).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is told of held events, in order.
+async fn held_news(bus: &dyn EventBus) -> Result<Vec<BranchHeld>, Broken> {
+    let open = bus.pending(0, 100).await?;
+    let news = open.iter().filter(|delivery| delivery.event.event_type == BranchHeld::TYPE);
+    Ok(news.map(|delivery| delivery.event.decode()).collect::<crate::Result<_>>()?)
 }

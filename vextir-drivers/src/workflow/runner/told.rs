@@ -5,7 +5,9 @@ use super::payload::{Came, Look, PlanFinished, Returned};
 use super::{Workflow, driver_id, store};
 use crate::workflow::run::{Answer, At, Happened, Node, NodeStatus, RunStatus};
 use serde_json::{Value, json};
-use vextir::{BranchEnded, Ctx, DeliveryFailed, Event, EventFilter, EventId, Name, Payload, Result};
+use vextir::{
+    BranchEnded, BranchHeld, Ctx, DeliveryFailed, Event, EventFilter, EventId, Name, Payload, Result,
+};
 
 /// How many events of the past are looked at for one that a plan waits for.
 const LOOKED_AT: usize = 10_000;
@@ -40,6 +42,16 @@ impl Workflow {
         self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
     }
 
+    /// Something that a step emitted, or that came of it, is held, or goes on.
+    pub(super) async fn held(&self, held: BranchHeld, cx: &Ctx) -> Result<()> {
+        let Some((plan, at, _)) = key::parse(&held.branch) else { return Ok(()) };
+        let happened = match held.reason {
+            Some(reason) => Happened::Held { at, reason },
+            None => Happened::GoesOn { at },
+        };
+        self.happened(&plan, happened, cx).await
+    }
+
     /// This driver will not hear again of something: it could not take it in, or it was cancelled with what is around it. A plan
     /// that waits for that would wait for ever: it ends here. What people asked for can be asked for again.
     pub(super) async fn failed(&self, failed: DeliveryFailed, cx: &Ctx) -> Result<()> {
@@ -64,7 +76,8 @@ impl Workflow {
     }
 
     fn is_from_outside(&self, event: &Event) -> bool {
-        event.event_type != BranchEnded::TYPE && key::verb(self.id(), &event.event_type).is_none()
+        !matches!(event.event_type.as_str(), BranchEnded::TYPE | BranchHeld::TYPE)
+            && key::verb(self.id(), &event.event_type).is_none()
     }
 
     /// The plan that an event of this driver, or the end of one of its branches, was meant for.
@@ -76,6 +89,10 @@ impl Workflow {
         if event.event_type == BranchEnded::TYPE {
             let ended: BranchEnded = event.decode()?;
             return Ok(key::parse(&ended.branch).map(|(plan, ..)| plan));
+        }
+        if event.event_type == BranchHeld::TYPE {
+            // Only how it looks depends on that.
+            return Ok(None);
         }
         let told = matches!(
             key::verb(self.id(), &event.event_type),
