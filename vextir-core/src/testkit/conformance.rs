@@ -219,6 +219,9 @@ macro_rules! __bus_conformance {
             a_branch_counts_in_the_branch_around_it a_branch_tells_what_failed the_end_of_a_branch_comes_in_turn a_branch_survives
             a_planted_tree_has_a_ledger_of_its_own a_branch_that_is_over_is_told_of_again
             a_cancelled_branch_is_told_where_it_is_a_tree
+            a_branch_that_its_driver_cancels_ends_at_once
+            a_branch_is_cancelled_by_its_driver_alone
+            what_is_held_in_a_branch_is_told
             cancel_drops_what_waits
             an_operators_act_is_audited_with_it
             a_settlement_after_cancel_drops_its_outputs redrive_makes_new_deliveries_at_the_tail

@@ -178,7 +178,9 @@ fn runs_are_right(shelf: &mut Shelf, emitter: usize, acknowledged: &[String], fo
         run_is_right(shelf, kind, &tag, &id, &expected, found);
         let inside = shelf.plans.iter().filter(|(cause, _)| shelf.roots.get(*cause) == Some(&id)).count();
         let case = format_args!("{kind} {tag}: {inside}");
-        let right = inside == 1 + expected.inside || shelf.buried.contains(&id);
+        // What is cancelled before it began never does.
+        let never = kind == "stopped" && inside == 1;
+        let right = inside == 1 + expected.inside || never || shelf.buried.contains(&id);
         found.promises.expect(right, "a run that asks for others asks for each once", case);
     }
     for (cause, plan) in &shelf.plans {
