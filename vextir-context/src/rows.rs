@@ -389,6 +389,18 @@ impl Rows for SqlRows<'_> {
         self.delete_branches(user, root)
     }
 
+    fn branches_of(&mut self, user: &Name, root: &EventId) -> Result<Vec<Branch>> {
+        self.select_branches(user, root)
+    }
+
+    fn work_of(&mut self, branch: &Branch) -> Result<Vec<Delivery>> {
+        self.select_work(branch)
+    }
+
+    fn waits_of(&mut self, branch: &Branch) -> Result<Vec<Parked>> {
+        self.select_waits(branch)
+    }
+
     fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>> {
         self.select_key(user, key)
     }

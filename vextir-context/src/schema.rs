@@ -24,6 +24,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/13_squeezed.sql"),
     include_str!("schema/14_agreed.sql"),
     include_str!("schema/15_branch.sql"),
+    include_str!("schema/16_holds.sql"),
 ];
 
 /// The version that this code reads and writes.

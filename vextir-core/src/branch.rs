@@ -1,6 +1,6 @@
 //! Branches: parts of a causal tree whose end somebody waits for.
 
-use crate::{Category, Event, EventId, Name, Payload, Result};
+use crate::{Category, DeliveryFailed, Event, EventId, Name, Payload, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -36,6 +36,9 @@ pub struct Branch {
     pub more: u64,
     /// The labels of all that came out of it.
     pub labels: BTreeSet<Name>,
+    /// Whether its driver is told of what is held in it ([`BranchHeld`]).
+    #[serde(default)]
+    pub holds: bool,
 }
 
 impl Branch {
@@ -55,7 +58,14 @@ impl Branch {
             answers: Vec::new(),
             more: 0,
             labels: event.labels.clone(),
+            holds: false,
         }
+    }
+
+    /// Its driver is told of what is held in it, and of what goes on.
+    #[must_use]
+    pub fn with_holds(self, holds: bool) -> Self {
+        Self { holds, ..self }
     }
 
     /// Whether it is a causal tree of its own.
@@ -64,11 +74,17 @@ impl Branch {
         self.id == self.root
     }
 
+    /// Whether an event belongs to it, and to none inside of it.
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        event.branch_id.as_ref() == Some(&self.id) && event.user_id == self.user
+    }
+
     /// Notes an event of the branch that was logged: what its first event was answered with, what goes to the outside,
     /// and what failed.
     pub(crate) fn note(&mut self, event: &Event) {
         let answers = event.correlation_id.as_ref() == Some(&self.id);
         if event.id == self.id
+            || event.event_type == DeliveryFailed::TYPE
             || !(answers || event.category == Category::Output || event.event_type == "error")
         {
             return;
@@ -91,6 +107,13 @@ impl Branch {
             cancelled,
             refused: None,
         })?;
+        self.place(&mut event);
+        Ok(event)
+    }
+
+    /// What its driver is told of an event that is held in it, or goes on.
+    pub(crate) fn held(&self, event_id: EventId, reason: Option<String>) -> Result<Event> {
+        let mut event = Event::of(&BranchHeld { branch: self.id.clone(), event_id, reason })?;
         self.place(&mut event);
         Ok(event)
     }
@@ -142,7 +165,8 @@ pub struct BranchEnded {
     /// How many there are beyond those.
     #[serde(default)]
     pub more: u64,
-    /// It was a causal tree of its own, and somebody cancelled it.
+    /// It was cancelled: by its driver ([`Ctx::cancel_branch`](crate::Ctx::cancel_branch)), with a branch around it, or, where
+    /// it was a causal tree of its own, by somebody. What came out of it before is named all the same.
     #[serde(default)]
     pub cancelled: bool,
     /// Why the event was refused, if it was: then nothing happened.
@@ -153,4 +177,26 @@ pub struct BranchEnded {
 impl Payload for BranchEnded {
     const TYPE: &'static str = "branch.ended";
     const DESCRIPTION: &'static str = "Everything that an event caused is over.";
+}
+
+/// An event in a branch is held (by a policy, at the limit of its tree, behind another one, or since its driver is not
+/// registered), or goes on. The event `branch.held`, which goes to the driver that [began](crate::Ctx::emit_branch) the branch,
+/// if it handles it: in the commit that holds the event or lets it go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct BranchHeld {
+    /// The event that the branch began with.
+    #[schemars(with = "String")]
+    pub branch: EventId,
+    /// The event that is held.
+    #[schemars(with = "String")]
+    pub event_id: EventId,
+    /// Why it is held; nothing where it is not any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Payload for BranchHeld {
+    const TYPE: &'static str = "branch.held";
+    const DESCRIPTION: &'static str = "An event in a branch is held, or goes on.";
 }

@@ -60,6 +60,8 @@ pub(crate) struct Effects {
     pub(crate) cancelled: Vec<EventId>,
     /// Delayed events that are taken back.
     pub(crate) withdrawn: Vec<EventId>,
+    /// Branches that are ended.
+    pub(crate) unwanted: Vec<EventId>,
 }
 
 /// What a handler emits through its context.
@@ -213,6 +215,15 @@ impl Ctx {
     /// happens if it does not wait any more.
     pub fn withdraw(&self, id: EventId) {
         self.effects().withdrawn.push(id);
+    }
+
+    /// Ends a branch that this driver [began](Ctx::emit_branch) for the same user, when the delivery is settled: what waits in it
+    /// goes, what runs is told to stop ([`Ctx::cancelled`]) and its outcome dropped, and this driver gets `branch.ended`, which
+    /// says so. Branches inside of it end with it, and their drivers are told, too. A driver that handles `delivery.failed`
+    /// ([`DeliveryFailed`](crate::DeliveryFailed)) hears of its own deliveries and delayed events that went. Nothing happens if
+    /// the branch is over.
+    pub fn cancel_branch(&self, id: EventId) {
+        self.effects().unwanted.push(id);
     }
 
     /// As [`Ctx::emit`], but the event is the root of a causal tree of its own. Under an id of its own it is stored once.

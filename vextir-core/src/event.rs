@@ -11,7 +11,8 @@ pub use id::EventId;
 pub use id::IdSource;
 
 use crate::name::{MAX_NAME_BYTES, Name, check_name, check_type};
-use crate::{BranchEnded, Error, Payload, Result, Timestamp};
+use crate::notice::refuse_kernels_news;
+use crate::{Error, Payload, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -347,11 +348,7 @@ impl Event {
     /// Checks names and sizes; the payload's JSON text may have `max_bytes`.
     pub(crate) fn check(&self, max_bytes: usize) -> Result<()> {
         check_type(&self.event_type)?;
-        if self.event_type == BranchEnded::TYPE {
-            return Err(Error::invalid(
-                "branch.ended: the kernel alone says when a branch is over; use another type",
-            ));
-        }
+        refuse_kernels_news(&self.event_type)?;
         check_name("user_id", &self.user_id)?;
         check_name("source", &self.source)?;
         if let Some(key) = &self.ordering_key {

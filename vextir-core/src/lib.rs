@@ -43,7 +43,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "macros")]
 pub use vextir_macros::{Payload, driver};
 
-pub use branch::{Branch, BranchEnded};
+pub use branch::{Branch, BranchEnded, BranchHeld};
 pub use bus::{Backend, BusLimits, Cursor, EventBus, EventBusExt, EventStream, MemoryBus, Sequence, Start};
 pub use context::{
     Actor, Change, Content, Context, ContextStore, Document, Level, LineEdit, Principal, Version, When,
@@ -59,7 +59,7 @@ pub use filter::EventFilter;
 pub use flow::{EventPath, Flow, FlowKey, FlowRule, Twin, Window};
 pub use lease::{DEPTH, EVENTS, Exceeded, Lease, LeaseState, Limits};
 pub use name::{MAX_NAME_BYTES, MAX_TYPE_BYTES, Name, check_type};
-pub use notice::{HandlerFailed, LeaseHeld};
+pub use notice::{DeliveryFailed, HandlerFailed, LeaseHeld};
 pub use pattern::Pattern;
 pub use payload::{IntoEvent, Payload};
 pub use processor::{

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::campaign::Told;
+use crate::promise::Promises;
 use crate::work::{self, USERS};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -10,9 +11,6 @@ use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::bus::{DeadLetter, Hold, Logged};
 use vextir_core::{Event, EventBus, EventFilter, EventId, LeaseState, Name};
-
-/// How many violations of one kind are told in words.
-const TOLD: usize = 5;
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -31,23 +29,17 @@ pub struct Found {
     pub buried: usize,
     /// How many documents its handlers wrote.
     pub documents: usize,
-    /// The promises that do not hold: how often, and some of the cases.
-    pub violations: BTreeMap<&'static str, (usize, Vec<String>)>,
+    /// The promises that do not hold.
+    pub promises: Promises,
 }
 
 impl Found {
     fn violation(&mut self, promise: &'static str, case: impl fmt::Display) {
-        let (count, cases) = self.violations.entry(promise).or_default();
-        *count += 1;
-        if cases.len() < TOLD {
-            cases.push(case.to_string());
-        }
+        self.promises.violation(promise, case);
     }
 
     fn expect(&mut self, holds: bool, promise: &'static str, case: impl fmt::Display) {
-        if !holds {
-            self.violation(promise, case);
-        }
+        self.promises.expect(holds, promise, case);
     }
 }
 
@@ -320,22 +312,11 @@ async fn nothing_waits(hub: &Hub, found: &mut Found) -> Result<()> {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, roots, outputs, ordered, approved, documents, buried, violations } = self;
+        let Self { acknowledged, roots, outputs, ordered, approved, documents, buried, promises } = self;
         write!(
             f,
             "{acknowledged} events acknowledged, {roots} stored, {outputs} outputs, {ordered} in order of a key, \
-             {approved} approved, {documents} documents, {buried} killed too often: "
-        )?;
-        if violations.is_empty() {
-            return write!(f, "every promise holds");
-        }
-        write!(f, "{} promises BROKEN", violations.len())?;
-        for (promise, (count, cases)) in violations {
-            write!(f, "\n  {count} times not: {promise}")?;
-            for case in cases {
-                write!(f, "\n    {case}")?;
-            }
-        }
-        Ok(())
+             {approved} approved, {documents} documents, {buried} killed too often: {promises}"
+        )
     }
 }

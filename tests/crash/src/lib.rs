@@ -4,13 +4,16 @@
 //! * [`child`] is the program: a processor on a hub's file, with emitters and drivers of every kind.
 //! * [`log`] is what the program says about itself.
 //! * [`work`] says what each emitted event must lead to.
-//! * [`check`] holds the file against that.
+//! * [`check`] holds the file against that, and [`promise`] counts what is broken.
+//! * [`plans`] is the same for instructions: another program, and another check.
 //! * [`sabotage`] breaks a copy of the file, to see that the check can fail.
 
 pub mod campaign;
 pub mod check;
 pub mod child;
 pub mod log;
+pub mod plans;
+pub mod promise;
 pub mod sabotage;
 pub mod work;
 

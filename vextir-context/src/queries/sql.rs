@@ -86,8 +86,18 @@ pub(crate) const LEASE: &str =
      FROM lease WHERE root = ?1";
 /// A branch that is not over, with its driver's name.
 pub(crate) const BRANCH: &str =
-    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels
+    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels, holds
      FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.id = ?1";
+pub(crate) const BRANCHES_OF: &str =
+    "SELECT branch.id, user, root, depth, driver.name, ordering_key, parent, open, failed, answers, more, labels, holds
+     FROM branch CROSS JOIN driver ON driver.id = branch.driver WHERE branch.root = ?1";
+/// What is open in one branch: all open deliveries are walked over until as many were found as there are.
+pub(crate) static WORK_OF: Sql =
+    LazyLock::new(|| deliveries("delivery", "WHERE log.branch = ?1 ORDER BY pos LIMIT ?2"));
+pub(crate) static ASIDE_OF: Sql =
+    LazyLock::new(|| deliveries("unclaimed", "WHERE log.branch = ?1 ORDER BY pos LIMIT ?2"));
+pub(crate) static WAITS_OF: Sql =
+    LazyLock::new(|| parked("WHERE root = ?1 AND root IS NOT NULL AND branch = ?2 ORDER BY number"));
 pub(crate) const AUDIT: &str = "SELECT number, record FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
 pub(crate) const CHECKPOINTS: &str = "SELECT key, value FROM checkpoint
      WHERE driver = (SELECT id FROM driver WHERE name = ?1) AND key > ?2 ORDER BY key LIMIT ?3";
@@ -115,7 +125,7 @@ mod tests {
     fn every_query_finds_its_rows_by_an_index_and_in_order() {
         let connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&connection, 0).unwrap();
-        let queries: [&str; 21] = [
+        let queries: [&str; 23] = [
             &READ,
             &FIND,
             &PENDING,
@@ -133,6 +143,8 @@ mod tests {
             &UNROUTED,
             LEASE,
             BRANCH,
+            BRANCHES_OF,
+            &WAITS_OF,
             AUDIT,
             CHECKPOINTS,
             NEXT_DUE,

@@ -7,6 +7,7 @@ use crate::fault::{OrFault, damaged};
 use crate::key::Key;
 use crate::queries::{signed, sql};
 use rusqlite::OptionalExtension;
+use vextir_core::bus::{Delivery, Parked};
 use vextir_core::{Branch, EventId, Name, Result};
 
 impl SqlRows<'_> {
@@ -37,9 +38,10 @@ impl SqlRows<'_> {
             answers,
             signed(branch.more),
             labels,
+            branch.holds,
         );
         let sql = "INSERT OR REPLACE INTO branch (id, user, root, depth, driver, ordering_key, parent, open,
-                   failed, answers, more, labels) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
+                   failed, answers, more, labels, holds) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)";
         self.cached(sql)?.execute(row).or_fault()?;
         Ok(())
     }
@@ -56,6 +58,38 @@ impl SqlRows<'_> {
         let gone = self.cached("DELETE FROM branch WHERE root = ?1")?.execute([Key::new(user, root)]);
         self.writes += u64::from(gone.or_fault()? > 0);
         Ok(tree)
+    }
+
+    pub(super) fn select_branches(&mut self, user: &Name, root: &EventId) -> Result<Vec<Branch>> {
+        let mut statement = self.cached(sql::BRANCHES_OF)?;
+        let rows = statement.query_map([Key::new(user, root)], |row| Ok(branch(row))).or_fault()?;
+        rows.map(|row| row.or_fault()?).collect()
+    }
+
+    pub(super) fn select_work(&mut self, branch: &Branch) -> Result<Vec<Delivery>> {
+        let mut work = self.work_in(&sql::WORK_OF, branch)?;
+        if self.counts.unclaimed > 0 {
+            work.extend(self.work_in(&sql::ASIDE_OF, branch)?);
+        }
+        Ok(work)
+    }
+
+    fn work_in(&self, sql: &str, branch: &Branch) -> Result<Vec<Delivery>> {
+        let mut statement = self.cached(sql)?;
+        let params = (Key::new(&branch.user, &branch.id), signed(branch.open));
+        let rows = statement.query_map(params, |row| Ok(decode::delivery(row))).or_fault()?;
+        rows.map(|row| row.or_fault()?).collect()
+    }
+
+    pub(super) fn select_waits(&mut self, branch: &Branch) -> Result<Vec<Parked>> {
+        if self.counts.parked == 0 {
+            return Ok(Vec::new());
+        }
+        let key = |id: &EventId| Key::new(&branch.user, id);
+        let mut statement = self.cached(&sql::WAITS_OF)?;
+        let params = (key(&branch.root), key(&branch.id));
+        let rows = statement.query_map(params, |row| Ok(decode::parked(row))).or_fault()?;
+        rows.map(|row| row.or_fault()?).collect()
     }
 }
 
@@ -74,5 +108,6 @@ fn branch(row: &rusqlite::Row<'_>) -> Result<Branch> {
         answers: decode::json(row, 9)?,
         more: decode::count(row, 10)?,
         labels: decode::json(row, 11)?,
+        holds: decode::get(row, 12)?,
     })
 }

@@ -224,6 +224,12 @@ pub struct Settlement {
     /// What counts of flow control have to remember of the attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub began: Vec<Began>,
+    /// Branches that the driver began before and ends. Those that are over are left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<EventId>,
+    /// Drivers that are told of deliveries and delayed events of theirs that go with those branches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Name>,
 }
 
 /// That a handler began whose beginnings are counted, for the process that comes after.
@@ -346,6 +352,10 @@ pub struct Receipt {
     pub resumed: bool,
     /// Other causal trees in which a delivery ended: whose place a new one took, and those of a batch.
     pub others: Vec<(Name, EventId, Tree)>,
+    /// Branches that the command cancelled, those inside of others included.
+    pub cancelled: Vec<EventId>,
+    /// Something went that was held: what waits behind it may go on.
+    pub freed: bool,
 }
 
 /// A summary of a [`Lease`].
@@ -378,6 +388,8 @@ impl Settlement {
             audit: Vec::new(),
             withdrawn: Vec::new(),
             began: Vec::new(),
+            cancelled: Vec::new(),
+            listeners: Vec::new(),
         }
     }
 }

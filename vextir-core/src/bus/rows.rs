@@ -190,6 +190,21 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn drop_branches(&mut self, user: &Name, root: &EventId) -> Result<Option<Branch>>;
+    /// All branches of a tree that are not over.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn branches_of(&mut self, user: &Name, root: &EventId) -> Result<Vec<Branch>>;
+    /// The open deliveries of the events that belong to this branch and to none inside of it, those set aside included.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn work_of(&mut self, branch: &Branch) -> Result<Vec<Delivery>>;
+    /// The parked events that belong to this branch and to none inside of it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn waits_of(&mut self, branch: &Branch) -> Result<Vec<Parked>>;
 
     /// The event of an emitter's own key.
     ///

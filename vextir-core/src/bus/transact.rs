@@ -5,6 +5,7 @@
 
 mod append;
 mod branch;
+mod cancel;
 pub(crate) mod flow;
 mod operate;
 mod settle;

@@ -1,4 +1,4 @@
-//! Who has to stop: cancelled causal trees, and everybody when the processor has no time left.
+//! Who has to stop: cancelled causal trees and branches, and everybody when the processor has no time left.
 
 use crate::bus::Position;
 use crate::{Event, EventId, Name};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// How many cancelled roots are remembered for the handlers that still run.
+/// How many cancelled trees and branches are remembered for the handlers that still run.
 const REMEMBERED: usize = 10_000;
 
-/// The latest cancelled trees.
+/// The latest cancelled trees and branches, by the event that they begin with.
 #[derive(Debug, Default)]
 struct Trees {
     known: HashSet<(Name, EventId)>,
@@ -73,14 +73,18 @@ impl Cancellation {
     pub(crate) fn is_cancelled(&self, event: &Event, position: Position) -> bool {
         let replaced = || self.replaced.lock().unwrap_or_else(PoisonError::into_inner).contains(&position);
         self.all.load(Ordering::Acquire)
-            || self.is_tree_cancelled(event)
+            || self.is_gone(event)
             || (self.count.load(Ordering::Acquire) > 0 && replaced())
     }
 
-    /// Whether the event's own tree was cancelled.
-    pub(crate) fn is_tree_cancelled(&self, event: &Event) -> bool {
-        self.count.load(Ordering::Acquire) > 0
-            && self.trees.lock().unwrap_or_else(PoisonError::into_inner).known.contains(&event.tree())
+    /// Whether the event's own tree or branch was cancelled.
+    pub(crate) fn is_gone(&self, event: &Event) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |id: &EventId| trees.known.contains(&(event.user_id.clone(), id.clone()));
+        trees.known.contains(&event.tree()) || event.branch_id.as_ref().is_some_and(known)
     }
 
     pub(crate) async fn cancelled(&self, event: &Event, position: Position) {

@@ -101,7 +101,7 @@ impl Kernel {
         let mut next = Some(first);
         while let Some(delivery) = next {
             // Cancelled on its way here: its row is gone.
-            let settled = if self.cancellation.is_tree_cancelled(&delivery.event) {
+            let settled = if self.cancellation.is_gone(&delivery.event) {
                 Settled::gone(&delivery)
             } else {
                 self.run(&driver, &delivery).await

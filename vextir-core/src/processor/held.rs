@@ -117,6 +117,21 @@ impl Kernel {
         }
     }
 
+    /// What runs or is queued in branches that a driver has cancelled stops.
+    pub(super) fn stop_branches(self: &Arc<Self>, user: &Name, receipt: &Receipt) {
+        if receipt.cancelled.is_empty() {
+            return;
+        }
+        receipt.cancelled.iter().for_each(|branch| self.cancellation.cancel(user, branch));
+        for driver in self.routes().drivers() {
+            driver.lane().remove(|delivery| self.cancellation.is_gone(&delivery.event));
+        }
+        if receipt.freed {
+            self.freed.notify_one();
+        }
+        self.pump_all();
+    }
+
     /// The same, where it is known which tree that is: nobody else's wait is looked at.
     pub(super) fn go_on_in(self: &Arc<Self>, receipt: &Receipt, event: &Event) {
         if receipt.resumed {

@@ -84,7 +84,7 @@ impl Kernel {
         let delivery = &settlement.delivery;
         let (bare, changes) = parted(settlement);
         let bare = Arc::new(bare);
-        if self.cancellation.is_tree_cancelled(&delivery.event) {
+        if self.cancellation.is_gone(&delivery.event) {
             // The bus drops what it made, and so is dropped what it changes.
             let receipt = self.commit_settlement(driver, &bare).await?;
             return Ok((bare, receipt));

@@ -256,7 +256,7 @@ impl Kernel {
             return Ok(());
         }
         let replaced = driver.lane().is_replaced(suspect.position);
-        let settled = if replaced || self.cancellation.is_tree_cancelled(&suspect.event) {
+        let settled = if replaced || self.cancellation.is_gone(&suspect.event) {
             Settled::Over
         } else {
             // Said before it is noted: whatever is counted was said.

@@ -11,8 +11,8 @@ use crate::bus::{Command, Delivery, Entry, Held, Hold, NewDelivery, Outcome, Pla
 use crate::ctx::{Effects, Emitted};
 use crate::notice::{KERNEL, is_kernels_own};
 use crate::{
-    AuditRecord, Branch, Decision, Error, ErrorKind, Event, EventId, Failure, HandlerFailed, Name, Origin,
-    Result, Verdict,
+    AuditRecord, Branch, BranchHeld, Decision, DeliveryFailed, Error, ErrorKind, Event, EventId, Failure,
+    HandlerFailed, Name, Origin, Payload, Result, Verdict,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -97,6 +97,10 @@ impl Kernel {
         }
         if matches!(settlement.outcome, Outcome::Done { .. }) {
             settlement.withdrawn = effects.withdrawn;
+            if !effects.unwanted.is_empty() {
+                settlement.cancelled = effects.unwanted;
+                settlement.listeners = self.listeners();
+            }
         }
         let settlement = Arc::new(settlement);
         self.cancel_trees(&delivery.event.user_id, &effects.cancelled).await;
@@ -282,7 +286,11 @@ impl Kernel {
             }
             Err(error) => return Err(error),
         };
-        let branch = emitted.watched.then(|| Box::new(Branch::new(&event, handled, driver.clone())));
+        let branch = emitted.watched.then(|| {
+            let held = routes.targets(&Name::literal(BranchHeld::TYPE));
+            let told = held.iter().any(|target| target.driver.id == *driver);
+            Box::new(Branch::new(&event, handled, driver.clone()).with_holds(told))
+        });
         if branch.is_some() {
             let id = event.id.clone();
             event.edit().branch_id = Some(id);
@@ -387,7 +395,10 @@ impl Kernel {
 
     /// The settlement that makes a delivery a dead letter, with the event that says so.
     pub(super) fn letter(&self, delivery: &Delivery, reason: String) -> Settlement {
-        let outputs = delivery.all().filter_map(|delivery| self.error_event(delivery, &reason)).collect();
+        let news = |delivery: &Delivery| {
+            self.error_event(delivery, &reason).into_iter().chain(self.failure_notice(delivery, &reason))
+        };
+        let outputs = delivery.all().flat_map(news).collect();
         Settlement::of(delivery, Outcome::Dead { reason, outputs })
     }
 
@@ -398,8 +409,35 @@ impl Kernel {
             return None;
         }
         let failed = HandlerFailed::new(delivery.driver.clone(), reason, handled.id.clone());
-        let made = Event::of(&failed).inspect_err(|error| tracing::error!(%error, "no error event"));
+        let event = self.about_failure(delivery, Event::of(&failed), u32::MAX)?;
+        let targets = without_doubtful(self.targets(&event.event_type));
+        let place = self.route(&event, &Verdict::Allow, &targets);
+        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    /// What the driver itself is told of its dead delivery, if it wants to know. Of a failure in that nobody is told.
+    fn failure_notice(&self, delivery: &Delivery, reason: &str) -> Option<Entry> {
+        let handled = &delivery.event;
+        if handled.event_type == DeliveryFailed::TYPE || !self.listeners().contains(&delivery.driver) {
+            return None;
+        }
+        let failed = DeliveryFailed::new(reason, handled.id.clone());
+        let mut event = self.about_failure(delivery, Event::of(&failed), u32::MAX - 1)?;
+        event.edit().ordering_key.clone_from(&handled.ordering_key);
+        let place = Place::Routed(vec![NewDelivery::to(delivery.driver.clone())]);
+        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+    }
+
+    /// The drivers that want to know what became of their deliveries.
+    fn listeners(&self) -> Vec<Name> {
+        let targets = self.targets(&Name::literal(DeliveryFailed::TYPE));
+        targets.iter().map(|target| target.driver.id.clone()).collect()
+    }
+
+    fn about_failure(&self, delivery: &Delivery, made: Result<Event>, index: u32) -> Option<Event> {
+        let handled = &delivery.event;
         let mut event = made
+            .inspect_err(|error| tracing::error!(%error, "a failure is not told"))
             .ok()?
             .with_user(handled.user_id.clone())
             .with_source(Name::literal(KERNEL))
@@ -408,14 +446,12 @@ impl Kernel {
         let envelope = event.edit();
         // A redriven delivery can die again: its position tells the two apart.
         let maker = format!("{}#{}", delivery.driver, delivery.position);
-        envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, u32::MAX);
+        envelope.id = EventId::derived(delivery.logged_at, &handled.user_id, &handled.id, &maker, index);
         envelope.root_id = Some(handled.root().clone());
         envelope.branch_id.clone_from(&handled.branch_id);
         envelope.depth = handled.depth + 1;
         envelope.labels.clone_from(&handled.labels);
-        let targets = without_doubtful(self.targets(&event.event_type));
-        let place = self.route(&event, &Verdict::Allow, &targets);
-        Some(Entry { exempt: true, minted: true, ..Entry::new(event, place) })
+        Some(event)
     }
 
     /// After the commit: meters, who waits, and what the queue does next.
@@ -429,6 +465,7 @@ impl Kernel {
         self.announce(settlement, receipt);
         self.tell_others(receipt);
         self.go_on_in(receipt, &delivery.event);
+        self.stop_branches(&delivery.event.user_id, receipt);
         match &settlement.outcome {
             _ if receipt.dropped => Settled::gone(delivery),
             Outcome::Done { .. } => {

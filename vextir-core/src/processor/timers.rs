@@ -24,7 +24,7 @@ impl Kernel {
     /// A delivery is over, and those of its batch go on without it, but for those that are cancelled too.
     pub(super) fn apart(&self, lane: &mut Lane, delivery: &Delivery) {
         for other in &delivery.batch {
-            if self.cancellation.is_tree_cancelled(&other.event) {
+            if self.cancellation.is_gone(&other.event) {
                 lane.end(other);
             } else {
                 lane.rejoin(other.clone());
@@ -41,7 +41,7 @@ impl Kernel {
         delivery: Delivery,
     ) {
         // A cancel removes from the queue after it has said so here: what is not seen now is found then.
-        if self.cancellation.is_tree_cancelled(&delivery.event) || lane.is_replaced(delivery.position) {
+        if self.cancellation.is_gone(&delivery.event) || lane.is_replaced(delivery.position) {
             return self.apart(lane, &delivery);
         }
         let due = delivery.due.unwrap_or_default();

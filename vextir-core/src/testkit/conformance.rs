@@ -132,7 +132,10 @@ properties! {
         a_branch_survives
         a_planted_tree_has_a_ledger_of_its_own
         a_branch_that_is_over_is_told_of_again
-        a_cancelled_branch_is_told_where_it_is_a_tree;
+        a_cancelled_branch_is_told_where_it_is_a_tree
+        a_branch_that_its_driver_cancels_ends_at_once
+        a_branch_is_cancelled_by_its_driver_alone
+        what_is_held_in_a_branch_is_told;
     flow:
         what_is_over_its_rate_is_logged_and_not_delivered
         a_refused_command_counts_for_no_rate
@@ -224,6 +227,9 @@ macro_rules! __bus_conformance {
             a_branch_counts_in_the_branch_around_it a_branch_tells_what_failed the_end_of_a_branch_comes_in_turn a_branch_survives
             a_planted_tree_has_a_ledger_of_its_own a_branch_that_is_over_is_told_of_again
             a_cancelled_branch_is_told_where_it_is_a_tree
+            a_branch_that_its_driver_cancels_ends_at_once
+            a_branch_is_cancelled_by_its_driver_alone
+            what_is_held_in_a_branch_is_told
             what_is_over_its_rate_is_logged_and_not_delivered a_refused_command_counts_for_no_rate
             a_debounced_delivery_takes_the_place_of_the_earlier a_singleton_is_alone_until_it_is_over
             a_batch_is_settled_as_a_whole a_count_is_forgotten_when_it_matters_no_more

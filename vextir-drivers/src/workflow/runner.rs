@@ -31,8 +31,8 @@ use store::Kept;
 use vextir::check::{Known as Application, Wiring};
 use vextir::schedule::{CancelSchedule, Schedule, SetSchedule, Times};
 use vextir::{
-    Capability, Ctx, Driver, Effect, Emitter, Error, Event, HandlerResult, Manifest, Name, Payload, Result,
-    async_trait,
+    BranchEnded, BranchHeld, Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, Event,
+    HandlerResult, Manifest, Name, Payload, Result, async_trait,
 };
 
 /// How many runs of an instruction work at a time. What concerns one run comes one after the other.
@@ -144,7 +144,8 @@ impl Workflow {
         manifest.name.clone_from(&instruction.name);
         manifest.description = instruction.description.clone().unwrap_or_default();
         manifest.version.clone_from(&instruction.hash);
-        let mut patterns: Vec<Name> = vec![Name::literal("branch.ended")];
+        let mut patterns: Vec<Name> =
+            [BranchEnded::TYPE, BranchHeld::TYPE, DeliveryFailed::TYPE].map(Name::literal).to_vec();
         patterns.extend(Verb::ALL.iter().map(|verb| event_type(self.id(), *verb)));
         match &instruction.trigger {
             Some(Trigger::Event { event, .. }) => patterns.push(event.as_str().into()),
@@ -192,8 +193,11 @@ impl Workflow {
                 condition.as_ref()
             }
             Some(Trigger::Context { path }) if event.event_type == "context.changed" => {
-                let changed = event.data.value()["path"].as_str().map(str::to_owned).unwrap_or_default();
-                if !vextir::context::is_within(&changed, path) {
+                let changed = event.data.value();
+                // A folder that was made for its first document is no change of a document.
+                let is_folder = changed["what"] == "created" && changed["version"] == 0;
+                let below = changed["path"].as_str().is_some_and(|it| vextir::context::is_within(it, path));
+                if is_folder || !below {
                     return Ok(());
                 }
                 None
@@ -288,8 +292,7 @@ impl Workflow {
         let mut known = Known::new(cx, self.catalogue(cx));
         let Some(instruction) = self.pinned(cx, &kept.run.hash).await? else {
             let reason = format!("the version of `{}` that it began with is not there any more", self.id());
-            let commands = run::abandon(&mut kept.run, &reason, &known);
-            return self.conclude(kept, commands, cx).await;
+            return self.abandon(kept, &reason, cx).await;
         };
         // Of an event that may be awaited most is no news.
         let before = matches!(happened, Happened::Came { .. }).then(|| kept.run.clone());
@@ -306,6 +309,13 @@ impl Workflow {
         if commands.is_empty() && before.is_some_and(|before| before == kept.run) {
             return Ok(());
         }
+        self.conclude(kept, commands, cx).await
+    }
+
+    /// A run cannot go on.
+    async fn abandon(&self, mut kept: Kept, reason: &str, cx: &Ctx) -> Result<()> {
+        let known = Known::new(cx, self.catalogue(cx));
+        let commands = run::abandon(&mut kept.run, reason, &known);
         self.conclude(kept, commands, cx).await
     }
 
@@ -340,7 +350,9 @@ impl Workflow {
             Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry => {
                 let Control { plan, step } = data.decode()?;
                 if store::load(cx, &plan).await?.is_none() {
-                    return Err(unknown(&plan));
+                    // Another plan asked for it, and wants it no more: it never began.
+                    let unwanted = verb == Verb::Cancel && event.source.starts_with("instruction.");
+                    return if unwanted { Ok(()) } else { Err(unknown(&plan)) };
                 }
                 let happened = match (verb, step) {
                     (Verb::Pause, _) => Happened::Pause,
@@ -355,8 +367,11 @@ impl Workflow {
     }
 
     async fn handle(&self, event: &Event, cx: &Ctx) -> Result<()> {
-        if event.event_type == "branch.ended" {
-            return self.ended(event.decode()?, cx).await;
+        match event.event_type.as_str() {
+            BranchEnded::TYPE => return self.ended(event.decode()?, cx).await,
+            BranchHeld::TYPE => return self.held(event.decode()?, cx).await,
+            DeliveryFailed::TYPE => return self.failed(event.decode()?, cx).await,
+            _ => {}
         }
         if let Some(verb) = key::verb(self.id(), &event.event_type) {
             let data = event.data.value();

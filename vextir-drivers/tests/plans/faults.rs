@@ -98,12 +98,14 @@ async fn a_plan_waits_for_a_driver_that_is_not_there() {
     stage.until_status("alone", &plan, "executing").await;
     stage.app.shutdown().await.unwrap();
     let stage = Stage::new(reopened(&file).await, clock, vec![workflow(text)], &[]).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let waits = stage.plans("alone").get(&plan).await.unwrap().unwrap();
-    assert_eq!(waits["status"], "executing");
+    let waits = stage.until_status("alone", &plan, "held").await;
+    let step = &waits["dag"]["nodes"]["a"];
+    assert_eq!(step["status"], "held");
+    assert!(step["error"].as_str().unwrap().contains("no driver `on_work`"), "{step}");
     assert_eq!(stage.app.bus().unclaimed().await.unwrap()["on_work"], 1, "and says for whom");
     stage.app.register(work()).await.unwrap();
-    stage.until_status("alone", &plan, "completed").await;
+    let done = stage.until_status("alone", &plan, "completed").await;
+    assert!(done["dag"]["nodes"]["a"]["error"].is_null());
 }
 
 #[tokio::test]
@@ -116,4 +118,36 @@ async fn what_is_asked_of_a_plan_that_is_not_there_is_an_error() {
         error.data.value()["error"].as_str().unwrap().contains("there is no plan \"nothing\""),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_take_in_what_happened_fails_and_says_so() {
+    let text = "
+name: Lost
+plan:
+  - {id: each, for_each: {items: [1, 2, 3], parallel: 1}, emit: {type: work, data: {n: '{{item}}'}}}
+  - {id: other, wait_for: {event: never}, timeout: 1h}
+";
+    let stage = Stage::of(text, &[&work()]).await;
+    stage.app.pause_driver("on_work").unwrap();
+    let plans = stage.plans("lost");
+    let plan = plans.run(none()).await.unwrap();
+    stage.until_status("lost", &plan, "executing").await;
+    let context = stage.app.context("local");
+    let part = format!("/System/Plans/.parts/{plan}/each-0");
+    let elements = context.read(&part).await.unwrap().unwrap();
+    context.remove(&part).await.unwrap();
+    stage.app.resume_driver("on_work").unwrap();
+    let failed = stage.until_status("lost", &plan, "failed").await;
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("could not take in `branch.ended`") && error.contains("is gone"), "{error}");
+    assert_eq!(failed["dag"]["nodes"]["other"]["status"], "cancelled");
+    stage.app.idle().await;
+    let waiting = context.read("/System/Plans/.waiting/lost").await.unwrap().unwrap();
+    assert_eq!(waiting.content.as_json(), Some(&json!({})), "it waits for nothing any more");
+    context.write(&part, elements.content).await.unwrap();
+    plans.retry(&plan, "each").await.unwrap();
+    stage.until("lost", &plan, |value| value["dag"]["nodes"]["each"]["status"] == "completed").await;
+    plans.cancel(&plan).await.unwrap();
+    stage.until_status("lost", &plan, "cancelled").await;
 }

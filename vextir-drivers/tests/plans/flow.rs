@@ -203,3 +203,59 @@ plan:
     plans.cancel(&paused).await.unwrap();
     stage.until_status("work", &paused, "cancelled").await;
 }
+
+#[tokio::test]
+async fn a_null_for_an_input_that_may_be_left_out_is_as_good_as_nothing() {
+    let text = "
+name: Nulls
+inputs: [{name: n, type: integer, default: 7}, {name: note, type: string, required: false}, {name: must, type: string}]
+plan: [{id: a, emit: {type: echo, data: {n: '{{inputs.n}}', note: '{{inputs.note}}'}}}]
+";
+    let stage = Stage::of(text, &[&echo()]).await;
+    let ended = stage.run("nulls", json!({"n": null, "note": null, "must": "x"})).await;
+    assert_eq!((ended.status.as_str(), ended.output), ("completed", json!({"n": 7, "note": null})));
+    let failed = stage.run("nulls", json!({"must": null})).await;
+    assert!(failed.error.unwrap().contains("input `must` takes a string"), "what is required is no null");
+}
+
+#[tokio::test]
+async fn each_change_below_a_watched_path_starts_one_run() {
+    let text = "
+name: Watch
+trigger: {context: /Inbox}
+plan: [{id: a, emit: {type: echo, data: {path: '{{trigger.data.path}}'}}}]
+";
+    let (hub, now, driver) = (hub(), clock("2025-06-16T08:00:00Z"), echo());
+    let watch = vextir_drivers::context::ContextWatch::new(hub.context("local"), "/");
+    let builder = vextir_core::Processor::builder(hub).clock(now.clone()).driver(watch);
+    let app = builder.driver(workflow(text)).driver(driver.clone()).start().await.unwrap();
+    let stage = Stage { app, clock: now };
+    let context = stage.app.context("local");
+    let mut finished = stage.app.subscribe("plan.finished").await.unwrap();
+    for (path, content) in
+        [("/Other/x", "1"), ("/Inbox/mails/a", "1"), ("/Inbox/mails/a", "2"), ("/Inbox/mails/b", "1")]
+    {
+        context.write(path, content).await.unwrap();
+        if path.starts_with("/Inbox") {
+            finished.next().await.unwrap().unwrap();
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stage.app.idle().await;
+    let paths: Vec<Value> = driver.data().into_iter().map(|data| data["path"].clone()).collect();
+    assert_eq!(paths, ["/Inbox/mails/a", "/Inbox/mails/a", "/Inbox/mails/b"]);
+}
+
+#[tokio::test]
+async fn a_step_whose_event_no_driver_handles_says_so() {
+    let text = "name: Tell\nplan: [{id: a, emit: {type: nobody.hears}}, {id: b, emit: {type: echo, data: {n: 1}}}]\n";
+    let stage = Stage::of(text, &[&echo()]).await;
+    let plan = stage.plans("tell").run(none()).await.unwrap();
+    let done = stage.until_status("tell", &plan, "completed").await;
+    let nodes = &done["dag"]["nodes"];
+    assert_eq!(
+        (&nodes["a"]["note"], &nodes["a"]["output"]),
+        (&json!("no driver handles `nobody.hears`"), &Value::Null)
+    );
+    assert!(nodes["b"]["note"].is_null());
+}

@@ -3,9 +3,11 @@
 
 extern crate vextir_core as vextir;
 
+mod clocks;
 mod faults;
 mod flow;
 mod review;
+mod stopped;
 mod whole;
 mod written;
 

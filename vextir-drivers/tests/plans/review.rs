@@ -153,9 +153,21 @@ async fn what_a_policy_or_a_person_refuses_is_a_failure() {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
+    let waits = stage.until_status("pay", &plan, "held").await;
+    assert!(waits["dag"]["nodes"]["a"]["error"].as_str().unwrap().contains("ask somebody"), "{waits}");
     stage.app.reject(&held, "too much").await.unwrap();
     let failed = stage.until_status("pay", &plan, "failed").await;
     assert_eq!(failed["dag"]["nodes"]["b"]["status"], "pending", "{failed}");
+    let plan = stage.plans("pay").run(none()).await.unwrap();
+    stage.until_status("pay", &plan, "held").await;
+    let held = stage.app.held(10).await.unwrap().pop().unwrap();
+    stage.app.approve(&held, "fine").await.unwrap();
+    stage.until_status("pay", &plan, "completed").await;
+    let plan = stage.plans("pay").run(none()).await.unwrap();
+    stage.until_status("pay", &plan, "held").await;
+    stage.plans("pay").cancel(&plan).await.unwrap();
+    stage.until_status("pay", &plan, "cancelled").await;
+    assert!(stage.app.held(10).await.unwrap().is_empty(), "what is held for it goes with it");
 }
 
 #[tokio::test]

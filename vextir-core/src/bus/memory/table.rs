@@ -399,6 +399,20 @@ impl Rows for Table {
         Ok(tree)
     }
 
+    fn branches_of(&mut self, user: &Name, root: &EventId) -> Result<Vec<Branch>> {
+        let of_tree = |branch: &&Branch| branch.root == *root && branch.user == *user;
+        Ok(self.branches.values().filter(of_tree).cloned().collect())
+    }
+
+    fn work_of(&mut self, branch: &Branch) -> Result<Vec<Delivery>> {
+        let all = self.deliveries.values().chain(self.unclaimed.values());
+        Ok(all.filter(|delivery| branch.holds(&delivery.event)).cloned().collect())
+    }
+
+    fn waits_of(&mut self, branch: &Branch) -> Result<Vec<Parked>> {
+        Ok(self.parked.values().filter(|parked| branch.holds(&parked.event)).cloned().collect())
+    }
+
     fn find_key(&mut self, user: &Name, key: &Name) -> Result<Option<EventId>> {
         Ok(self.keys.get(&(user.clone(), key.clone())).cloned())
     }

@@ -329,6 +329,10 @@ impl<R: Rows> Write<'_, R> {
             lease.parked += 1;
         }
         self.enter_branch(event, 1)?;
+        if hold != Hold::Delayed {
+            let reason = decision.as_ref().map_or("it is held", |decision| &decision.reason);
+            self.tell_hold(event, Some(reason))?;
+        }
         let appended = Appended { id: event.id.clone(), sequence: 0, fresh: true, parked: true };
         self.rows.add_parked(&mut Parked {
             event: event.clone(),

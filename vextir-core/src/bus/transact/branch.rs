@@ -80,8 +80,22 @@ impl<R: Rows> Write<'_, R> {
         }
     }
 
-    fn tell_of(&mut self, ended: &Branch, cancelled: bool) -> Result<()> {
-        let mut event = ended.ended(cancelled)?;
+    /// Tells of an event in a branch that is held, or goes on, if the branch's driver wants to know.
+    pub(super) fn tell_hold(&mut self, event: &Event, reason: Option<&str>) -> Result<()> {
+        let Some(id) = &event.branch_id else { return Ok(()) };
+        let branch = self.branch(&event.user_id, id)?.filter(|branch| branch.holds).cloned();
+        let Some(branch) = branch else { return Ok(()) };
+        let news = branch.held(event.id.clone(), reason.map(str::to_owned))?;
+        self.send(news, &branch.driver)
+    }
+
+    pub(super) fn tell_of(&mut self, ended: &Branch, cancelled: bool) -> Result<()> {
+        let event = ended.ended(cancelled)?;
+        self.send(event, &ended.driver)
+    }
+
+    /// The kernel's own news to one driver.
+    pub(super) fn send(&mut self, mut event: Event, driver: &Name) -> Result<()> {
         let (id, now) = (self.rows.new_id(), self.rows.now());
         let envelope = event.edit();
         (envelope.id, envelope.timestamp) = (id, now);
@@ -96,11 +110,11 @@ impl<R: Rows> Write<'_, R> {
             }
             lease.last = sequence;
         }
-        self.deliver(&event, sequence, &[NewDelivery::to(ended.driver.clone())])
+        self.deliver(&event, sequence, &[NewDelivery::to(driver.clone())])
     }
 
     /// A branch that is not over, to be changed.
-    fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<&mut Branch>> {
+    pub(super) fn branch(&mut self, user: &Name, id: &EventId) -> Result<Option<&mut Branch>> {
         let known = self.branches.iter().position(|branch| branch.id == *id && branch.user == *user);
         let index = match known {
             Some(index) => index,

@@ -115,6 +115,9 @@ impl<R: Rows> Write<'_, R> {
 
     pub(super) fn end_wait(&mut self, parked: &Parked, failed: bool) -> Result<()> {
         self.rows.take_parked(parked.number)?;
+        if parked.hold != Hold::Delayed {
+            self.tell_hold(&parked.event, None)?;
+        }
         self.leave_branch(&parked.event, failed)?;
         if let Some(lease) = self.rows.lease(&parked.event.user_id, parked.event.root())? {
             lease.parked = lease.parked.saturating_sub(1);
@@ -137,6 +140,9 @@ impl<R: Rows> Write<'_, R> {
         }
         let appended = Appended { id: parked.event.id.clone(), sequence: 0, fresh: true, parked: true };
         self.applied.receipt.appended.push(appended);
+        if hold == Hold::Delayed {
+            self.tell_hold(&parked.event, None)?;
+        }
         self.rows.set_hold(parked.number, hold, decision, entry.approved.as_ref())
     }
 

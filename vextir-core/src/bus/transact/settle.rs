@@ -87,6 +87,7 @@ impl<R: Rows> Write<'_, R> {
             Outcome::Retry { .. } => {}
             Outcome::Done { outputs, changes } => {
                 self.withdraw(&settlement.withdrawn, delivery)?;
+                self.cancel_own(&settlement.cancelled, &settlement.listeners, delivery)?;
                 if !changes.is_empty() {
                     let actor = Actor::handler(event, &delivery.driver);
                     self.applied.receipt.versions = self.rows.apply_changes(&actor, changes)?;

@@ -38,6 +38,9 @@ impl<R: Rows> Write<'_, R> {
                     obligations: delivery.obligations,
                     reserve: delivery.reserve,
                 })?;
+            } else {
+                let reason = format!("no driver `{}` is registered", delivery.driver);
+                self.tell_hold(event, Some(&reason))?;
             }
             self.applied.receipt.touched += 1;
         }
@@ -52,6 +55,7 @@ impl<R: Rows> Write<'_, R> {
                 lease.parked = lease.parked.saturating_sub(1);
                 lease.open += 1;
             }
+            self.tell_hold(event, None)?;
             self.applied.receipt.touched += 1;
         }
         Ok(())
@@ -66,6 +70,7 @@ impl<R: Rows> Write<'_, R> {
             lease.give_back(&delivery.reserve);
             self.applied.receipt.resumed |= lease.resume();
         }
+        self.tell_hold(&event, None)?;
         self.leave_branch(&event, true)?;
         Ok(Some(event))
     }

@@ -2,8 +2,12 @@
 
 use super::BusUnderTest;
 use super::tools::*;
-use crate::bus::{Command, Delivery, Entry, EventBus, Hold, NewDelivery, Place, Release};
-use crate::{Branch, BranchEnded, Event, EventId, Name, Timestamp};
+use crate::bus::{
+    Command, Delivery, Entry, EventBus, Hold, NewDelivery, Outcome as Ending, Place, Release, Settlement,
+};
+use crate::{
+    Branch, BranchEnded, BranchHeld, DeliveryFailed, ErrorKind, Event, EventId, Name, Payload, Timestamp,
+};
 
 const RUNNER: Name = Name::literal("runner");
 
@@ -212,4 +216,98 @@ pub(super) async fn a_cancelled_branch_is_told_where_it_is_a_tree<S: BusUnderTes
     same((ended.branch, ended.cancelled), (id("slot-2"), true), "it is told as cancelled")?;
     bus.commit(done(&delivery, vec![])).await?;
     nothing_told(&*bus, "it is told once").await
+}
+
+/// A settlement of `driver`, which ends a branch with it.
+async fn cancels(bus: &dyn EventBus, driver: &'static str, branch: &EventId) -> Result<Command, Broken> {
+    let word = delivered(bus, Entry::new(event("stop"), to(&[driver]))).await?;
+    let outcome = Ending::Done { outputs: Vec::new(), changes: Vec::new() };
+    let cancelled = vec![branch.clone()];
+    let listeners = vec![Name::literal("worker")];
+    Ok(Settlement { cancelled, listeners, ..Settlement::of(&word, outcome) }.into())
+}
+
+pub(super) async fn a_branch_that_its_driver_cancels_ends_at_once<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let step = begun(&*bus).await?;
+    let more = output(&step, 0, "more", to(&["worker", "other"]));
+    let mut later = output(&step, 1, "later", Place::Parked(Hold::Delayed, None));
+    later.event.edit().deliver_at = Some(Timestamp::from_micros(i64::MAX / 2));
+    let held = output(&step, 2, "held", Place::Parked(Hold::Approval, None));
+    let inner = branch(&step, 3, to(&["other"]));
+    let ids = [&inner, &more, &later, &held].map(|entry| entry.event.id.clone());
+    bus.commit(done(&step, vec![more, later, held, inner])).await?;
+    let lost = open_at(&*bus, &ids[1]).await?;
+    bus.commit(cancels(&*bus, "runner", &step.event.id).await?).await?;
+    let mut news = told(&*bus).await?;
+    news.sort_by_key(|(_, ended)| ended.branch == ids[0]);
+    same(
+        news.iter().map(|(_, ended)| (ended.branch.clone(), ended.cancelled)).collect::<Vec<_>>(),
+        vec![(step.event.id.clone(), true), (ids[0].clone(), true)],
+        "it and what is inside of it are told as cancelled",
+    )?;
+    holds(news.iter().all(|(one, _)| one.event.branch_id.is_none()), "outside of it", &news)?;
+    let open = bus.pending(0, 100).await?;
+    let (failed, rest): (Vec<_>, Vec<_>) =
+        open.into_iter().partition(|one| one.event.event_type == DeliveryFailed::TYPE);
+    holds(rest.iter().all(|one| one.driver == RUNNER), "what was open in it is gone", &rest)?;
+    let failed: Result<Vec<DeliveryFailed>, _> = failed.iter().map(|one| one.event.decode()).collect();
+    let failed: Vec<(EventId, bool)> =
+        failed?.into_iter().map(|failed| (failed.event_id, failed.cancelled)).collect();
+    same(failed, vec![(ids[1].clone(), true)], "who listens is told of its own deliveries")?;
+    let waiting = bus.status().borrow().waiting;
+    same(waiting, 0, "what waited in it is gone")?;
+    let late = bus.commit(done(&lost, vec![])).await;
+    refused(late, ErrorKind::Stale, "an attempt that was at work then changes nothing")?;
+    for delivery in bus.pending(0, 100).await? {
+        bus.commit(done(&delivery, vec![])).await?;
+    }
+    let lease = present(bus.lease(&user(), step.event.root()).await?, "the tree has a ledger")?;
+    holds(lease.is_quiet(), "nothing of it is counted any more", &lease)
+}
+
+pub(super) async fn a_branch_is_cancelled_by_its_driver_alone<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    let step = begun(&*bus).await?;
+    bus.commit(cancels(&*bus, "other", &step.event.id).await?).await?;
+    nothing_told(&*bus, "nobody else ends a branch").await?;
+    bus.commit(done(&step, vec![])).await?;
+    let (delivery, ended) = news(&*bus, "it ends by itself").await?;
+    same(ended.cancelled, false, "and was not cancelled")?;
+    bus.commit(done(&delivery, vec![])).await?;
+    bus.commit(cancels(&*bus, "runner", &step.event.id).await?).await?;
+    nothing_told(&*bus, "a branch that is over is told of once").await
+}
+
+pub(super) async fn what_is_held_in_a_branch_is_told<S: BusUnderTest>(subject: S) -> Outcome {
+    let bus = subject.bus();
+    for wants in [false, true] {
+        let run = delivered(&*bus, job("run")).await?;
+        let mut step = branch(&run, 0, Place::Parked(Hold::Approval, None));
+        step.branch = step.branch.map(|branch| Box::new(branch.with_holds(wants)));
+        let event = step.event.clone();
+        bus.commit(done(&run, vec![step])).await?;
+        let entry = Entry { minted: true, ..Entry::new(event.clone(), to(&["worker"])) };
+        let release = Release { user: user(), id: event.id.clone(), entry: Some(entry), audit: Vec::new() };
+        let held = held_news(&*bus).await?;
+        same(held.len(), usize::from(wants), "who wants to know is told of what is held, and nobody else")?;
+        bus.commit(Command::Release(Box::new(release))).await?;
+        let work = open_at(&*bus, &event.id).await?;
+        bus.commit(Command::Unclaim(vec![work.position])).await?;
+        bus.commit(Command::Claim(vec![work.position])).await?;
+        let news: Vec<bool> = held_news(&*bus).await?.into_iter().map(|held| held.reason.is_some()).collect();
+        let all = if wants { vec![true, false, true, false] } else { Vec::new() };
+        same(news, all, "and of what goes on, in the same commit")?;
+        for delivery in bus.pending(0, 100).await? {
+            bus.commit(done(&delivery, vec![])).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is told of held events, in order.
+async fn held_news(bus: &dyn EventBus) -> Result<Vec<BranchHeld>, Broken> {
+    let open = bus.pending(0, 100).await?;
+    let news = open.iter().filter(|delivery| delivery.event.event_type == BranchHeld::TYPE);
+    Ok(news.map(|delivery| delivery.event.decode()).collect::<crate::Result<_>>()?)
 }

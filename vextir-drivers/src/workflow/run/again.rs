@@ -21,7 +21,7 @@ pub(crate) fn may_retry(instruction: &Instruction, run: &Run, step: &Name) -> Re
     if !matches!(run.status, RunStatus::Failed | RunStatus::Cancelled) {
         return Err(format!("run {} has neither failed nor was it cancelled", run.id));
     }
-    if run.status == RunStatus::Failed && run.failing.is_none() {
+    if run.status == RunStatus::Failed && run.dag.nodes.values().all(|node| node.started.is_none()) {
         return Err(format!("run {} never began: {}", run.id, run.error.as_deref().unwrap_or_default()));
     }
     let Some(node) = run.dag.nodes.get(step) else { return Err(format!("there is no step `{step}`")) };

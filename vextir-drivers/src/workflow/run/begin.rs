@@ -93,6 +93,11 @@ pub(crate) fn given(declared: &[Input], mut given: Map<String, Value>) -> Result
         let names: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
         return Err(format!("there is no input `{name}`; there are: {}", names.join(", ")));
     }
+    // A null where that cannot be meant is as good as nothing.
+    given.retain(|name, value| {
+        let input = declared.iter().find(|input| input.name == *name);
+        !value.is_null() || input.is_none_or(|input| input.default.is_none() || input.kind.fits(value))
+    });
     for input in declared {
         match (given.get(&input.name), &input.default) {
             (Some(value), _) if !input.kind.fits(value) => {

@@ -57,9 +57,10 @@ pub(crate) enum Happened {
     },
     /// The step's event was refused: by a policy, or since its data do not fit. It is not tried again.
     Refused { at: At, reason: String },
-    /// The step's event is held: by a policy, or since its driver is gone. It ends later, or never.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the kernel does not tell yet that a branch waits"))]
+    /// The step's event, or one that it caused, is held: by a policy, or since its driver is gone. It goes on later, or never.
     Held { at: At, reason: String },
+    /// One that was held goes on.
+    GoesOn { at: At },
     /// An event came that a wait may take.
     Came { at: At, event: Answer },
     /// A timer fell due.

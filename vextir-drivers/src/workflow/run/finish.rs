@@ -22,7 +22,11 @@ pub(crate) fn abandon(run: &mut Run, reason: &str, world: &dyn World) -> Vec<Com
         if matches!(node.status, NodeStatus::Running | NodeStatus::Held) {
             node.status = NodeStatus::Cancelled;
         }
-        for (item, slot) in std::mem::take(&mut node.at_work) {
+        let slots = std::mem::take(&mut node.at_work);
+        if let Some(fan) = &mut node.items {
+            fan.lost.extend(slots.keys().copied());
+        }
+        for (item, slot) in slots {
             let item = node.items.as_ref().map(|_| item);
             if slot.phase == Phase::Working {
                 let at = At { step: id.clone(), item, attempt: slot.attempt };

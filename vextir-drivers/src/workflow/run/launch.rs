@@ -23,7 +23,8 @@ impl<'a> Turn<'a> {
     pub(super) fn attempt(&mut self, step: &'a Step, at: At) {
         let Some(node) = self.node_mut(&step.id) else { return };
         node.attempts = node.attempts.max(at.attempt);
-        node.at_work.insert(slot_of(&at), Slot { attempt: at.attempt, phase: Phase::Working, error: None });
+        node.at_work
+            .insert(slot_of(&at), Slot { attempt: at.attempt, phase: Phase::Working, error: None, held: 0 });
         if at.item.is_none() {
             node.error = None;
             let asks = matches!(step.act, Act::Approve { .. });

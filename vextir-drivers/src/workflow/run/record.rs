@@ -32,6 +32,7 @@ impl<'a> Turn<'a> {
             Happened::Ended { at, answers, more, failed } => self.ended(&at, answers, more, failed),
             Happened::Refused { at, reason } => self.refused(&at, reason),
             Happened::Held { at, reason } => self.held(&at, reason),
+            Happened::GoesOn { at } => self.goes_on(&at),
             Happened::Came { at, event } => self.came(&at, event),
             Happened::Due { at, what: Due::Timeout } => self.timed_out(&at),
             Happened::Due { at, what: Due::Retry } => self.again(&at),
@@ -51,6 +52,13 @@ impl<'a> Turn<'a> {
         let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. })) else { return };
         let Act::Emit { event_type, .. } = &step.act else { return };
         let replies = self.world.replies(event_type);
+        if answers.is_empty() && failed.is_none() && !self.world.handles(event_type) {
+            // Somebody may listen all the same: a subscriber, a user interface.
+            let note = format!("no driver handles `{event_type}`");
+            if let Some(node) = self.node_mut(&step.id) {
+                node.note = Some(note);
+            }
+        }
         match answer::read(answers, more, failed, &replies) {
             Ok(given) => self.complete(step, at, given),
             Err(error) => self.fail(step, at, error),
@@ -65,7 +73,9 @@ impl<'a> Turn<'a> {
     }
 
     fn held(&mut self, at: &At, reason: String) {
-        let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. })) else { return };
+        let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. } | Act::Run { .. })) else {
+            return;
+        };
         let reason = shortened(reason);
         let Some(node) = self.node_mut(&step.id) else { return };
         if at.item.is_none() {
@@ -74,6 +84,23 @@ impl<'a> Turn<'a> {
         }
         if let Some(slot) = node.at_work.get_mut(&slot_of(at)) {
             slot.error = Some(reason);
+            slot.held = slot.held.saturating_add(1);
+        }
+    }
+
+    fn goes_on(&mut self, at: &At) {
+        let Some(step) = self.live(at, |act| matches!(act, Act::Emit { .. } | Act::Run { .. })) else {
+            return;
+        };
+        let Some(node) = self.node_mut(&step.id) else { return };
+        let Some(slot) = node.at_work.get_mut(&slot_of(at)) else { return };
+        slot.held = slot.held.saturating_sub(1);
+        if slot.held > 0 {
+            return;
+        }
+        slot.error = None;
+        if at.item.is_none() {
+            (node.status, node.error) = (NodeStatus::Running, None);
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) enum NodeStatus {
     Skipped,
     /// The run ended before it did.
     Cancelled,
-    /// It waits for a person.
+    /// It waits for a person, or what it emitted is held.
     Held,
 }
 
@@ -148,6 +148,9 @@ pub(crate) struct Node {
     /// Why it failed, or is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// What is odd about it, though it is no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) started: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,6 +215,9 @@ pub(crate) struct Slot {
     /// Why the last attempt failed, or why this one is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+    /// How many of its events are held.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) held: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +255,7 @@ impl Node {
             dependencies: step.depends_on.clone().into(),
             condition,
             error: None,
+            note: None,
             started: None,
             ended: None,
             attempts: 0,
@@ -271,6 +278,7 @@ impl Node {
             output: None,
             kept_in: None,
             error: None,
+            note: None,
             started: None,
             ended: None,
             base: self.attempts,

@@ -19,6 +19,11 @@ pub(crate) trait World {
     /// The types of the events that this type's driver says it answers with.
     fn replies(&self, event_type: &Name) -> Vec<Name>;
 
+    /// Whether any driver takes the event.
+    fn handles(&self, _event_type: &Name) -> bool {
+        true
+    }
+
     /// Whether the event can be emitted; why not is why its step fails.
     fn accepts(&self, _event_type: &Name, _data: &Value) -> Result<(), String> {
         Ok(())

@@ -61,9 +61,9 @@ async fn one(
         Command::Start { at, instruction: other, inputs } => {
             let parent = Some(Parent::new(instruction, plan, at.to_string()));
             let inputs = inputs.as_object().cloned().unwrap_or_default();
-            let event =
-                Event::new(event_type(&other, Verb::Run)).with_data(json!(RunInstruction { inputs, parent }));
-            cx.emit_branch(stamp(event.with_id(id)))
+            let ask = json!(RunInstruction { inputs, parent });
+            let event = Event::new(event_type(&other, Verb::Run)).with_data(ask).with_id(id);
+            cx.emit_branch(stamp(event))
         }
         Command::Timer { at, what, after } => {
             let timer = Timer { plan: plan.clone(), at: at.to_string(), what: what.into() };
@@ -76,6 +76,7 @@ async fn one(
         }
         Command::CancelBranch { at } => {
             store::wait(cx, instruction, plan, &at, None).await?;
+            cx.cancel_branch(format!("{plan}/{at}/emit").parse()?);
             cancel_asked(plan, &at, cx).await
         }
         Command::Finished { status, output, error, .. } => {
@@ -89,10 +90,12 @@ async fn one(
     }
 }
 
-/// Another plan that this attempt asked for ends too. An event's handlers end by themselves, and their answers mean nothing
-/// any more.
+/// Another plan that this attempt asked for ends too: one that has not begun never does, and one that has is told, for it may
+/// wait for something that is not in its branch.
 async fn cancel_asked(plan: &Name, at: &At, cx: &Ctx) -> Result<()> {
-    let asked = cx.find(&format!("{plan}/{at}/run").parse()?).await?;
+    let id: EventId = format!("{plan}/{at}/run").parse()?;
+    let asked = cx.find(&id).await?;
+    cx.cancel_branch(id);
     let Some(asked) = asked else { return Ok(()) };
     let Some(other) = key::instruction(&asked.event_type) else { return Ok(()) };
     let child = key::plan_of(other, &asked);

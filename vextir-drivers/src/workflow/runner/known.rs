@@ -48,6 +48,10 @@ impl World for Known {
         self.catalogue.replies(event_type)
     }
 
+    fn handles(&self, event_type: &Name) -> bool {
+        self.catalogue.handles(event_type)
+    }
+
     fn accepts(&self, event_type: &Name, data: &Value) -> Result<(), String> {
         self.catalogue.accepts(event_type, data)
     }

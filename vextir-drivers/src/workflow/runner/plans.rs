@@ -77,7 +77,8 @@ impl Plans {
         self.control(Verb::Resume, plan, None).await
     }
 
-    /// It ends. Handlers that are at work for it end by themselves; their answers mean nothing any more.
+    /// It ends, and what it has begun with it: what waits goes, handlers at work are told to stop, and their answers mean
+    /// nothing any more.
     ///
     /// # Errors
     /// As [`Tenant::emit`].

@@ -5,7 +5,9 @@ use super::payload::{Came, Look, PlanFinished, Returned};
 use super::{Workflow, driver_id, store};
 use crate::workflow::run::{Answer, At, Happened, Node, NodeStatus, RunStatus};
 use serde_json::{Value, json};
-use vextir::{BranchEnded, Ctx, Event, EventFilter, Name, Result};
+use vextir::{
+    BranchEnded, BranchHeld, Ctx, DeliveryFailed, Event, EventFilter, EventId, Name, Payload, Result,
+};
 
 /// How many events of the past are looked at for one that a plan waits for.
 const LOOKED_AT: usize = 10_000;
@@ -14,6 +16,11 @@ impl Workflow {
     /// Everything that a step's event caused is over.
     pub(super) async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
         let Some((plan, at, kind)) = key::parse(&ended.branch) else { return Ok(()) };
+        if ended.cancelled {
+            // Not by this plan, which would wait for it no more: with the branch or the tree that the plan belongs to.
+            let wanted = self.waits(&plan, &at, cx).await?;
+            return if wanted { self.happened(&plan, Happened::Cancel, cx).await } else { Ok(()) };
+        }
         if kind == "run" {
             let Some(error) = self.why_asked_failed(&ended, cx).await? else { return Ok(()) };
             let (status, output, error, event_id) = (RunStatus::Failed, Value::Null, Some(error), None);
@@ -30,14 +37,69 @@ impl Workflow {
             }
         }
         let told = answers.iter().any(|answer| answer.event_type == "error");
-        let failed = match () {
-            () if ended.cancelled => Some("it was cancelled".to_owned()),
-            () if ended.failed > 0 && !told => {
-                Some(format!("{} of its events were refused or failed", ended.failed))
-            }
-            () => None,
-        };
+        let failed = (ended.failed > 0 && !told)
+            .then(|| format!("{} of its events were refused or failed", ended.failed));
         self.happened(&plan, Happened::Ended { at, answers, more: ended.more, failed }, cx).await
+    }
+
+    /// Something that a step emitted, or that came of it, is held, or goes on.
+    pub(super) async fn held(&self, held: BranchHeld, cx: &Ctx) -> Result<()> {
+        let Some((plan, at, _)) = key::parse(&held.branch) else { return Ok(()) };
+        let happened = match held.reason {
+            Some(reason) => Happened::Held { at, reason },
+            None => Happened::GoesOn { at },
+        };
+        self.happened(&plan, happened, cx).await
+    }
+
+    /// This driver will not hear again of something: it could not take it in, or it was cancelled with what is around it. A plan
+    /// that waits for that would wait for ever: it ends here. What people asked for can be asked for again.
+    pub(super) async fn failed(&self, failed: DeliveryFailed, cx: &Ctx) -> Result<()> {
+        let lost = cx.find(&failed.event_id).await?;
+        if let Some(lost) = lost.as_ref().filter(|lost| !failed.cancelled && self.is_from_outside(lost)) {
+            // Plans may wait for it. They are told once more, for nothing of the first time counted.
+            if lost.event_type == PlanFinished::TYPE {
+                self.child_finished(lost, cx)?;
+            }
+            return self.awaited(lost, cx).await;
+        }
+        let Some(plan) = self.concerned(&failed.event_id, lost.as_ref())? else { return Ok(()) };
+        let Some(kept) = store::load(cx, &plan).await? else { return Ok(()) };
+        if kept.run.instruction_id != *self.id() {
+            return Ok(());
+        }
+        if failed.cancelled {
+            return self.happened(&plan, Happened::Cancel, cx).await;
+        }
+        let what = lost.map_or_else(Name::default, |lost| lost.event_type.clone());
+        self.abandon(kept, &format!("it could not take in `{what}`: {}", failed.error), cx).await
+    }
+
+    fn is_from_outside(&self, event: &Event) -> bool {
+        !matches!(event.event_type.as_str(), BranchEnded::TYPE | BranchHeld::TYPE)
+            && key::verb(self.id(), &event.event_type).is_none()
+    }
+
+    /// The plan that an event of this driver, or the end of one of its branches, was meant for.
+    fn concerned(&self, id: &EventId, event: Option<&Event>) -> Result<Option<Name>> {
+        let Some(event) = event else {
+            // A timer, which never came into the log.
+            return Ok(key::parse(id).map(|(plan, ..)| plan));
+        };
+        if event.event_type == BranchEnded::TYPE {
+            let ended: BranchEnded = event.decode()?;
+            return Ok(key::parse(&ended.branch).map(|(plan, ..)| plan));
+        }
+        if event.event_type == BranchHeld::TYPE {
+            // Only how it looks depends on that.
+            return Ok(None);
+        }
+        let told = matches!(
+            key::verb(self.id(), &event.event_type),
+            Some(Verb::Timer | Verb::Came | Verb::Look | Verb::Returned)
+        );
+        let own = told && *event.source == *driver_id(self.id());
+        Ok(event.data.value()["plan"].as_str().filter(|_| own).map(Name::from))
     }
 
     /// Another plan that was asked for tells its end itself, unless it could not begin or was lost.
@@ -50,7 +112,6 @@ impl Workflow {
         Ok(match store::load(cx, &plan_of(id, &asked)).await? {
             None => Some("no driver runs this instruction, or it could not begin".to_owned()),
             Some(child) if child.run.status.is_over() => None,
-            Some(_) if ended.cancelled => Some("it was cancelled".to_owned()),
             Some(child) if ended.failed > 0 && !child.run.dag.nodes.values().any(is_at_work) => {
                 Some(format!("{} of its events were refused or failed", ended.failed))
             }

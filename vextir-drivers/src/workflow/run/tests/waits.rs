@@ -77,6 +77,13 @@ fn an_event_that_is_held_shows_and_goes_on() {
     shell.step(Happened::Held { at: at("a"), reason: "driver `mail` is not there".into() });
     assert_eq!((shell.status("a"), shell.run().status), ("held", RunStatus::Held));
     assert_eq!(shell.run().dag.nodes["a"].error.as_deref(), Some("driver `mail` is not there"));
+    shell.step(Happened::Held { at: at("a"), reason: "one more".into() });
+    shell.step(Happened::GoesOn { at: at("a") });
+    assert_eq!(shell.status("a"), "held", "the other one is still held");
+    shell.step(Happened::GoesOn { at: at("a") });
+    assert_eq!((shell.status("a"), shell.run().status), ("running", RunStatus::Executing));
+    assert_eq!(shell.run().dag.nodes["a"].error, None);
+    shell.step(Happened::Held { at: at("a"), reason: "again".into() });
     shell.ended(&at("a"), &[json!(1)]);
     assert_eq!(shell.end().0, RunStatus::Completed);
     assert_eq!(shell.run().dag.nodes["a"].error, None);
