@@ -5,6 +5,7 @@ extern crate vextir_core as vextir;
 
 mod faults;
 mod flow;
+mod gates;
 mod review;
 mod written;
 
