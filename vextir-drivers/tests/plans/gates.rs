@@ -37,6 +37,13 @@ async fn paused(flow: &str, drivers: &[&Does]) -> Stage {
 }
 
 impl Stage {
+    /// Runs it, and returns when it has begun or waits: so the next one comes after it.
+    async fn ask(&self, inputs: Map<String, Value>) -> Name {
+        let plan = self.plans("job").run(inputs).await.unwrap();
+        self.until("job", &plan, |_| true).await;
+        plan
+    }
+
     async fn statuses(&self, plans: &[Name]) -> Vec<String> {
         let mut all = Vec::new();
         for plan in plans {
@@ -97,7 +104,7 @@ async fn two_run_and_the_others_wait_for_their_turn() {
     let plans = stage.plans("job");
     let mut asked = Vec::new();
     for n in 0..10 {
-        asked.push(plans.run(numbered(n)).await.unwrap());
+        asked.push(stage.ask(numbered(n)).await);
         let expected = if n < 2 { "executing" } else { "pending" };
         stage.until_status("job", &asked[n as usize], expected).await;
     }
@@ -128,7 +135,7 @@ async fn each_key_has_its_own_count_and_nothing_is_kept_of_it() {
     for n in 0..4 {
         for account in ["a", "b"] {
             let inputs = given(json!({"n": n, "account": account}));
-            asked.push(stage.plans("job").run(inputs).await.unwrap());
+            asked.push(stage.ask(inputs).await);
         }
     }
     let waits = ["pending"; 6];
@@ -167,15 +174,28 @@ async fn who_waits_does_so_over_restarts_and_begins_once() {
 }
 
 #[tokio::test]
-async fn a_long_queue_does_not_grow_deep() {
+async fn a_long_queue_grows_neither_deep_nor_large() {
     let stage = paused("{concurrency: 1}", &[&work()]).await;
     let mut asked = Vec::new();
-    for n in 0..40 {
+    for n in 0..80 {
         asked.push(stage.plans("job").run(numbered(n)).await.unwrap());
     }
-    stage.until_status("job", &asked[39], "pending").await;
+    for plan in &asked[1..] {
+        stage.until("job", plan, |value| value["status"] == "pending").await;
+    }
+    let folder = stage.app.as_user("local").context().list("/System/Plans/.gates/job").await.unwrap();
+    assert!(folder.len() > 1, "most stand in pages: {folder:?}");
+    stage.plans("job").cancel(&asked[79]).await.unwrap();
     stage.app.resume_driver("on_work").unwrap();
-    stage.until_status("job", &asked[39], "completed").await;
+    for plan in &asked[..79] {
+        stage.until_status("job", plan, "completed").await;
+    }
+    stage.until_status("job", &asked[79], "cancelled").await;
+    assert_eq!(stage.run("job", json!({})).await.status, "completed");
+    let folder = stage.app.as_user("local").context().list("/System/Plans/.gates/job").await.unwrap();
+    assert_eq!(folder.len(), 1, "{folder:?}");
+    let (most, _, begun, ended) = stage.at_a_time().await;
+    assert_eq!((most, begun, ended), (1, 80, 81));
     assert!(stage.log().await.iter().all(|event| event.depth < 10));
 }
 
@@ -210,7 +230,7 @@ async fn a_second_one_replaces_the_first() {
     let stage = paused("[{singleton: replace}, {concurrency: 1}]", &[&driver]).await;
     let mut asked = Vec::new();
     for n in 0..5 {
-        asked.push(stage.plans("job").run(numbered(n)).await.unwrap());
+        asked.push(stage.ask(numbered(n)).await);
     }
     let cancelled = ["cancelled"; 4];
     stage.until_statuses(&asked, &[&cancelled[..], &["executing"]].concat()).await;
@@ -227,7 +247,7 @@ async fn a_run_that_waits_can_be_cancelled_but_not_paused() {
     let plans = stage.plans("job");
     let mut asked = Vec::new();
     for n in 0..3 {
-        asked.push(plans.run(numbered(n)).await.unwrap());
+        asked.push(stage.ask(numbered(n)).await);
     }
     stage.until_statuses(&asked, &["executing", "pending", "pending"]).await;
     plans.pause(&asked[1]).await.unwrap();
@@ -251,15 +271,21 @@ async fn users_are_apart() {
             asked.push((plans.clone(), plans.run(numbered(n)).await.unwrap()));
         }
     }
-    for (index, (plans, plan)) in asked.iter().enumerate() {
-        let wanted = if index % 2 == 0 { "executing" } else { "pending" };
+    for both in asked.chunks(2) {
+        let mut statuses = Vec::new();
         for _ in 0..2_000 {
-            if plans.get(plan).await.unwrap().is_some_and(|value| value["status"] == wanted) {
+            statuses.clear();
+            for (plans, plan) in both {
+                let status = plans.get(plan).await.unwrap().unwrap_or_default()["status"].clone();
+                statuses.push(status.as_str().unwrap_or("none").to_owned());
+            }
+            statuses.sort();
+            if statuses == ["executing", "pending"] {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(plans.get(plan).await.unwrap().unwrap()["status"], wanted);
+        assert_eq!(statuses, ["executing", "pending"], "each user has one at work");
     }
 }
 
@@ -269,7 +295,7 @@ async fn the_urgent_ones_have_their_turn_first() {
     let stage = paused("[{concurrency: 1}, {priority: inputs.account}]", &[&driver]).await;
     let mut asked = Vec::new();
     for (n, account) in ["normal", "low", "normal", "high", "low", "high"].iter().enumerate() {
-        asked.push(stage.plans("job").run(given(json!({"n": n, "account": account}))).await.unwrap());
+        asked.push(stage.ask(given(json!({"n": n, "account": account}))).await);
         let status = if n == 0 { "executing" } else { "pending" };
         stage.until_status("job", &asked[n], status).await;
     }
@@ -323,20 +349,23 @@ plan:
 async fn a_rule_that_changes_counts_for_those_who_wait() {
     let folder = tempfile::tempdir().unwrap();
     let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
-    let job = |flow: &str| vec![workflow(&text(flow))];
-    let stage = Stage::new(reopened(&file).await, clock.clone(), job("{concurrency: 1}"), &[&work()]).await;
-    stage.app.pause_driver("on_work").unwrap();
+    let job = |most: u32| {
+        let text = format!("name: Job\nflow: {{concurrency: {most}}}\nplan: [wait_for: {{event: end}}]\n");
+        vec![workflow(&text)]
+    };
+    let stage = Stage::new(reopened(&file).await, clock.clone(), job(1), &[]).await;
     let mut asked = Vec::new();
-    for n in 0..4 {
-        asked.push(stage.plans("job").run(numbered(n)).await.unwrap());
+    for _ in 0..4 {
+        asked.push(stage.ask(none()).await);
     }
-    stage.until_status("job", &asked[3], "pending").await;
+    stage.until_statuses(&asked, &["executing", "pending", "pending", "pending"]).await;
     stage.app.shutdown().await.unwrap();
-    let stage = Stage::new(reopened(&file).await, clock, job("{concurrency: 3}"), &[]).await;
-    asked.push(stage.plans("job").run(numbered(4)).await.unwrap());
-    let wanted: Vec<&str> = (0..5).map(|n| if n < 3 { "executing" } else { "pending" }).collect();
-    stage.until_statuses(&asked, &wanted).await;
-    stage.app.register(work()).await.unwrap();
+    let stage = Stage::new(reopened(&file).await, clock, job(3), &[]).await;
+    asked.push(stage.ask(none()).await);
+    stage.until_statuses(&asked, &["executing", "executing", "executing", "pending", "pending"]).await;
+    stage.app.emit(Event::new("end")).await.unwrap();
+    stage.until_statuses(&asked, &["completed", "completed", "completed", "executing", "executing"]).await;
+    stage.app.emit(Event::new("end")).await.unwrap();
     stage.until_statuses(&asked, &["completed"; 5]).await;
 }
 

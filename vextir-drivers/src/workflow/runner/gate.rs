@@ -15,12 +15,17 @@ use super::{Workflow, unknown};
 use crate::workflow::run::{Happened, RunStatus, may_retry};
 use payload::{Enter, Go, Leave, Queue};
 use serde_json::{Map, json};
-use state::{Entry, Full, Gate, Rule, Step};
+use state::{Entry, Full, Gate, Page, Rule, Step};
 use vextir::{Ctx, Error, Event, FlowRule, Name, Result, Twin};
 
 /// Where the documents of the gates lie.
 fn path(instruction: &str, place: &Place) -> String {
     format!("{}/.gates/{instruction}/{}", store::FOLDER, place.code())
+}
+
+/// A page beside the document of a gate.
+fn page_path(instruction: &str, place: &Place, page: Page) -> String {
+    format!("{}-{}-{}", path(instruction, place), page.rank, page.number)
 }
 
 /// What concerns one gate comes one after the other.
@@ -129,7 +134,7 @@ impl Workflow {
 
     async fn enter(&self, ask: Enter, cx: &Ctx) -> Result<()> {
         let (before, labels) = (self.gate(&ask.place, cx).await?, cx.event().labels.clone());
-        let mut gate = before.clone();
+        let mut gate = self.refilled(&ask.place, &before, cx).await?;
         let entry = Entry {
             plan: ask.plan.clone(),
             rank: ask.rank,
@@ -147,14 +152,17 @@ impl Workflow {
             ))
         })?;
         for step in steps {
-            self.step(step, Some(&ask), cx)?;
+            match step {
+                Step::Aside(page, entry) => self.set_aside(&ask.place, page, entry, cx).await?,
+                step => self.step(step, Some(&ask), cx)?,
+            }
         }
         self.keep_gate(&ask.place, &before, &gate, cx).await
     }
 
     async fn leave_gate(&self, told: Leave, cx: &Ctx) -> Result<()> {
         let before = self.gate(&told.place, cx).await?;
-        let mut gate = before.clone();
+        let mut gate = self.refilled(&told.place, &before, cx).await?;
         for step in gate.leave(&told.plan, self.rule(&told.place)) {
             self.step(step, None, cx)?;
         }
@@ -188,7 +196,7 @@ impl Workflow {
             Step::LeaveOut(entry) if of(&entry.plan).is_none_or(|ask| ask.begin.is_none()) => {
                 cx.emit_root(self.cancelling(&entry.plan))
             }
-            Step::LeaveOut(_) => Ok(()),
+            Step::LeaveOut(_) | Step::Aside(..) => Ok(()),
         }
     }
 
@@ -299,6 +307,34 @@ impl Workflow {
         serde_json::from_value(value).map_err(|error| {
             Error::invalid(format!("{path}: no gate: {error}; cancel its runs and remove it"))
         })
+    }
+
+    /// With those in it that wait next.
+    async fn refilled(&self, place: &Place, gate: &Gate, cx: &Ctx) -> Result<Gate> {
+        let mut gate = gate.clone();
+        if let Some(page) = gate.wanted() {
+            let path = page_path(self.id(), place, page);
+            let entries = self.page(&path, cx).await?;
+            gate.take_in(page, entries.clone().unwrap_or_default());
+            if entries.is_some() {
+                cx.context().remove(&path).await?;
+            }
+        }
+        Ok(gate)
+    }
+
+    async fn set_aside(&self, place: &Place, page: Page, entry: Entry, cx: &Ctx) -> Result<()> {
+        let path = page_path(self.id(), place, page);
+        let mut entries = self.page(&path, cx).await?.unwrap_or_default();
+        entries.push(entry);
+        cx.context().write(&path, json!({"waiting": entries})).await.map(drop)
+    }
+
+    async fn page(&self, path: &str, cx: &Ctx) -> Result<Option<Vec<Entry>>> {
+        let Some(document) = cx.context().read(path).await? else { return Ok(None) };
+        let mut value = document.content.as_json().cloned().unwrap_or_default();
+        let entries = serde_json::from_value(value["waiting"].take());
+        entries.map(Some).map_err(|error| Error::invalid(format!("{path}: no page of a gate: {error}")))
     }
 
     async fn keep_gate(&self, place: &Place, before: &Gate, gate: &Gate, cx: &Ctx) -> Result<()> {

@@ -1,4 +1,4 @@
-use super::{Entry, Full, Gate, MOST_WAITING, Rule, Step};
+use super::{Entry, Full, Gate, MOST_WAITING, NEAR, PAGE, Page, Rule, Step};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vextir::Name;
@@ -67,16 +67,81 @@ fn a_second_one_is_left_out_or_replaces_the_first() {
     assert_eq!(admitted(&gate.leave(&name(3), Rule::Replace)), [name(5)]);
 }
 
+/// A gate with its pages.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    gate: Gate,
+    pages: BTreeMap<Page, Vec<Entry>>,
+}
+
+impl Kept {
+    fn refill(&mut self) {
+        if let Some(page) = self.gate.wanted() {
+            let entries = self.pages.remove(&page).unwrap();
+            assert!(entries.len() <= PAGE);
+            self.gate.take_in(page, entries);
+        }
+    }
+
+    fn enter(&mut self, entry: Entry, rule: Rule) -> Result<Vec<Step>, Full> {
+        self.refill();
+        let steps = self.gate.enter(entry, rule)?;
+        for step in &steps {
+            if let Step::Aside(page, entry) = step {
+                self.pages.entry(*page).or_default().push(entry.clone());
+            }
+        }
+        Ok(steps)
+    }
+
+    fn leave(&mut self, plan: &Name, rule: Rule) -> Vec<Step> {
+        self.refill();
+        self.gate.leave(plan, rule)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.gate.is_empty() && self.pages.is_empty()
+    }
+}
+
 #[test]
-fn only_so_many_wait() {
-    let waiting = (1..MOST_WAITING).map(|plan| entry(plan, 0)).collect();
-    let mut gate = Gate { running: vec![name(0)], waiting };
-    assert_eq!(gate.enter(entry(MOST_WAITING, 0), Rule::Most(1)).unwrap().len(), 1);
-    let before = gate.clone();
-    assert_eq!(gate.enter(entry(MOST_WAITING + 1, 0), Rule::Most(1)), Err(Full));
-    assert_eq!(gate, before);
-    gate.leave(&name(7), Rule::Most(1));
-    assert_eq!(gate.enter(entry(MOST_WAITING + 1, 0), Rule::Most(1)).unwrap().len(), 1);
+fn only_so_many_wait_and_few_of_them_in_the_document() {
+    let (mut kept, rule) = (Kept::default(), Rule::Most(1));
+    for plan in 0..=MOST_WAITING {
+        kept.enter(entry(plan, 0), rule).unwrap();
+        assert!(kept.gate.waiting.len() <= NEAR);
+    }
+    let before = kept.gate.clone();
+    assert_eq!(kept.enter(entry(MOST_WAITING + 1, 0), rule), Err(Full));
+    assert_eq!(kept.gate, before);
+    assert_eq!(kept.enter(entry(MOST_WAITING + 1, 0), Rule::Skip).unwrap().len(), 1);
+    for plan in 0..MOST_WAITING {
+        assert_eq!(admitted(&kept.leave(&name(plan), rule)), [name(plan + 1)], "in their order");
+        assert!(kept.gate.waiting.len() <= NEAR / 2 + PAGE);
+    }
+    kept.leave(&name(MOST_WAITING), rule);
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
+#[test]
+fn the_urgent_ones_pass_those_on_pages() {
+    let (mut kept, rule) = (Kept::default(), Rule::Most(1));
+    for plan in 0..500 {
+        let rank = if plan < 300 { 0 } else { 1 };
+        kept.enter(entry(plan, rank), rule).unwrap();
+        assert!(kept.gate.waiting.len() <= 2 * NEAR);
+    }
+    let (mut order, mut next) = (Vec::new(), Some(name(0)));
+    while let Some(plan) = next {
+        next = admitted(&kept.leave(&plan, rule)).first().cloned();
+        order.push(plan.trim_start_matches("plan-").parse::<usize>().unwrap());
+    }
+    assert_eq!(order.len(), 500);
+    let urgent: Vec<usize> = order.iter().copied().filter(|plan| *plan >= 300).collect();
+    assert!(urgent.is_sorted());
+    let last = order.iter().position(|plan| *plan == 499).unwrap();
+    assert!(last <= 200 + 2 * NEAR, "{last}: those that stood near already go before it, and no others");
+    assert!(kept.is_empty());
 }
 
 /// What may happen to runs: one asks (with a rank), one ends, one is cancelled; and each of them may be told again.
@@ -91,17 +156,17 @@ enum Deed {
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let deed = prop_oneof![
-        4 => prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)].prop_map(Deed::Ask),
+        6 => prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(-1)].prop_map(Deed::Ask),
         3 => (0usize..8).prop_map(Deed::End),
         1 => (0usize..40).prop_map(Deed::Cancel),
         1 => Just(Deed::Again),
     ];
-    prop::collection::vec(deed, 1..120)
+    prop::collection::vec(deed, 1..250)
 }
 
 /// Several gates, each with its queue of events, as the runner has them: a run enters one after the other.
 struct Stage {
-    gates: Vec<(Gate, Rule)>,
+    gates: Vec<(Kept, Rule)>,
     /// What is on its way to the gates and to the runs, in order.
     news: VecDeque<News>,
     state: BTreeMap<Name, Of>,
@@ -129,7 +194,7 @@ enum Of {
 impl Stage {
     fn new(rules: &[Rule]) -> Self {
         Self {
-            gates: rules.iter().map(|rule| (Gate::default(), *rule)).collect(),
+            gates: rules.iter().map(|rule| (Kept::default(), *rule)).collect(),
             news: VecDeque::new(),
             state: BTreeMap::new(),
             begun: Vec::new(),
@@ -191,7 +256,7 @@ impl Stage {
                 Step::Admit(entry) => self.news.push_back(News::Go(entry.plan)),
                 Step::Cancel(plan) => self.news.push_back(News::Cancel(plan)),
                 Step::LeaveOut(entry) => drop(self.state.insert(entry.plan, Of::LeftOut)),
-                Step::Wait(_) => {}
+                Step::Wait(_) | Step::Aside(..) => {}
             }
         }
     }
@@ -200,7 +265,7 @@ impl Stage {
         let running = self.running().len();
         for (gate, rule) in &self.gates {
             assert!(running <= rule.most(), "{running} run at {rule:?}");
-            assert!(gate.running.len() <= rule.most());
+            assert!(gate.gate.running.len() <= rule.most());
         }
     }
 
