@@ -110,7 +110,6 @@ pub(crate) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     Ok(Delivery {
         position: count(row, 0)?,
         sequence: count(row, 1)?,
-        driver: name(row, 2)?,
         logged_at: time(row, 3)?,
         attempt: small(row, 4)?,
         reclaims: small(row, 5)?,
@@ -118,7 +117,7 @@ pub(crate) fn delivery(row: &Row<'_>) -> Result<Delivery> {
         obligations: data(row, 7)?,
         error: text(row, 8)?.map(str::to_owned),
         reserve: json(row, 9)?,
-        event: event(row, 10)?,
+        ..Delivery::new(name(row, 2)?, event(row, 10)?)
     })
 }
 

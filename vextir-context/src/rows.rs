@@ -23,8 +23,8 @@ use vextir_core::bus::{
     Checkpoint, Chores, DeadLetter, Delivery, Hold, IdSource, Logged, Parked, Position, Rows,
 };
 use vextir_core::{
-    Actor, AuditRecord, Branch, Change, Decision, Event, EventId, Lease, Limits, Name, Result, Sequence,
-    Timestamp, Version,
+    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Lease, Limits, Name, Result,
+    Sequence, Timestamp, Version,
 };
 
 /// How many numbers are set aside at once, so that they survive a crash without a write for each.
@@ -284,6 +284,10 @@ impl Rows for SqlRows<'_> {
         self.delete_delivery(position)
     }
 
+    fn has_delivery(&mut self, position: Position) -> Result<bool> {
+        self.exists_delivery(position)
+    }
+
     fn retry_delivery(
         &mut self,
         position: Position,
@@ -395,6 +399,10 @@ impl Rows for SqlRows<'_> {
 
     fn add_audit(&mut self, record: &AuditRecord) -> Result<()> {
         self.insert_audit(record)
+    }
+
+    fn checkpoint(&mut self, driver: &Name, key: &str) -> Result<Option<Data>> {
+        self.select_checkpoint(driver, key)
     }
 
     fn set_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {

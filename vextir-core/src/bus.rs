@@ -12,11 +12,11 @@ mod listing;
 mod memory;
 mod rows;
 mod stream;
-mod transact;
+pub(crate) mod transact;
 
 pub use command::{
-    Append, Appended, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt, Release, Route,
-    Settlement, Tree,
+    Admission, Append, Appended, Began, Checkpoint, Command, Entry, NewDelivery, Outcome, Place, Receipt,
+    Release, Route, Settlement, Tree,
 };
 pub use cursor::{Cursor, new_incarnation};
 pub use feed::Feed;

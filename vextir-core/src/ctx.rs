@@ -1,6 +1,6 @@
 //! What a handler gets beside its event.
 
-use crate::bus::Delivery;
+use crate::bus::{Delivery, Position};
 use crate::context::Session;
 use crate::processor::{Cancellation, Kernel};
 use crate::{
@@ -35,7 +35,10 @@ pub struct Signal {
 /// Outputs and usage take effect when the delivery is settled, all together or not at all.
 pub struct Ctx {
     event: Event,
+    /// It and those that are handled together with it; empty if it is alone.
+    batch: Vec<Event>,
     driver: Name,
+    position: Position,
     attempt: u32,
     obligations: Option<Data>,
     clock: Arc<dyn Clock>,
@@ -86,7 +89,13 @@ impl Ctx {
     ) -> Self {
         Self {
             event: delivery.event.clone(),
+            batch: if delivery.batch.is_empty() {
+                Vec::new()
+            } else {
+                delivery.all().map(|one| one.event.clone()).collect()
+            },
             driver: delivery.driver.clone(),
+            position: delivery.position,
             attempt: delivery.attempt + 1,
             obligations: delivery.obligations.clone(),
             clock,
@@ -104,7 +113,9 @@ impl Ctx {
     pub fn detached(event: &Event) -> Self {
         Self {
             event: event.clone(),
+            batch: Vec::new(),
             driver: Name::literal("detached"),
+            position: 0,
             attempt: 1,
             obligations: None,
             clock: Arc::new(SystemClock),
@@ -128,6 +139,21 @@ impl Ctx {
     #[must_use]
     pub fn event(&self) -> &Event {
         &self.event
+    }
+
+    /// The events that are handled by this call, in the order in which they came. One, unless the handler takes
+    /// [batches](crate::Flow::batch): then the effects of the call are those of the first one, whose causal tree its outputs
+    /// join, and whose ledger pays; they are committed with the end of all.
+    #[must_use]
+    pub fn batch(&self) -> &[Event] {
+        if self.batch.is_empty() { std::slice::from_ref(&self.event) } else { &self.batch }
+    }
+
+    /// For unit tests: handles these together, the event of the context first.
+    #[must_use]
+    pub fn with_batch(mut self, others: impl IntoIterator<Item = Event>) -> Self {
+        self.batch = std::iter::once(self.event.clone()).chain(others).collect();
+        self
     }
 
     /// The user for whom the handler works.
@@ -297,13 +323,13 @@ impl Ctx {
 
     /// Resolves when the work is cancelled or the processor has no time left.
     pub async fn cancelled(&self) {
-        self.cancel.cancelled(&self.event).await;
+        self.cancel.cancelled(&self.event, self.position).await;
     }
 
     /// Whether the work is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled(&self.event)
+        self.cancel.is_cancelled(&self.event, self.position)
     }
 
     /// The kernel's time.

@@ -26,7 +26,8 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// it waits in the log, and holds no slot.
 ///
 /// With a key there is one count for each value at that place of the event, and each user has counts of their own
-/// ([`Flow::across_users`] says otherwise). Events without anything at that place share one count.
+/// ([`Flow::across_users`] says otherwise). Events without anything at that place share one count. Without a key there is
+/// one count for each user, and of concurrency and throttle one for all.
 ///
 /// A rule loads from a map, in which one field names what it is:
 ///
@@ -177,10 +178,11 @@ impl Flow {
         self.key.as_ref()
     }
 
-    /// Whether it counts the events of all users together: where it says so, and where it has no key.
+    /// Whether it counts the events of all users together: where it says so, and where it bounds calls without a key.
     #[must_use]
     pub fn is_across_users(&self) -> bool {
-        self.across_users || self.key.is_none()
+        let calls = matches!(self.rule, FlowRule::Concurrency(_) | FlowRule::Throttle(..));
+        self.across_users || (calls && self.key.is_none())
     }
 
     /// Whether the numbers, spans and places are ones that can be kept.
@@ -224,6 +226,15 @@ impl Flow {
                     return Err(Error::invalid(format!("{self}: a priority is counted by nothing")));
                 }
             }
+        }
+        let apart = matches!(
+            self.rule,
+            FlowRule::Debounce { .. } | FlowRule::Batch(..) | FlowRule::Singleton(Twin::Replace)
+        );
+        if apart && self.across_users {
+            return Err(Error::invalid(format!(
+                "{self}: the event of one user never stands for another one's"
+            )));
         }
         self.key.as_ref().map_or(Ok(()), EventPath::check)
     }

@@ -11,6 +11,7 @@ mod dispatch;
 mod due;
 mod eager;
 mod emit;
+mod flow;
 mod handle;
 mod held;
 mod introduce;

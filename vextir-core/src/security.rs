@@ -178,7 +178,7 @@ pub struct AuditRecord {
     pub event_type: Name,
     /// Who emitted it.
     pub source: Name,
-    /// `deny`, `hold`, `limit`, `approve`, `reject`, `cancel`, `extend`, `redrive`, `discard`.
+    /// `deny`, `hold`, `limit`, `approve`, `reject`, `cancel`, `extend`, `redrive`, `discard`, `skip`.
     pub act: Name,
     /// Which policy or rule, and why.
     pub decision: Decision,

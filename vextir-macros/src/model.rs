@@ -1,6 +1,6 @@
 //! What was found valid: all that the expansion needs, and nothing that can fail.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use std::time::Duration;
 use syn::{Attribute, Ident, ItemImpl, LitStr, Path, Type};
 
@@ -30,6 +30,28 @@ pub(crate) struct Settings {
     pub(crate) eager: bool,
     pub(crate) from_start: bool,
     pub(crate) block_on_dead: bool,
+    pub(crate) flow: Vec<Rule>,
+}
+
+/// A rule of flow control.
+pub(crate) struct Rule {
+    pub(crate) demand: Demand,
+    pub(crate) key: Option<LitStr>,
+    pub(crate) across_users: bool,
+    /// Where it stands.
+    pub(crate) place: Span,
+}
+
+/// What it demands.
+pub(crate) enum Demand {
+    Concurrency(u32),
+    RateLimit(u32, Duration),
+    Throttle(u32, Duration),
+    Debounce(Duration, Option<Duration>),
+    Batch(u32, Duration),
+    /// A variant of `Twin`.
+    Singleton(Ident),
+    Priority(LitStr),
 }
 
 /// A method with `#[on]`.
@@ -43,6 +65,9 @@ pub(crate) struct Handler {
     pub(crate) effect: Option<Ident>,
     /// What one call is expected to use: units and amounts.
     pub(crate) reserve: Vec<(String, u64)>,
+    pub(crate) flow: Vec<Rule>,
+    /// Whether it takes several events at a time.
+    pub(crate) batch: bool,
     pub(crate) input: Input,
     /// The order of its parameters after `&self`.
     pub(crate) parameters: Vec<Parameter>,

@@ -1,6 +1,7 @@
 //! Judges what was parsed: words every mistake, and collects them all.
 
 mod driver;
+mod flow;
 mod handler;
 mod hook;
 mod method;

@@ -7,7 +7,7 @@ use crate::key::Key;
 use crate::queries::{self, signed};
 use rusqlite::OptionalExtension;
 use vextir_core::bus::Checkpoint;
-use vextir_core::{AuditRecord, EventId, Lease, Name, Result, Sequence};
+use vextir_core::{AuditRecord, Data, EventId, Lease, Name, Result, Sequence};
 
 impl SqlRows<'_> {
     pub(super) fn find_lease(&mut self, user: &Name, root: &EventId) -> Result<Option<&mut Lease>> {
@@ -98,6 +98,16 @@ impl SqlRows<'_> {
             .execute(row)
             .or_fault()?;
         Ok(())
+    }
+
+    pub(super) fn select_checkpoint(&mut self, driver: &Name, key: &str) -> Result<Option<Data>> {
+        let driver = self.driver_number(driver)?;
+        self.cached("SELECT value FROM checkpoint WHERE driver = ?1 AND key = ?2")?
+            .query_row((driver, key), |row| Ok(crate::decode::data(row, 0)))
+            .optional()
+            .or_fault()?
+            .transpose()
+            .map(Option::flatten)
     }
 
     pub(super) fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {

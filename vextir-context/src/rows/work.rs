@@ -100,6 +100,11 @@ impl SqlRows<'_> {
         Ok(gone)
     }
 
+    pub(super) fn exists_delivery(&mut self, position: Position) -> Result<bool> {
+        let sql = "SELECT 1 FROM delivery WHERE pos = ?1 UNION ALL SELECT 1 FROM unclaimed WHERE pos = ?1";
+        self.cached(sql)?.exists([signed(position)]).or_fault()
+    }
+
     pub(super) fn update_delivery(
         &mut self,
         position: Position,

@@ -2,12 +2,13 @@
 
 use super::{Delivery, Hold, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Lease, LeaseState, Limits, Name,
-    Origin, Timestamp, Version,
+    Actor, AuditRecord, Branch, Change, Data, Decision, Event, EventId, Flow, FlowKey, Lease, LeaseState,
+    Limits, Name, Origin, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One atomic change of a bus. What is made for each event is shared, so that a copy for another try costs
 /// nothing.
@@ -184,13 +185,25 @@ pub struct NewDelivery {
     /// What it is expected to use of further units: reserved in its tree's [`Lease`] until it is over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reserve: BTreeMap<Name, u64>,
+    /// The rules of flow control that decide whether it is made, and when it is due.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admission: Vec<Admission>,
+}
+
+/// A rule of flow control (rate limit, singleton, debounce) that is asked in the transaction that makes a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Which count.
+    pub key: FlowKey,
+    /// The rule.
+    pub flow: Flow,
 }
 
 impl NewDelivery {
     /// To this driver, with nothing special about it.
     #[must_use]
     pub fn to(driver: impl Into<Name>) -> Self {
-        Self { driver: driver.into(), obligations: None, reserve: BTreeMap::new() }
+        Self { driver: driver.into(), obligations: None, reserve: BTreeMap::new(), admission: Vec::new() }
     }
 }
 
@@ -208,6 +221,22 @@ pub struct Settlement {
     /// Delayed events that the driver emitted before and takes back. Those that do not wait any more are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<EventId>,
+    /// What counts of flow control have to remember of the attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub began: Vec<Began>,
+}
+
+/// That a handler began whose beginnings are counted, for the process that comes after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Began {
+    /// Which count.
+    pub key: FlowKey,
+    /// When.
+    pub at: Timestamp,
+    /// How many may.
+    pub most: u32,
+    /// Within which span.
+    pub per: Duration,
 }
 
 /// How an attempt ended.
@@ -315,6 +344,8 @@ pub struct Receipt {
     pub dropped: bool,
     /// A tree that was held because of what others had reserved is active again: what waits for its lease may go on.
     pub resumed: bool,
+    /// Other causal trees in which a delivery ended: whose place a new one took, and those of a batch.
+    pub others: Vec<(Name, EventId, Tree)>,
 }
 
 /// A summary of a [`Lease`].
@@ -346,6 +377,7 @@ impl Settlement {
             usage: Vec::new(),
             audit: Vec::new(),
             withdrawn: Vec::new(),
+            began: Vec::new(),
         }
     }
 }

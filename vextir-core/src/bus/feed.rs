@@ -94,23 +94,11 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, Name, Timestamp};
+    use crate::{Event, Name};
     use futures::FutureExt;
 
     fn delivery() -> Delivery {
-        Delivery {
-            position: 1,
-            driver: Name::literal("driver"),
-            event: Event::new("a"),
-            sequence: 1,
-            logged_at: Timestamp::UNSET,
-            attempt: 0,
-            due: None,
-            reclaims: 0,
-            obligations: None,
-            reserve: Default::default(),
-            error: None,
-        }
+        Delivery { position: 1, sequence: 1, ..Delivery::new(Name::literal("driver"), Event::new("a")) }
     }
 
     #[test]

@@ -130,6 +130,57 @@ pub struct Delivery {
     pub reserve: BTreeMap<Name, u64>,
     /// The last failure.
     pub error: Option<String>,
+    /// Those that are handled together with it, by one call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batch: Vec<Delivery>,
+    /// Those whose place it took: they are over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Position>,
+}
+
+impl Delivery {
+    /// A delivery that is not made yet, with nothing special about it.
+    #[must_use]
+    pub fn new(driver: Name, event: Event) -> Self {
+        Self {
+            position: 0,
+            driver,
+            event,
+            sequence: 0,
+            logged_at: Timestamp::UNSET,
+            attempt: 0,
+            due: None,
+            reclaims: 0,
+            obligations: None,
+            reserve: BTreeMap::new(),
+            error: None,
+            batch: Vec::new(),
+            replaces: Vec::new(),
+        }
+    }
+
+    /// It and those that are handled together with it.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.batch)
+    }
+}
+
+impl DeadLetter {
+    /// What becomes of a delivery after its last attempt.
+    pub(crate) fn of(delivery: &Delivery, reason: String, at: Timestamp) -> Self {
+        Self {
+            position: delivery.position,
+            driver: delivery.driver.clone(),
+            event: delivery.event.clone(),
+            sequence: delivery.sequence,
+            logged_at: delivery.logged_at,
+            attempts: delivery.attempt + 1,
+            reason,
+            at,
+            obligations: delivery.obligations.clone(),
+            reserve: delivery.reserve.clone(),
+        }
+    }
 }
 
 /// Why an event waits beside the log.

@@ -2,8 +2,8 @@
 
 use super::{Checkpoint, DeadLetter, Delivery, Hold, Logged, Parked, Position, Sequence};
 use crate::{
-    Actor, AuditRecord, Branch, Change, Decision, Error, ErrorKind, Event, EventId, Lease, Name, Result,
-    Timestamp, Version,
+    Actor, AuditRecord, Branch, Change, Data, Decision, Error, ErrorKind, Event, EventId, Lease, Name,
+    Result, Timestamp, Version,
 };
 
 /// Rows of one open transaction. [`transact`](super::transact) decides; this stores.
@@ -59,6 +59,11 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn take_delivery(&mut self, position: Position) -> Result<bool>;
+    /// Whether a delivery is open, or set aside.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn has_delivery(&mut self, position: Position) -> Result<bool>;
     /// Notes a failed attempt; false if the delivery is gone.
     ///
     /// # Errors
@@ -202,6 +207,11 @@ pub trait Rows {
     /// # Errors
     /// Storage failed.
     fn add_audit(&mut self, record: &AuditRecord) -> Result<()>;
+    /// What a checkpoint remembers.
+    ///
+    /// # Errors
+    /// Storage failed.
+    fn checkpoint(&mut self, driver: &Name, key: &str) -> Result<Option<Data>>;
     /// Keeps or forgets a checkpoint.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod append;
 mod branch;
+pub(crate) mod flow;
 mod operate;
 mod settle;
 mod unclaimed;

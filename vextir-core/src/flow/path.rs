@@ -1,6 +1,6 @@
 //! A place in an event, and what stands there.
 
-use crate::{Error, Event, Result};
+use crate::{Error, Event, Priority, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -81,6 +81,19 @@ impl EventPath {
             _ if rest.is_empty() => Cow::Borrowed(event.data.as_json()),
             _ => Cow::Borrowed(inside(event.data.as_json(), rest).unwrap_or("null")),
         }
+    }
+
+    /// The priority that stands there: its name, or a number above, at or below zero.
+    pub(crate) fn priority(&self, event: &Event) -> Option<Priority> {
+        let json = self.json(event);
+        if let Ok(number) = serde_json::from_str::<f64>(&json) {
+            return Some(match number {
+                _ if number > 0.0 => Priority::High,
+                _ if number < 0.0 => Priority::Low,
+                _ => Priority::Normal,
+            });
+        }
+        serde_json::from_str(&json).ok()
     }
 
     /// The same as a short text that tells values apart: spaces and the way in which a text is escaped do not count.

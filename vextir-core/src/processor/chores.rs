@@ -79,7 +79,8 @@ impl Kernel {
                 let route = self.route_logged(&routes, logged).await;
                 match self.bus.commit(Command::Route(Box::new(route))).await {
                     Err(error) if error.kind() != ErrorKind::Stale => return Err(error),
-                    _ => {}
+                    Err(_) => {}
+                    Ok(receipt) => self.tell_others(&receipt),
                 }
             }
         }
@@ -155,6 +156,7 @@ impl Kernel {
         };
         let appeared = receipt.appended.iter().any(|appended| !appended.parked);
         self.waiters.progress(&event.user_id, event.root(), appeared.then_some(&event), &receipt);
+        self.tell_others(&receipt);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use super::lane::Lane;
 use super::registry::Registered;
 use super::settle::Settled;
 use crate::bus::{Delivery, Position};
-use crate::{ErrorKind, Result};
+use crate::{ErrorKind, FlowKey, Result, Timestamp};
 use futures::FutureExt;
 use futures::future::join_all;
 use std::sync::Arc;
@@ -15,16 +15,11 @@ use std::time::Duration;
 /// How many deliveries are taken from the feed, or read from the tables, at once.
 const BATCH: usize = 1_024;
 
-/// After which positions a queue wants to read the tables.
-struct Reads {
+/// What a queue wants besides: after which positions it wants to read the tables, and what waits for a time.
+struct Wants {
     spill: Option<Position>,
     behind: Option<Position>,
-}
-
-impl Reads {
-    fn of(lane: &mut Lane) -> Self {
-        Self { spill: lane.wants_to_read(), behind: lane.wants_to_read_behind() }
-    }
+    alarms: Vec<(FlowKey, Timestamp)>,
 }
 
 impl Kernel {
@@ -56,8 +51,14 @@ impl Kernel {
                     continue;
                 };
                 let mut lane = driver.lane();
-                run.iter().cloned().for_each(|delivery| lane.offer(delivery));
+                for delivery in run {
+                    lane.running_of(&delivery.replaces)
+                        .into_iter()
+                        .for_each(|one| self.cancellation.replace(one));
+                    lane.offer(delivery.clone());
+                }
                 drop(lane);
+                self.note_flow(driver, run.len());
                 self.pump(driver);
             }
         }
@@ -74,11 +75,12 @@ impl Kernel {
             return;
         }
         loop {
-            let (mut together, reads) = {
+            let (mut together, wants) = {
                 let mut lane = driver.lane();
-                (lane.take(driver.together()), Reads::of(&mut lane))
+                let together = lane.take(driver.together(), self.now_for(driver));
+                (together, self.wants(driver, &mut lane))
             };
-            self.read_on(driver, reads);
+            self.see_to(driver, wants);
             let work = |delivery| self.clone().work(driver.clone(), delivery);
             match together.len() {
                 0 => return,
@@ -99,7 +101,7 @@ impl Kernel {
         while let Some(delivery) = next {
             // Cancelled on its way here: its row is gone.
             let settled = if self.cancellation.is_tree_cancelled(&delivery.event) {
-                Settled::Over
+                Settled::gone(&delivery)
             } else {
                 self.run(&driver, &delivery).await
             };
@@ -116,28 +118,50 @@ impl Kernel {
         delivery: &Delivery,
         settled: Settled,
     ) -> Option<Delivery> {
-        let (next, reads) = {
+        self.cancellation.ended(delivery.position);
+        let (next, wants) = {
             let mut lane = driver.lane();
             match settled {
                 Settled::Over => lane.finish(delivery),
-                Settled::Left => lane.give_slot(),
+                Settled::Left => lane.leave(delivery),
+                Settled::Apart => {
+                    lane.leave(delivery);
+                    lane.end(delivery);
+                    // Nothing of what their batch did was committed: they go on, without the one that is gone.
+                    delivery.batch.iter().cloned().for_each(|other| lane.rejoin(other));
+                }
                 Settled::Again(again) => {
-                    lane.give_slot();
+                    lane.leave(delivery);
                     self.retry_later(driver, &mut lane, *again);
                 }
             }
-            let next = if self.is_held_back() { None } else { lane.next() };
-            (next, Reads::of(&mut lane))
+            let next = if self.is_held_back() { None } else { lane.next(self.now_for(driver)) };
+            (next, self.wants(driver, &mut lane))
         };
-        self.read_on(driver, reads);
+        self.see_to(driver, wants);
         next
     }
 
-    fn read_on(self: &Arc<Self>, driver: &Arc<Registered>, reads: Reads) {
-        if let Some(after) = reads.spill {
+    /// The time, where rules of flow control ask for it.
+    fn now_for(&self, driver: &Registered) -> Timestamp {
+        if driver.flow.is_empty() { Timestamp::MAX } else { self.clock.now() }
+    }
+
+    fn wants(self: &Arc<Self>, driver: &Arc<Registered>, lane: &mut Lane) -> Wants {
+        for early in lane.early() {
+            self.retry_later(driver, lane, early);
+        }
+        Wants { spill: lane.wants_to_read(), behind: lane.wants_to_read_behind(), alarms: lane.alarms() }
+    }
+
+    fn see_to(self: &Arc<Self>, driver: &Arc<Registered>, wants: Wants) {
+        for (key, at) in wants.alarms {
+            self.ring_later(driver, key, at);
+        }
+        if let Some(after) = wants.spill {
             self.tasks.spawn(self.clone().refill(driver.clone(), after));
         }
-        if let Some(after) = reads.behind {
+        if let Some(after) = wants.behind {
             self.tasks.spawn(self.clone().refill_behind(driver.clone(), after));
         }
     }

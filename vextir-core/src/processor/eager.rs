@@ -29,17 +29,10 @@ impl Kernel {
                     break;
                 }
                 let delivery = Delivery {
-                    position: 0,
-                    driver: driver.id.clone(),
-                    event: entry.event.clone(),
-                    sequence: 0,
                     logged_at: self.clock.now(),
-                    attempt: 0,
-                    due: None,
-                    reclaims: 0,
                     obligations: new.obligations.clone(),
                     reserve: new.reserve.clone(),
-                    error: None,
+                    ..Delivery::new(driver.id.clone(), entry.event.clone())
                 };
                 let attempt = self.attempt_at_once(driver, &delivery).await;
                 driver.lane().give_slot();

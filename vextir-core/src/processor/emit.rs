@@ -118,6 +118,7 @@ impl Kernel {
         };
         self.conclude_eager(&append.entries, &receipt);
         self.go_on_if(&receipt);
+        self.tell_others(&receipt);
         meters::accepted(receipt.appended.iter().filter(|appended| appended.fresh).count());
         Ok(receipt)
     }

@@ -120,9 +120,11 @@ impl Kernel {
     /// The same, where it is known which tree that is: nobody else's wait is looked at.
     pub(super) fn go_on_in(self: &Arc<Self>, receipt: &Receipt, event: &Event) {
         if receipt.resumed {
-            let (kernel, (user, root)) = (self.clone(), event.tree());
-            let (user, root) = (user.clone(), root.clone());
-            self.tasks.spawn(async move { kernel.go_on(kernel.release_tree(&user, &root)).await });
+            let others = receipt.others.iter().map(|(user, root, _)| (user.clone(), root.clone()));
+            for (user, root) in others.chain([event.tree()]) {
+                let kernel = self.clone();
+                self.tasks.spawn(async move { kernel.go_on(kernel.release_tree(&user, &root)).await });
+            }
         }
     }
 

@@ -99,6 +99,7 @@ impl Kernel {
         let landed = {
             let _nobody_takes_letters = self.letters.lock().await;
             self.block_dead_keys(new).await?;
+            self.remember_flow(new).await?;
             self.set_drivers(with_it)
         };
         if past {

@@ -2,12 +2,19 @@
 //!
 //! Three lanes by priority, of which none is starved; one delivery at a time for each ordering key; a bound
 //! on what is held in memory, past which the rest stays in the log's tables and is read again later. A few of a
-//! higher priority than that rest go ahead of it.
+//! higher priority than that rest go ahead of it. Where the driver has rules of flow control, its gates say what may
+//! begin, and its batches what goes together.
 
+mod batches;
+mod control;
+mod gates;
 mod keys;
+mod lines;
 
-use crate::bus::{Delivery, Position};
-use crate::{Event, Priority};
+use crate::bus::{Began, Delivery, Position};
+use crate::flow::Declared;
+use crate::{Event, FlowKey, Priority, Timestamp, Window};
+use control::Control;
 use keys::Keys;
 use std::collections::{HashMap, HashSet, VecDeque};
 use tokio_util::sync::DropGuard;
@@ -19,6 +26,8 @@ pub(super) struct Lane {
     ready: [VecDeque<Delivery>; 3],
     /// Whose turn it is under each ordering key, and what stands behind.
     keys: Keys,
+    /// Its rules of flow control, if it has some.
+    flow: Option<Box<Control>>,
     /// What waits for its retry, each with the timer that ends with it.
     sleeping: HashMap<Position, (Delivery, DropGuard)>,
     running: usize,
@@ -65,6 +74,7 @@ impl Lane {
         Self {
             ready: Default::default(),
             keys: Keys::new(capacity.max(1)),
+            flow: None,
             sleeping: HashMap::new(),
             running: 0,
             concurrency,
@@ -82,10 +92,25 @@ impl Lane {
         }
     }
 
+    /// Has it obey rules of flow control.
+    pub(super) fn set_flow(&mut self, rules: &[Declared]) {
+        self.flow = (!rules.is_empty()).then(|| Box::new(Control::new(rules, self.capacity)));
+    }
+
+    /// What began before this process did.
+    pub(super) fn remember(&mut self, key: FlowKey, window: Window) {
+        if let Some(flow) = &mut self.flow {
+            flow.gates.remember(key, window);
+        }
+    }
+
     /// Takes a fresh delivery.
     pub(super) fn offer(&mut self, delivery: Delivery) {
         if delivery.position <= self.read_up_to {
             return;
+        }
+        if !delivery.replaces.is_empty() {
+            self.remove(|queued| delivery.replaces.contains(&queued.position));
         }
         if self.spill.is_none() && self.ready_now() < self.capacity {
             return self.enqueue(delivery);
@@ -169,21 +194,63 @@ impl Lane {
 
     /// Where to read in the tables what stands behind ordering keys by position alone. Only one reader at a time.
     pub(super) fn wants_to_read_behind(&mut self) -> Option<Position> {
-        self.keys.wants_to_read()
+        let flow = self.flow.as_mut();
+        self.keys.wants_to_read().or_else(|| flow.and_then(|flow| flow.gates.wants_to_read()))
     }
 
     /// Ends such a read, of everything after `after` up to `up_to`, which found these deliveries of this driver.
     pub(super) fn read_behind(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) {
+        if let Some(flow) = &mut self.flow {
+            flow.gates.read(after, up_to, found.clone());
+        }
         for next in self.keys.read(after, up_to, found) {
-            self.make_ready(next);
+            self.collect(next);
         }
     }
 
     /// Adds a delivery to the queue, whatever its bound says.
     pub(super) fn enqueue(&mut self, delivery: Delivery) {
         if let Some(first) = self.keys.join(delivery) {
-            self.make_ready(first);
+            self.collect(first);
         }
+    }
+
+    /// What its batch was taken apart goes on by itself: it has its key.
+    pub(super) fn rejoin(&mut self, delivery: Delivery) {
+        self.collect(delivery);
+    }
+
+    /// Makes a delivery ready that has its key, alone or with its batch.
+    fn collect(&mut self, delivery: Delivery) {
+        let ready = match &mut self.flow {
+            Some(flow) => flow.collect(delivery),
+            None => Some(delivery),
+        };
+        if let Some(ready) = ready {
+            self.make_ready(ready);
+        }
+    }
+
+    /// A time has come for a key of flow control.
+    pub(super) fn ring(&mut self, key: FlowKey, now: Timestamp) {
+        if let Some(batch) = self.flow.as_mut().and_then(|flow| flow.ring(key, now)) {
+            self.make_ready(batch);
+        }
+    }
+
+    /// When keys of flow control want to be [rung](Lane::ring).
+    pub(super) fn alarms(&mut self) -> Vec<(FlowKey, Timestamp)> {
+        self.flow.as_mut().map(|flow| flow.alarms()).unwrap_or_default()
+    }
+
+    /// What came up before it is due. It keeps its ordering key.
+    pub(super) fn early(&mut self) -> Vec<Delivery> {
+        self.flow.as_mut().map(|flow| flow.early()).unwrap_or_default()
+    }
+
+    /// What the settlement of a running delivery notes of its beginning.
+    pub(super) fn began(&self, position: Position) -> Vec<Began> {
+        self.flow.as_ref().map(|flow| flow.gates.began(position)).unwrap_or_default()
     }
 
     /// Keeps the key of a delivery that waits for its retry; false if that key is busy already.
@@ -199,42 +266,75 @@ impl Lane {
     /// Makes a delivery ready that is due, if it was not removed meanwhile.
     pub(super) fn wake(&mut self, position: Position) {
         if let Some((delivery, _timer)) = self.sleeping.remove(&position) {
-            self.make_ready(delivery);
+            self.collect(delivery);
         }
     }
 
     fn make_ready(&mut self, delivery: Delivery) {
-        self.ready[lane_of(delivery.event.priority)].push_back(delivery);
+        let lane = self.note_ready(&delivery);
+        self.ready[lane].push_back(delivery);
+    }
+
+    /// Where a delivery stands among those that are ready.
+    fn note_ready(&mut self, delivery: &Delivery) -> usize {
+        let Some(flow) = &mut self.flow else { return lane_of(delivery.event.priority) };
+        flow.note_ready(delivery);
+        lane_of(flow.priority(&delivery.event))
     }
 
     /// The next delivery to run, if one may.
-    pub(super) fn next(&mut self) -> Option<Delivery> {
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<Delivery> {
         if self.paused || self.closed || self.running >= self.concurrency {
             return None;
         }
-        let order = pick_order(self.picks);
-        let delivery = order.into_iter().find_map(|lane| self.ready[lane].pop_front())?;
-        self.picks += 1;
-        self.running += 1;
-        Some(delivery)
+        loop {
+            self.invite(now);
+            let order = pick_order(self.picks);
+            let delivery = order.into_iter().find_map(|lane| self.ready[lane].pop_front())?;
+            let admitted = match &mut self.flow {
+                Some(flow) => flow.admit(delivery, now),
+                None => Some(delivery),
+            };
+            let Some(delivery) = admitted else { continue };
+            self.picks += 1;
+            self.running += 1;
+            return Some(delivery);
+        }
+    }
+
+    /// Those that stood in line longest come before what is ready.
+    fn invite(&mut self, now: Timestamp) {
+        let invited = self.flow.as_mut().map(|flow| flow.gates.invite(now)).unwrap_or_default();
+        for delivery in invited.into_iter().rev() {
+            let lane = self.note_ready(&delivery);
+            self.ready[lane].push_front(delivery);
+        }
     }
 
     /// The next deliveries to run, at most so many.
-    pub(super) fn take(&mut self, most: usize) -> Vec<Delivery> {
-        std::iter::from_fn(|| self.next()).take(most).collect()
+    pub(super) fn take(&mut self, most: usize, now: Timestamp) -> Vec<Delivery> {
+        std::iter::from_fn(|| self.next(now)).take(most).collect()
     }
 
-    /// A delivery that ran is over.
-    pub(super) fn finish(&mut self, delivery: &Delivery) {
+    /// A delivery does not run any more.
+    pub(super) fn leave(&mut self, delivery: &Delivery) {
         self.give_slot();
-        self.end(delivery);
+        if let Some(flow) = &mut self.flow {
+            flow.leave(delivery.position);
+        }
+    }
+
+    /// A delivery that ran is over, and with it those of its batch.
+    pub(super) fn finish(&mut self, delivery: &Delivery) {
+        self.leave(delivery);
+        delivery.all().for_each(|delivery| self.end(delivery));
     }
 
     /// A delivery is over; the next one of its key may run, unless dead letters block it.
     pub(super) fn end(&mut self, delivery: &Delivery) {
         self.forget(delivery.position);
         if let Some(next) = self.keys.free(&delivery.event) {
-            self.make_ready(next);
+            self.collect(next);
         }
     }
 
@@ -246,7 +346,7 @@ impl Lane {
     /// A letter is none any more, or did not become one.
     pub(super) fn unblock(&mut self, letter: &Event, position: Position) {
         if let Some(next) = self.keys.unblock(letter, position) {
-            self.make_ready(next);
+            self.collect(next);
         }
     }
 
@@ -258,35 +358,61 @@ impl Lane {
     /// Retention has removed these letters.
     pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) {
         for next in self.keys.forget_letters(gone) {
-            self.make_ready(next);
+            self.collect(next);
         }
     }
 
     /// Removes what is queued, or waits for its retry, and fits. Keys whose head went are freed.
     pub(super) fn remove(&mut self, gone: impl Fn(&Delivery) -> bool) {
         self.keys.remove(&gone);
+        let mut freed = self.remove_from_batches(&gone);
         let asleep = self.sleeping.extract_if(|_, (delivery, _)| gone(delivery));
-        let mut freed: Vec<Delivery> = asleep.map(|(_, (delivery, _))| delivery).collect();
+        freed.extend(asleep.map(|(_, (delivery, _))| delivery));
+        let flow = &mut self.flow;
         for lane in &mut self.ready {
             lane.retain(|delivery| {
                 let gone = gone(delivery);
+                if gone && let Some(flow) = flow {
+                    flow.note_gone(delivery);
+                }
                 let is_known =
                     delivery.event.ordering_key.is_some() || self.ahead.contains(&delivery.position);
-                if gone && is_known {
+                if gone && (is_known || !delivery.batch.is_empty()) {
                     freed.push(delivery.clone());
                 }
                 !gone
             });
         }
-        for delivery in freed {
+        if let Some(flow) = flow {
+            freed.extend(flow.remove(&gone));
+        }
+        for mut delivery in freed {
+            // Those of its batch that stay go on without it.
+            std::mem::take(&mut delivery.batch).into_iter().for_each(|other| self.rejoin(other));
             self.end(&delivery);
         }
+    }
+
+    /// Removes those that fit from batches that stay.
+    fn remove_from_batches(&mut self, gone: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let Some(flow) = &mut self.flow else { return Vec::new() };
+        let mut removed = Vec::new();
+        for delivery in self.ready.iter_mut().flatten() {
+            flow.change_ready(delivery, |delivery| {
+                removed.extend(delivery.batch.extract_if(.., |member| gone(member)));
+            });
+        }
+        for (delivery, _) in self.sleeping.values_mut() {
+            removed.extend(delivery.batch.extract_if(.., |member| gone(member)));
+        }
+        removed
     }
 
     /// Deliveries that wait for nothing but a slot. What waits behind a busy key has a bound of its own: one busy
     /// key must not starve the others.
     fn ready_now(&self) -> usize {
-        self.ready.iter().map(VecDeque::len).sum()
+        let collected = self.flow.as_ref().map_or(0, |flow| flow.collected());
+        self.ready.iter().map(VecDeque::len).sum::<usize>() + collected
     }
 
     /// Takes a slot for an eager handler, if the driver has nothing else to do first.
@@ -294,6 +420,11 @@ impl Lane {
         let free = !self.paused && !self.closed && self.running < self.concurrency && self.ready_now() == 0;
         self.running += usize::from(free);
         free
+    }
+
+    /// Which of these run, though another one took their place.
+    pub(super) fn running_of(&self, replaced: &[Position]) -> Vec<Position> {
+        self.flow.as_ref().map(|flow| flow.running(replaced)).unwrap_or_default()
     }
 
     /// Gives a slot back.
@@ -323,7 +454,8 @@ impl Lane {
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.ready_now() + self.keys.waiting()
+        let in_line = self.flow.as_ref().map_or(0, |flow| flow.in_line());
+        self.ready_now() + self.keys.waiting() + in_line
     }
 }
 

@@ -4,7 +4,8 @@ use super::Kernel;
 use super::registry::Registered;
 use super::settle::Settled;
 use crate::bus::{Attachment, Command, Delivery, Position};
-use crate::{Name, Result};
+use crate::flow::Declared;
+use crate::{FlowKey, FlowRule, Name, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,6 +75,36 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Which deliveries the rules of flow control may have let begin: of each count the first, as many as may run.
+struct Begun<'r> {
+    rules: &'r [Declared],
+    counts: HashMap<FlowKey, u32>,
+}
+
+impl<'r> Begun<'r> {
+    fn under(rules: &'r [Declared]) -> Self {
+        Self { rules, counts: HashMap::new() }
+    }
+
+    fn may_have(&mut self, delivery: &Delivery) -> bool {
+        let limit = |rule: &Declared| match rule.flow.rule() {
+            FlowRule::Concurrency(most) | FlowRule::Throttle(most, _) | FlowRule::Batch(most, _) => {
+                Some((rule.key_of(&delivery.event)?, *most))
+            }
+            _ => None,
+        };
+        let limits: Vec<_> = self.rules.iter().filter_map(limit).collect();
+        let count = |key: &FlowKey| self.counts.get(key).copied().unwrap_or(0);
+        if limits.iter().any(|(key, most)| count(key) >= *most) {
+            return false;
+        }
+        for (key, _) in limits {
+            *self.counts.entry(key).or_default() += 1;
+        }
+        true
+    }
+}
+
 impl Kernel {
     /// Looks at what an earlier processor left.
     pub(super) async fn recover(
@@ -88,6 +119,7 @@ impl Kernel {
         }
         for driver in drivers {
             self.block_dead_keys(driver).await?;
+            self.remember_flow(driver).await?;
         }
         Ok(())
     }
@@ -102,6 +134,8 @@ impl Kernel {
         let slots = |driver: &Arc<Registered>| [driver.lane().concurrency(); 3];
         let mut room: HashMap<&Name, [usize; 3]> =
             drivers.iter().map(|driver| (&driver.id, slots(driver))).collect();
+        let mut begun: HashMap<&Name, Begun<'_>> =
+            drivers.iter().map(|driver| (&driver.id, Begun::under(&driver.flow))).collect();
         let mut keys = HashSet::new();
         let mut unclaimed = Vec::new();
         let (mut reclaimed, mut suspects) = (Vec::new(), Vec::new());
@@ -109,7 +143,9 @@ impl Kernel {
         loop {
             let page = self.bus.pending(after, BATCH).await?;
             for mut delivery in page.iter().cloned() {
-                let Some(room) = room.get_mut(&delivery.driver) else {
+                let (Some(room), Some(begun)) =
+                    (room.get_mut(&delivery.driver), begun.get_mut(&delivery.driver))
+                else {
                     unclaimed.push((delivery.driver, delivery.position));
                     continue;
                 };
@@ -121,7 +157,12 @@ impl Kernel {
                     Some(alone) => delivery.position == alone,
                     // A suspect runs alone, and that is noted: it was not running.
                     None if delivery.reclaims >= ALONE => false,
-                    None => leads && *room > 0 && delivery.due.is_none_or(|due| due <= now),
+                    None => {
+                        leads
+                            && *room > 0
+                            && delivery.due.is_none_or(|due| due <= now)
+                            && begun.may_have(&delivery)
+                    }
                 };
                 if attachment.unclean && ran {
                     *room = room.saturating_sub(1);
@@ -212,7 +253,7 @@ impl Kernel {
             Settled::Left => {}
             // The key is freed by the last suspect that has it.
             Settled::Over if self.quarantine.has_another(suspect) => {}
-            Settled::Over => driver.lane().end(suspect),
+            Settled::Over | Settled::Apart => driver.lane().end(suspect),
             Settled::Again(again) => {
                 self.quarantine.block(suspect);
                 self.retry_later(driver, &mut driver.lane(), *again);

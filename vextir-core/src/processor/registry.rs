@@ -2,13 +2,15 @@
 
 use super::lane::Lane;
 use super::meters::Meters;
-use crate::{Driver, Error, ErrorKind, Manifest, Name, Pattern, Provenance, Result};
+use crate::bus::Admission;
+use crate::flow::{Declared, declared};
+use crate::{Driver, Error, ErrorKind, Event, FlowRule, Manifest, Name, Pattern, Provenance, Result};
 use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -19,6 +21,9 @@ const CONCURRENCY: usize = 64;
 const RETRIES: u32 = 3;
 /// How long a call may take, when the manifest says nothing.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After so many deliveries under rules of flow control, old counts are forgotten.
+const FORGET: usize = 8_192;
 
 /// Quick attempts in a row after which a driver counts as quick.
 const PROVEN: u32 = 64;
@@ -65,7 +70,11 @@ pub(super) struct Registered {
     pub(super) timeout: Duration,
     pub(super) retries: u32,
     pub(super) meters: Meters,
+    /// Its rules of flow control.
+    pub(super) flow: Vec<Declared>,
     lane: Mutex<Lane>,
+    /// How many deliveries came under its rules of flow control.
+    under_rules: AtomicUsize,
     /// How many attempts in a row were over at once.
     quick: AtomicU32,
     stopped: OnceCell<()>,
@@ -77,6 +86,8 @@ impl Registered {
         let patterns = manifest.check()?;
         let mut lane = Lane::new(room.concurrency(&manifest)?, room.queue);
         lane.set_closed(manifest.from_start);
+        let flow = declared(&manifest);
+        lane.set_flow(&flow);
         Ok(Self {
             id: manifest.id.clone(),
             driver,
@@ -85,6 +96,8 @@ impl Registered {
             timeout: manifest.resource_requirements.timeout.unwrap_or(TIMEOUT),
             retries: manifest.retries.unwrap_or(RETRIES),
             meters: Meters::new(&manifest.id),
+            flow,
+            under_rules: AtomicUsize::new(0),
             lane: Mutex::new(lane),
             quick: AtomicU32::new(0),
             stopped: OnceCell::new(),
@@ -104,6 +117,23 @@ impl Registered {
             }
         }
         most
+    }
+
+    /// Counts deliveries under its rules; true whenever it is time to forget old counts.
+    pub(super) fn note_flow(&self, deliveries: usize) -> bool {
+        let before = self.under_rules.fetch_add(deliveries, Ordering::Relaxed);
+        before / FORGET != (before + deliveries) / FORGET
+    }
+
+    /// The rules that are asked when a delivery of an event is made.
+    pub(super) fn admission(&self, event: &Event) -> Vec<Admission> {
+        let ask = |rule: &Declared| match rule.flow.rule() {
+            FlowRule::RateLimit(..) | FlowRule::Singleton(_) | FlowRule::Debounce { .. } => {
+                Some(Admission { key: rule.key_of(event)?, flow: rule.flow.clone() })
+            }
+            _ => None,
+        };
+        self.flow.iter().filter_map(ask).collect()
     }
 
     /// How many deliveries one task takes: several if the handler has long been quick, so that no delivery

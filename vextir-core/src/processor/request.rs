@@ -190,6 +190,14 @@ impl Kernel {
         );
     }
 
+    /// Tells of deliveries that ended in other trees than the one that a command was about.
+    pub(super) fn tell_others(&self, receipt: &Receipt) {
+        for (user, root, tree) in &receipt.others {
+            let tell = |news: &mut News| news.tell_tree(Some(*tree));
+            self.waiters.tell(|| (user.clone(), root.clone()), tell);
+        }
+    }
+
     /// Emits, and begins to watch the tree before its first event is committed.
     async fn emit_and_watch(
         self: &Arc<Self>,

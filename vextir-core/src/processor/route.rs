@@ -176,6 +176,7 @@ fn deliveries(event: &Event, targets: &Targets, obligations: Option<&Data>) -> V
         driver: target.driver.id.clone(),
         obligations: obligations.cloned(),
         reserve: if reserves { target.reserve.clone() } else { BTreeMap::new() },
+        admission: target.driver.admission(event),
     };
     targets.iter().map(deliver).collect()
 }

@@ -33,10 +33,19 @@ pub(super) struct Outputs {
 pub(super) enum Settled {
     /// Over.
     Over,
+    /// Over, and those of its batch are not.
+    Apart,
     /// Not settled before the stop: it stays open, and its ordering key taken.
     Left,
     /// To be tried again.
     Again(Box<Delivery>),
+}
+
+impl Settled {
+    /// A delivery was gone before its outcome could be committed.
+    pub(super) fn gone(delivery: &Delivery) -> Self {
+        if delivery.batch.is_empty() { Self::Over } else { Self::Apart }
+    }
 }
 
 impl Kernel {
@@ -83,6 +92,9 @@ impl Kernel {
             Err(failure) => self.failed(driver, delivery, &failure),
         };
         settlement.usage = effects.usage;
+        if !driver.flow.is_empty() {
+            settlement.began = driver.lane().began(delivery.position);
+        }
         if matches!(settlement.outcome, Outcome::Done { .. }) {
             settlement.withdrawn = effects.withdrawn;
         }
@@ -98,7 +110,7 @@ impl Kernel {
             Ok((settlement, receipt)) => self.conclude(driver, delivery, &settlement, &receipt),
             Err(error) if matches!(error.kind(), ErrorKind::Stale | ErrorKind::Closed) => {
                 tracing::debug!(%error, "the delivery is not ours any more");
-                Settled::Over
+                Settled::gone(delivery)
             }
             Err(error) if error.kind().is_transient() => {
                 // Only while stopping: the next start repeats it.
@@ -374,7 +386,7 @@ impl Kernel {
 
     /// The settlement that makes a delivery a dead letter, with the event that says so.
     pub(super) fn letter(&self, delivery: &Delivery, reason: String) -> Settlement {
-        let outputs = self.error_event(delivery, &reason).into_iter().collect();
+        let outputs = delivery.all().filter_map(|delivery| self.error_event(delivery, &reason)).collect();
         Settlement::of(delivery, Outcome::Dead { reason, outputs })
     }
 
@@ -414,8 +426,10 @@ impl Kernel {
         receipt: &Receipt,
     ) -> Settled {
         self.announce(settlement, receipt);
+        self.tell_others(receipt);
         self.go_on_in(receipt, &delivery.event);
         match &settlement.outcome {
+            _ if receipt.dropped => Settled::gone(delivery),
             Outcome::Done { .. } => {
                 driver.meters.done();
                 Settled::Over
@@ -425,12 +439,12 @@ impl Kernel {
                 tracing::warn!(event = %delivery.event.id, driver = %driver.id, reason, "dead letter");
                 Settled::Over
             }
-            Outcome::Retry { .. } if receipt.dropped => Settled::Over,
             Outcome::Retry { at, error } => {
                 driver.meters.retried();
                 let mut again = delivery.clone();
                 (again.attempt, again.due, again.error) =
                     (settlement.delivery.attempt + 1, Some(*at), Some(error.clone()));
+                again.batch.iter_mut().for_each(|member| member.attempt += 1);
                 Settled::Again(Box::new(again))
             }
         }

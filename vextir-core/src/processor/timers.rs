@@ -5,9 +5,22 @@ use super::Kernel;
 use super::lane::Lane;
 use super::registry::Registered;
 use crate::bus::Delivery;
+use crate::{FlowKey, Timestamp};
 use std::sync::Arc;
 
 impl Kernel {
+    /// Looks at a key of flow control again at its time.
+    pub(super) fn ring_later(self: &Arc<Self>, driver: &Arc<Registered>, key: FlowKey, at: Timestamp) {
+        let (kernel, driver) = (self.clone(), driver.clone());
+        let pause = at.since(self.clock.now());
+        // Not among the tasks that a shutdown waits for: what waits stays in the tables.
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            kernel.clock.sleep(pause).await;
+            driver.lane().ring(key, kernel.clock.now().max(at));
+            kernel.pump(&driver);
+        }));
+    }
+
     /// Keeps a delivery in its driver's queue until it is due. Meanwhile it keeps its ordering key.
     pub(super) fn retry_later(
         self: &Arc<Self>,

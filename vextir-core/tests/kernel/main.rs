@@ -16,6 +16,7 @@ mod order;
 mod regressions;
 mod reserve;
 mod retry;
+mod rules;
 mod tenant;
 mod unclaimed;
 

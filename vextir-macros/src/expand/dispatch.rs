@@ -59,7 +59,8 @@ pub(super) fn handle_event(driver: &Driver) -> TokenStream {
         } else {
             quote!(__event.event_type == #pattern)
         };
-        arm(handler, &condition, &call(root, handler, &quote!(__event)))
+        let given = if handler.batch { quote!(__cx.batch().to_vec()) } else { quote!(__event) };
+        arm(handler, &condition, &call(root, handler, &given))
     });
     quote! {
         async fn handle_event(&self, __event: #root::Event, __cx: &#root::Ctx) -> #root::HandlerResult {
@@ -82,6 +83,15 @@ fn arm(handler: &Handler, condition: &TokenStream, call: &TokenStream) -> TokenS
 
 fn typed_call(root: &Path, handler: &Handler, payload: &TokenStream) -> TokenStream {
     let call = call(root, handler, &quote!(__payload));
+    if handler.batch {
+        return quote! {
+            let mut __payload = ::std::vec::Vec::new();
+            for __one in __cx.batch() {
+                __payload.push(#root::__private::input::<#payload>().decode(__one)?);
+            }
+            #call
+        };
+    }
     quote! {
         let __payload = #root::__private::input::<#payload>().decode(&__event)?;
         #call

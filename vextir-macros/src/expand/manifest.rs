@@ -2,9 +2,10 @@
 
 use super::clash;
 use crate::docs;
-use crate::model::{Driver, Handler, Input, Settings};
+use crate::model::{Demand, Driver, Handler, Input, Rule, Settings};
 use proc_macro2::TokenStream;
 use quote::quote;
+use std::time::Duration;
 use syn::Path;
 
 pub(super) fn manifest(driver: &Driver) -> TokenStream {
@@ -53,7 +54,44 @@ fn settings(root: &Path, settings: &Settings) -> TokenStream {
     calls.extend(settings.eager.then(|| quote!(.with_eager(true))));
     calls.extend(settings.from_start.then(|| quote!(.with_from_start(true))));
     calls.extend(settings.block_on_dead.then(|| quote!(.with_block_on_dead(true))));
+    calls.extend(settings.flow.iter().map(|rule| {
+        let rule = flow(root, rule);
+        quote!(.with_flow(#rule))
+    }));
     quote!(#(#calls)*)
+}
+
+/// A rule of flow control.
+fn flow(root: &Path, rule: &Rule) -> TokenStream {
+    let span = |span: &Duration| {
+        let (seconds, nanos) = (span.as_secs(), span.subsec_nanos());
+        quote!(::core::time::Duration::new(#seconds, #nanos))
+    };
+    let start = match &rule.demand {
+        Demand::Concurrency(most) => quote!(#root::Flow::concurrency(#most)),
+        Demand::RateLimit(most, per) => {
+            let per = span(per);
+            quote!(#root::Flow::rate_limit(#most, #per))
+        }
+        Demand::Throttle(most, per) => {
+            let per = span(per);
+            quote!(#root::Flow::throttle(#most, #per))
+        }
+        Demand::Debounce(quiet, at_most) => {
+            let quiet = span(quiet);
+            let at_most = at_most.iter().map(span);
+            quote!(#root::Flow::debounce(#quiet) #(.at_most(#at_most))*)
+        }
+        Demand::Batch(most, within) => {
+            let within = span(within);
+            quote!(#root::Flow::batch(#most, #within))
+        }
+        Demand::Singleton(twin) => quote!(#root::Flow::singleton(#root::Twin::#twin)),
+        Demand::Priority(path) => quote!(#root::Flow::priority(#path)),
+    };
+    let key = rule.key.iter();
+    let across = rule.across_users.then(|| quote!(.across_users()));
+    quote!(#start #(.key(#key))* #across)
 }
 
 /// The capabilities of one handler: one for its payload, or one for each of its names.
@@ -62,7 +100,8 @@ fn can(root: &Path, handler: &Handler) -> TokenStream {
     let effect = handler.effect.iter().map(|effect| quote!(.effect(#root::Effect::#effect)));
     let reserve =
         handler.reserve.iter().map(|(unit, amount)| quote!(.reserves(#root::Name::literal(#unit), #amount)));
-    let says = quote!(#(#effect)* #(#reserve)*);
+    let rules = handler.flow.iter().map(|rule| flow(root, rule));
+    let says = quote!(#(#effect)* #(#reserve)* #(.flow(#rules))*);
     let can = |capability: TokenStream| quote!(.can(#root::__private::output::<#returned>().describe(#capability #says)));
     let docs = handler.docs.as_ref();
     match &handler.input {

@@ -1,13 +1,13 @@
 //! Handlers: `#[on]` and the method under it.
 
 use super::options::{Known, Options, string};
-use super::{EFFECTS, method};
+use super::{EFFECTS, flow, method};
 use crate::ast::Method;
 use crate::attr::Args;
 use crate::docs;
 use crate::grammar::{check_pattern, shown};
 use crate::mistakes::Mistakes;
-use crate::model::{Handler, Input, Parameter};
+use crate::model::{Demand, Handler, Input, Parameter, Rule};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Signature, Type};
@@ -15,6 +15,7 @@ use syn::{Attribute, Ident, LitStr, Signature, Type};
 const OPTIONS: &[Known] = &[
     Known { name: "effect", form: "effect = \"reads\"" },
     Known { name: "reserve", form: "reserve(tokens = 1000)" },
+    Known { name: "flow", form: "flow(throttle = 10, per = \"1m\", key = \"data.host\")" },
 ];
 
 /// A method with `#[on]`; `None` if it is so wrong that nothing can be said about it.
@@ -24,8 +25,10 @@ pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -
     let options = args.as_ref().map_or(&[][..], |args| &args.options);
     let mut options = Options::new("#[on]", OPTIONS, options, mistakes);
     let (effect, reserve) = (options.choice("effect", &EFFECTS), options.amounts("reserve"));
+    let flow = flow::rules(args.as_ref().map_or(&[][..], |args| &args.options), mistakes);
     method::check(&found.signature, mistakes);
     let (input, parameters) = parameters(&found.signature, mistakes)?;
+    let (input, batch) = batch_of(&found.signature.ident, input, &flow, mistakes);
     let input = input_of(&found.signature.ident, input, named?, on, mistakes)?;
     Some(Handler {
         name: found.signature.ident.clone(),
@@ -33,6 +36,8 @@ pub(super) fn handler(found: &Method, on: &Attribute, mistakes: &mut Mistakes) -
         docs: docs::description(&found.attrs),
         effect,
         reserve,
+        flow,
+        batch,
         input,
         parameters,
         returns: method::returns(&found.signature),
@@ -106,6 +111,24 @@ fn is_context(found: &Type, mistakes: &mut Mistakes) -> bool {
 
 fn is_ctx(found: &Type) -> bool {
     method::last_name(found).is_some_and(|name| name == "Ctx")
+}
+
+/// What a handler takes of each event, and whether it takes several: a rule of batches and a `Vec` go together.
+fn batch_of<'a>(name: &Ident, found: &'a Type, flow: &[Rule], mistakes: &mut Mistakes) -> (&'a Type, bool) {
+    let rule = flow.iter().find(|rule| matches!(rule.demand, Demand::Batch(..)));
+    match (method::vec_of(found), rule) {
+        (Some(one), Some(_)) => return (one, true),
+        (Some(_), None) => mistakes.at(
+            found,
+            format!("`{name}` takes several events: say how many, as in `#[on(flow(batch = 100, within = \"5s\"))]`"),
+        ),
+        (None, Some(rule)) => mistakes.at_span(
+            rule.place,
+            format!("`{name}` gets several events at a time: take a `Vec` of its payload, or `Vec<Event>`"),
+        ),
+        (None, None) => {}
+    }
+    (found, false)
 }
 
 /// Brings together what the attribute names and what the method takes.

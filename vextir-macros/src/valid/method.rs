@@ -4,7 +4,10 @@ use crate::ast::Method;
 use crate::mistakes::Mistakes;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, FnArg, GenericParam, PatType, Path, ReceiverKind, ReturnType, Safety, Signature, Type};
+use syn::{
+    Attribute, FnArg, GenericArgument, GenericParam, PatType, Path, PathArguments, ReceiverKind, ReturnType,
+    Safety, Signature, Type,
+};
 
 /// Checks the signature, except for what the parameters after `&self` are.
 pub(super) fn check(signature: &Signature, mistakes: &mut Mistakes) {
@@ -95,6 +98,19 @@ pub(super) fn bare(found: &Type) -> &Type {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) => bare(&paren.elem),
         other => other,
+    }
+}
+
+/// What a `Vec` is of.
+pub(super) fn vec_of(found: &Type) -> Option<&Type> {
+    let Type::Path(found) = bare(found) else { return None };
+    let last = found.path.segments.last().filter(|last| last.ident == "Vec")?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
+            GenericArgument::Type(one) => Some(one),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

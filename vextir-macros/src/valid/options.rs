@@ -17,7 +17,7 @@ pub(crate) struct Known {
     pub(crate) form: &'static str,
 }
 
-/// The options of one attribute: all are known, none stands twice.
+/// The options of one attribute: all are known, and none but `flow` stands twice.
 pub(crate) struct Options<'a> {
     known: &'static [Known],
     given: Vec<&'a Opt>,
@@ -35,7 +35,7 @@ impl<'a> Options<'a> {
         for option in options {
             if !known.iter().any(|one| option.name == one.name) {
                 mistakes.at(&option.name, unknown(attribute, known, &option.name));
-            } else if given.iter().any(|earlier| earlier.name == option.name) {
+            } else if option.name != "flow" && given.iter().any(|earlier| earlier.name == option.name) {
                 mistakes.at(&option.name, format!("option `{}` stands twice: remove one", option.name));
             } else {
                 given.push(option);

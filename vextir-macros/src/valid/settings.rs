@@ -1,7 +1,7 @@
 //! The options of `#[driver]`.
 
-use super::EFFECTS;
 use super::options::{Known, Options, string};
+use super::{EFFECTS, flow};
 use crate::attr::{Args, Opt, Value};
 use crate::grammar::{check_type, shown};
 use crate::mistakes::Mistakes;
@@ -18,6 +18,7 @@ const OPTIONS: &[Known] = &[
     Known { name: "memory", form: "memory = \"512MB\"" },
     Known { name: "retries", form: "retries = 3" },
     Known { name: "concurrency", form: "concurrency = 8" },
+    Known { name: "flow", form: "flow(concurrency = 2, key = \"user_id\")" },
     Known { name: "effect", form: "effect = \"reads\"" },
     Known { name: "eager", form: "eager" },
     Known { name: "from_start", form: "from_start" },
@@ -48,6 +49,7 @@ pub(crate) fn root(args: Option<&Args>) -> Path {
 /// Reads all that stands in the parentheses.
 pub(super) fn arguments(args: &Args, mistakes: &mut Mistakes) -> Arguments {
     let (id, options) = id(args, mistakes);
+    let flow = flow::rules(options, mistakes);
     let mut options = Options::new("#[driver]", OPTIONS, options, mistakes);
     let settings = Settings {
         // Without an id nothing is expanded.
@@ -63,6 +65,7 @@ pub(super) fn arguments(args: &Args, mistakes: &mut Mistakes) -> Arguments {
         eager: options.flag("eager"),
         from_start: options.flag("from_start"),
         block_on_dead: options.flag("block_on_dead"),
+        flow,
     };
     Arguments {
         settings: id.map(|_| settings),

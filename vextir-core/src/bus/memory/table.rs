@@ -243,6 +243,10 @@ impl Rows for Table {
         Ok(self.deliveries.remove(&position).is_some())
     }
 
+    fn has_delivery(&mut self, position: Position) -> Result<bool> {
+        Ok(self.deliveries.contains_key(&position) || self.unclaimed.contains_key(&position))
+    }
+
     fn retry_delivery(
         &mut self,
         position: Position,
@@ -411,6 +415,10 @@ impl Rows for Table {
         let record = AuditRecord { at: self.now, ..record.clone() };
         self.audit.push_back((self.number, record));
         Ok(())
+    }
+
+    fn checkpoint(&mut self, driver: &Name, key: &str) -> Result<Option<Data>> {
+        Ok(self.checkpoints.get(driver).and_then(|own| own.get(key)).cloned())
     }
 
     fn set_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {

@@ -33,7 +33,9 @@ impl<R: Rows> Write<'_, R> {
             self.append_unknown(&entries)?;
         }
         for checkpoint in checkpoints {
-            self.rows.set_checkpoint(checkpoint)?;
+            if !self.must_stay(checkpoint)? {
+                self.rows.set_checkpoint(checkpoint)?;
+            }
         }
         self.audit(audit)
     }
@@ -365,28 +367,28 @@ impl<R: Rows> Write<'_, R> {
         if new.is_empty() {
             return Ok(());
         }
-        let count = new.len() as u64;
-        for NewDelivery { driver, obligations, reserve } in new {
+        let before = self.applied.deliveries.len();
+        for new in new {
+            let Some(admitted) = self.ask_flow(event, new)? else { continue };
             let mut delivery = Delivery {
-                position: 0,
-                driver: driver.clone(),
-                event: event.clone(),
                 sequence,
                 logged_at: self.rows.now(),
-                attempt: 0,
-                due: None,
-                reclaims: 0,
-                obligations: obligations.clone(),
-                reserve: reserve.clone(),
-                error: None,
+                due: admitted.due,
+                obligations: new.obligations.clone(),
+                reserve: new.reserve.clone(),
+                replaces: admitted.replaces.clone(),
+                ..Delivery::new(new.driver.clone(), event.clone())
             };
             self.rows.add_delivery(&mut delivery)?;
+            self.keep_flow(new, admitted, &delivery)?;
             self.applied.deliveries.push(delivery);
         }
+        let made = &self.applied.deliveries[before..];
+        let count = made.len() as u64;
         self.enter_branch(event, count)?;
         if let Some(lease) = self.rows.lease(&event.user_id, event.root())? {
             lease.open += count;
-            new.iter().for_each(|delivery| lease.reserve(&delivery.reserve));
+            self.applied.deliveries[before..].iter().for_each(|delivery| lease.reserve(&delivery.reserve));
             self.applied.receipt.tree = Some(Tree::from(&*lease));
         }
         Ok(())

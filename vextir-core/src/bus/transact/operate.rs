@@ -201,7 +201,7 @@ impl<R: Rows> Write<'_, R> {
             self.rows.add_audit(&AuditRecord::about(&event, "redrive", decision.clone()))?;
             // It reserves again whatever is left: the operator wants it.
             let DeadLetter { driver, obligations, reserve, .. } = letter;
-            let delivery = NewDelivery { driver, obligations, reserve };
+            let delivery = NewDelivery { driver, obligations, reserve, admission: Vec::new() };
             self.deliver(&event, sequence, &[delivery])?;
             self.take(*position);
         }

@@ -33,6 +33,8 @@ impl<R: Rows> Write<'_, R> {
         if !open {
             return Err(stale(settlement));
         }
+        self.note_began(&delivery.driver, &settlement.began)?;
+        self.settle_batch(&delivery.batch, outcome)?;
         self.conclude(settlement, delivery, &known)
     }
 
@@ -92,18 +94,7 @@ impl<R: Rows> Write<'_, R> {
                 self.outputs(outputs, known)?;
             }
             Outcome::Dead { reason, outputs } => {
-                self.rows.add_dead(&DeadLetter {
-                    position: delivery.position,
-                    driver: delivery.driver.clone(),
-                    event: event.clone(),
-                    sequence: delivery.sequence,
-                    logged_at: delivery.logged_at,
-                    attempts: delivery.attempt + 1,
-                    reason: reason.clone(),
-                    at: self.rows.now(),
-                    obligations: delivery.obligations.clone(),
-                    reserve: delivery.reserve.clone(),
-                })?;
+                self.rows.add_dead(&DeadLetter::of(delivery, reason.clone(), self.rows.now()))?;
                 self.outputs(outputs, known)?;
             }
         }

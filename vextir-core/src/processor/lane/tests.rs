@@ -5,20 +5,10 @@ use tokio_util::sync::CancellationToken;
 fn delivery(position: Position, priority: Priority, key: Option<&'static str>) -> Delivery {
     let mut event = Event::new("a.b").with_user("u").with_priority(priority);
     event.edit().ordering_key = key.map(Name::literal);
-    Delivery {
-        position,
-        driver: Name::literal("d"),
-        event,
-        sequence: position,
-        logged_at: Timestamp::UNSET,
-        attempt: 0,
-        due: None,
-        reclaims: 0,
-        obligations: None,
-        reserve: Default::default(),
-        error: None,
-    }
+    Delivery { position, sequence: position, ..Delivery::new(Name::literal("d"), event) }
 }
+
+const NOW: Timestamp = Timestamp::MAX;
 
 fn timer() -> DropGuard {
     CancellationToken::new().drop_guard()
@@ -41,7 +31,7 @@ fn the_low_lane_is_not_starved() {
     }
     let mut seen = [0; 3];
     for _ in 0..64 {
-        let next = lane.next().unwrap();
+        let next = lane.next(NOW).unwrap();
         seen[lane_of(next.event.priority)] += 1;
         lane.finish(&next);
     }
@@ -54,22 +44,22 @@ fn one_key_is_handled_in_order_while_others_run() {
     for (position, key) in [(1, "a"), (2, "a"), (3, "b"), (4, "a")] {
         lane.offer(delivery(position, Priority::Normal, Some(key)));
     }
-    let first = lane.next().unwrap();
-    let other = lane.next().unwrap();
+    let first = lane.next(NOW).unwrap();
+    let other = lane.next(NOW).unwrap();
     assert_eq!((first.position, other.position), (1, 3));
-    assert!(lane.next().is_none(), "the key is busy");
+    assert!(lane.next(NOW).is_none(), "the key is busy");
     lane.give_slot();
     lane.sleep(first, timer());
-    assert!(lane.next().is_none(), "a retry keeps its key");
+    assert!(lane.next(NOW).is_none(), "a retry keeps its key");
     lane.wake(1);
     lane.wake(1);
-    let again = lane.next().unwrap();
+    let again = lane.next(NOW).unwrap();
     assert_eq!(again.position, 1);
     lane.finish(&again);
-    let second = lane.next().unwrap();
+    let second = lane.next(NOW).unwrap();
     assert_eq!(second.position, 2);
     lane.finish(&second);
-    assert_eq!(lane.next().unwrap().position, 4);
+    assert_eq!(lane.next(NOW).unwrap().position, 4);
 }
 
 #[test]
@@ -80,7 +70,7 @@ fn what_does_not_fit_is_read_again_and_nothing_comes_twice() {
     }
     assert_eq!(lane.queued(), 2);
     assert_eq!(lane.wants_to_read(), None, "no room yet");
-    let first = lane.next().unwrap();
+    let first = lane.next(NOW).unwrap();
     lane.finish(&first);
     assert_eq!(lane.wants_to_read(), Some(2));
     assert_eq!(lane.wants_to_read(), None, "one reader at a time");
@@ -90,15 +80,15 @@ fn what_does_not_fit_is_read_again_and_nothing_comes_twice() {
     lane.offer(delivery(6, Priority::Normal, None));
     lane.read(5, true);
     for _ in 0..4 {
-        let next = lane.next().unwrap();
+        let next = lane.next(NOW).unwrap();
         lane.finish(&next);
     }
     assert_eq!(lane.wants_to_read(), Some(5), "6 was passed over during the read");
     lane.enqueue(delivery(6, Priority::Normal, None));
     lane.read(6, true);
     lane.offer(delivery(6, Priority::Normal, None));
-    assert_eq!(lane.next().unwrap().position, 6);
-    assert!(lane.next().is_none());
+    assert_eq!(lane.next(NOW).unwrap().position, 6);
+    assert!(lane.next(NOW).is_none());
 }
 
 #[test]
@@ -109,7 +99,7 @@ fn removing_the_head_of_a_key_frees_it() {
     }
     lane.remove(|delivery| delivery.position == 1);
     assert_eq!(lane.queued(), 2);
-    assert_eq!(lane.next().unwrap().position, 2);
+    assert_eq!(lane.next(NOW).unwrap().position, 2);
     assert_eq!(lane.queued(), 1);
 }
 
@@ -119,17 +109,17 @@ fn removing_what_waits_for_its_retry_frees_its_key_and_ends_its_timer() {
     for position in 1..=2 {
         lane.offer(delivery(position, Priority::Normal, Some("k")));
     }
-    let first = lane.next().unwrap();
+    let first = lane.next(NOW).unwrap();
     lane.give_slot();
     let ends = CancellationToken::new();
     lane.sleep(first, ends.clone().drop_guard());
     lane.remove(|delivery| delivery.position == 3);
-    assert!(lane.next().is_none() && !ends.is_cancelled());
+    assert!(lane.next(NOW).is_none() && !ends.is_cancelled());
     lane.remove(|delivery| delivery.position == 1);
     assert!(ends.is_cancelled());
     lane.wake(1);
-    assert_eq!(lane.next().unwrap().position, 2);
-    assert!(lane.next().is_none(), "what was removed does not come back");
+    assert_eq!(lane.next(NOW).unwrap().position, 2);
+    assert!(lane.next(NOW).is_none(), "what was removed does not come back");
 }
 
 #[test]
@@ -138,7 +128,7 @@ fn a_key_goes_on_when_neither_a_letter_nor_a_delivery_keeps_it() {
     for position in 1..=3 {
         lane.offer(delivery(position, Priority::Normal, Some("k")));
     }
-    let letter = lane.next().unwrap();
+    let letter = lane.next(NOW).unwrap();
     let event = letter.event.clone();
     lane.block(&event, 1);
     lane.block(&event, 8);
@@ -146,21 +136,21 @@ fn a_key_goes_on_when_neither_a_letter_nor_a_delivery_keeps_it() {
     lane.unblock(&event, 1);
     lane.unblock(&event, 9);
     lane.finish(&letter);
-    assert!(lane.next().is_none(), "letter 8 is left");
+    assert!(lane.next(NOW).is_none(), "letter 8 is left");
     lane.unblock(&event, 8);
-    let second = lane.next().unwrap();
+    let second = lane.next(NOW).unwrap();
     assert_eq!(second.position, 2);
     lane.block(&event, 2);
     lane.unblock(&event, 2);
-    assert!(lane.next().is_none(), "the second still runs");
+    assert!(lane.next(NOW).is_none(), "the second still runs");
     lane.finish(&second);
-    assert_eq!(lane.next().unwrap().position, 3);
+    assert_eq!(lane.next(NOW).unwrap().position, 3);
     lane.unblock(&event, 8);
-    assert!(lane.next().is_none());
+    assert!(lane.next(NOW).is_none());
 }
 
 fn run(lane: &mut Lane) -> Option<Position> {
-    let next = lane.next()?;
+    let next = lane.next(NOW)?;
     lane.finish(&next);
     Some(next.position)
 }
@@ -191,11 +181,11 @@ fn what_went_ahead_is_bounded_and_comes_once() {
     assert_eq!(lane.queued(), 10, "two of four go ahead");
     lane.offer(delivery(25, Priority::Normal, None));
     assert_eq!(lane.queued(), 10, "nothing passes a higher one that was passed over");
-    let retried = lane.next().unwrap();
+    let retried = lane.next(NOW).unwrap();
     assert_eq!(retried.position, 21);
     lane.give_slot();
     lane.sleep(retried, timer());
-    let ended = lane.next().unwrap();
+    let ended = lane.next(NOW).unwrap();
     assert_eq!(ended.position, 22);
     for _ in 0..4 {
         run(&mut lane);
@@ -280,11 +270,13 @@ fn a_key_whose_letters_retention_removed_goes_on() {
     lane.offer(delivery(5, Priority::Normal, Some("k")));
     assert_eq!(lane.letters(), [1]);
     lane.forget_letters(&[2].into());
-    assert!(lane.next().is_none(), "it is still there");
+    assert!(lane.next(NOW).is_none(), "it is still there");
     lane.forget_letters(&[1].into());
-    assert_eq!(lane.next().unwrap().position, 5);
+    assert_eq!(lane.next(NOW).unwrap().position, 5);
     // Not while a delivery of the key may be dying.
     lane.block(&letter, 5);
     lane.offer(delivery(6, Priority::Normal, Some("k")));
-    assert!(lane.letters().is_empty() && lane.next().is_none());
+    assert!(lane.letters().is_empty() && lane.next(NOW).is_none());
 }
+
+mod flow;

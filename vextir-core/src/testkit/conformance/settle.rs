@@ -162,19 +162,7 @@ pub(super) async fn an_output_known_by_its_own_id_is_not_doubled<S: BusUnderTest
 
 /// The delivery of an event that is not stored yet.
 fn eager_delivery(event: &Event) -> Delivery {
-    Delivery {
-        position: 0,
-        driver: "quick".into(),
-        event: event.clone(),
-        sequence: 0,
-        logged_at: event.timestamp,
-        attempt: 0,
-        due: None,
-        reclaims: 0,
-        obligations: None,
-        reserve: Default::default(),
-        error: None,
-    }
+    Delivery { logged_at: event.timestamp, ..Delivery::new("quick".into(), event.clone()) }
 }
 
 pub(super) async fn eager_settlements_land_with_their_event<S: BusUnderTest>(subject: S) -> Outcome {
