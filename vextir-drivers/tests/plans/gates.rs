@@ -4,7 +4,9 @@ use crate::faults::reopened;
 use crate::{Does, Stage, clock, hub, none, workflow};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use vextir_context::HubBuilder;
 use vextir_core::prelude::*;
 use vextir_core::{ErrorKind, EventFilter, Failure, Name, Start};
 use vextir_drivers::workflow::PlanFinished;
@@ -191,7 +193,8 @@ async fn a_long_queue_grows_neither_deep_nor_large() {
         stage.until_status("job", plan, "completed").await;
     }
     stage.until_status("job", &asked[79], "cancelled").await;
-    assert_eq!(stage.run("job", json!({})).await.status, "completed");
+    let last = stage.ask(none()).await;
+    stage.until_status("job", &last, "completed").await;
     let folder = stage.app.as_user("local").context().list("/System/Plans/.gates/job").await.unwrap();
     assert_eq!(folder.len(), 1, "{folder:?}");
     let (most, _, begun, ended) = stage.at_a_time().await;
@@ -384,4 +387,67 @@ async fn the_processor_is_told_its_rules_and_their_values() {
     let log = stage.log().await;
     let begin = log.iter().find(|event| event.event_type == "instruction.job.begin").unwrap();
     assert_eq!(begin.data.value()["flow"], json!(["x", "local", 7]));
+}
+
+/// What the processor does with the rules that it is told.
+mod kept_by_the_processor {
+    use super::*;
+
+    async fn of(flow: &str, driver: &Does) -> Stage {
+        let outer = "name: Outer\nplan: [{id: call, run: job}]\n";
+        let workflows = vec![workflow(&text(flow)), workflow(outer)];
+        // The log counts by its own clock.
+        let clock = clock("2025-06-16T08:00:00Z");
+        let hub = HubBuilder::in_memory().clock(Arc::new(clock.clone())).open().unwrap();
+        Stage::new(hub, clock, workflows, &[driver]).await
+    }
+
+    #[tokio::test]
+    async fn what_is_beyond_a_rate_is_not_begun_and_who_asked_is_told() {
+        let stage = of("{rate_limit: 1, per: 1h}", &work()).await;
+        assert_eq!(stage.run("job", json!({})).await.status, "completed");
+        let plans = stage.plans("job");
+        let refused = stage.app.request::<PlanFinished>(plans.event(none())).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NoAnswer, "{refused}");
+        let call = stage.plans("outer").run(none()).await.unwrap();
+        let failed = stage.until_status("outer", &call, "failed").await;
+        assert!(failed["error"].as_str().unwrap().contains("not begun: flow control"), "{failed}");
+        let bob = vextir_drivers::workflow::Plans::new(stage.app.as_user("bob"), "job");
+        let ended: PlanFinished = stage.app.as_user("bob").request(bob.event(none())).await.unwrap();
+        assert_eq!(ended.status, "completed", "users are counted by themselves");
+        stage.clock.advance(Duration::from_secs(3_601));
+        assert_eq!(stage.run("job", json!({})).await.status, "completed");
+    }
+
+    #[tokio::test]
+    async fn what_is_throttled_begins_later() {
+        let driver = work();
+        let stage = of("{throttle: 2, per: 1m, key: inputs.account}", &driver).await;
+        let mut asked = vec![stage.ask(numbered(0)).await, stage.ask(numbered(1)).await];
+        asked.push(stage.plans("job").run(numbered(2)).await.unwrap());
+        stage.until_statuses(&asked, &["completed", "completed", "none"]).await;
+        let other = stage.ask(given(json!({"account": "other"}))).await;
+        stage.until_status("job", &other, "completed").await;
+        assert_eq!(stage.statuses(&asked[2..]).await, ["none"]);
+        stage.clock.advance(Duration::from_secs(61));
+        stage.until_statuses(&asked, &["completed"; 3]).await;
+    }
+
+    #[tokio::test]
+    async fn of_many_in_a_row_the_last_one_begins() {
+        let driver = work();
+        let stage = of("{debounce: 10s, key: inputs.account}", &driver).await;
+        let mut asked = Vec::new();
+        for n in 0..3 {
+            asked.push(stage.plans("job").run(numbered(n)).await.unwrap());
+            let begins = |log: &[Event]| {
+                log.iter().filter(|event| event.event_type == "instruction.job.begin").count()
+            };
+            while begins(&stage.log().await) as u32 != n + 1 {}
+        }
+        assert_eq!(stage.statuses(&asked).await, ["none"; 3]);
+        stage.clock.advance(Duration::from_secs(11));
+        stage.until_statuses(&asked, &["none", "none", "completed"]).await;
+        assert_eq!(driver.data(), [json!({"n": 2, "account": "none"})]);
+    }
 }

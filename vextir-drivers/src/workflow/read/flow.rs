@@ -31,7 +31,7 @@ const GOES_WITH: [(&str, &[&str]); 5] = [
     ("at_most", &["debounce"]),
     ("within", &["batch"]),
     ("key", &["concurrency", "rate_limit", "throttle", "debounce", "singleton"]),
-    ("across_users", &["rate_limit", "throttle", "debounce"]),
+    ("across_users", &["rate_limit", "throttle"]),
 ];
 /// What is known of the trigger.
 const OF_TRIGGER: [&str; 5] = ["id", "type", "time", "user_id", "data"];
@@ -129,7 +129,9 @@ impl Reader<'_> {
             let Some(entry) = self.form.entry(key).filter(|_| !kinds.contains(&kind)) else { continue };
             let message = format!("`{key}` does not go with `{kind}`");
             let help = match key {
-                "across_users" => "each user's runs are counted by themselves; leave it out".to_owned(),
+                "across_users" => {
+                    "it goes with `rate_limit` and `throttle`; the others are for each user".to_owned()
+                }
                 _ => format!("it goes with {}", word::list(kinds)),
             };
             found.with_help(entry.at.clone(), message, help);

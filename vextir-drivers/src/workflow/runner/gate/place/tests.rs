@@ -67,14 +67,14 @@ fn the_twin_is_decided_first_and_what_all_go_through_last() {
 #[test]
 fn the_processor_gets_its_rules_with_places_of_the_first_event() {
     let flow = "[{concurrency: 9}, {rate_limit: 1, per: 1s, key: inputs.host}, {throttle: 2, per: 1m}, \
-                {throttle: 3, per: 1m, across_users: true}, {debounce: 1s, at_most: 5s, key: trigger.data.id, across_users: true}, \
+                {throttle: 3, per: 1m, across_users: true}, {debounce: 1s, at_most: 5s, key: trigger.data.id}, \
                 {priority: trigger.data.urgency}, {singleton: replace}]";
     let rules: Vec<String> = for_processor(&instruction(flow)).iter().map(Flow::to_string).collect();
     let expected = [
         "rate_limit 1 per 1s by data.flow.1",
         "throttle 2 per 1m by data.flow.2",
         "throttle 3 per 1m across users",
-        "debounce 1s and 5s at most by data.flow.4 across users",
+        "debounce 1s and 5s at most by data.flow.4",
         "priority data.flow.5",
     ];
     assert_eq!(rules, expected);
