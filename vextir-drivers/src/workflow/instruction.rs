@@ -29,6 +29,9 @@ pub struct Instruction {
     pub inputs: Vec<Input>,
     /// What one run may use, where it is not the usual.
     pub limits: Option<vextir::Limits>,
+    /// How many runs there are at a time, and how often one begins. Places are those of a run: `inputs.account`,
+    /// `trigger.data.id`. A rule without a place counts each user's runs by themselves, unless it says otherwise.
+    pub flow: Vec<vextir::Flow>,
     /// Its steps, each after all that it depends on.
     pub steps: Vec<Step>,
     /// SHA-256 of its canonical form, in hex: runs are pinned to it.

@@ -2,6 +2,7 @@
 
 mod act;
 mod cron;
+mod flow;
 mod form;
 mod hash;
 mod head;
@@ -109,6 +110,7 @@ fn instruction(root: &Node, source: &Source, found: &mut Found) -> Option<Instru
     let inputs = form.get("inputs", found).map(|node| head::inputs(node, found));
     let (inputs, input_names) = inputs.unwrap_or_default();
     let limits = form.get("limits", found).and_then(|node| head::limits(node, found));
+    let flow = form.get("flow", found).map(|node| flow::read(node, &input_names, text, found));
     let mut drafts = form.need("plan", "an instruction", found).map(|node| plan(node, text, found))?;
     let is_sequence = order(&mut drafts, found);
     check::trigger(&trigger_reads.unwrap_or_default(), &source.text, found);
@@ -126,6 +128,7 @@ fn instruction(root: &Node, source: &Source, found: &mut Found) -> Option<Instru
         trigger,
         inputs,
         limits,
+        flow: flow.unwrap_or_default(),
         steps,
         hash: String::new(),
         places: Places { source: source.clone(), steps: places.into() },

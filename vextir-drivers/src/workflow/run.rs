@@ -31,10 +31,8 @@ mod world;
 #[cfg(test)]
 pub(super) mod tests;
 
-#[cfg(test)]
-pub(crate) use again::may_retry;
-pub(crate) use again::{Fork, fork};
-pub(crate) use begin::{Start, begin, given};
+pub(crate) use again::{Fork, fork, fork_ready, may_retry};
+pub(crate) use begin::{Start, begin, given, ready};
 pub(crate) use command::{Answer, At, Command, Due, Happened};
 pub(crate) use finish::abandon;
 pub(crate) use part::{Part, PartKey};

@@ -2,6 +2,7 @@
 //! written, all with the settlement of the event that happened.
 
 mod carry;
+mod gate;
 mod key;
 mod known;
 mod payload;
@@ -161,8 +162,12 @@ impl Workflow {
         }
         patterns.sort_unstable();
         patterns.dedup();
-        let capability =
-            |pattern| Capability::new(pattern).returns::<PlanFinished>().effect(Effect::WritesContext);
+        let begin = event_type(self.id(), Verb::Begin);
+        let capability = |pattern: Name| {
+            let rules = if pattern == begin { gate::for_processor(instruction) } else { Vec::new() };
+            let can = Capability::new(pattern).returns::<PlanFinished>().effect(Effect::WritesContext);
+            rules.into_iter().fold(can, Capability::flow)
+        };
         manifest.capabilities = patterns.into_iter().map(capability).collect();
         let run = event_type(self.id(), Verb::Run);
         let asked = manifest.capabilities.iter_mut().find(|capability| capability.pattern == run);
@@ -220,17 +225,29 @@ impl Workflow {
     /// A run has its own ordering key from its first event on.
     fn ask_to_begin(&self, cause: &Event, ask: RunInstruction, cx: &Ctx) -> Result<()> {
         let plan = plan_of(self.id(), cause);
-        let begin =
-            Begin { plan: plan.clone(), cause: cause.id.clone(), inputs: ask.inputs, parent: ask.parent };
+        let begin = Begin {
+            plan: plan.clone(),
+            cause: cause.id.clone(),
+            inputs: ask.inputs,
+            parent: ask.parent,
+            flow: Vec::new(),
+            gates: Vec::new(),
+        };
+        let begin = begin.counted(self, cause);
         let event = Event::new(event_type(self.id(), Verb::Begin)).with_data(json!(begin));
         cx.emit(event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan)))
     }
 
     async fn begin(&self, ask: Begin, cx: &Ctx) -> Result<()> {
-        if store::load(cx, &ask.plan).await?.is_some() {
-            // Asked for twice.
+        // Or it was asked for twice.
+        if store::load(cx, &ask.plan).await?.is_some() || self.to_gates(&ask, cx)? {
             return Ok(());
         }
+        self.begun(ask, false, cx).await
+    }
+
+    /// A run with its document. It waits for its turn, or begins.
+    async fn begun(&self, ask: Begin, waits: bool, cx: &Ctx) -> Result<()> {
         let cause = cx.find(&ask.cause).await?;
         let slot = cause.as_ref().and_then(|cause| match cause.metadata.get("slot") {
             Some(slot) => slot.parse().ok(),
@@ -249,6 +266,9 @@ impl Workflow {
         };
         let mut known = Known::new(cx, self.catalogue(cx));
         let (run, commands) = loop {
+            if waits {
+                break (run::ready(&self.instruction, start, &known), Vec::new());
+            }
             match run::begin(&self.instruction, start.clone(), &known) {
                 Ok(begun) => break begun,
                 Err(Stop::Wanted(wanted)) => known.load_events(cx, wanted.events).await?,
@@ -256,8 +276,8 @@ impl Workflow {
             }
         };
         store::keep_definition(cx, &self.instruction.hash, &self.text).await?;
-        self.conclude(Kept { run, parent: ask.parent, root: Some(cx.event().root().clone()) }, commands, cx)
-            .await
+        let (parent, root) = (ask.parent, Some(cx.event().root().clone()));
+        self.conclude(Kept { run, parent, root, gates: ask.gates }, commands, cx).await
     }
 
     /// The new plan has its own ordering key from its first event on.
@@ -272,9 +292,15 @@ impl Workflow {
         let from = store::load(cx, &ask.plan).await?.ok_or_else(|| unknown(&ask.plan))?;
         let instruction = self.pinned(cx, &from.run.hash).await?.ok_or_else(|| unknown(&ask.plan))?;
         let (mut old, mut known) = (from.run, Known::new(cx, self.catalogue(cx)));
-        let fork = Fork { run: plan, step: ask.step, inputs: ask.inputs };
+        let fork = Fork { run: plan.clone(), step: ask.step, inputs: ask.inputs };
+        let has_rules = !self.instruction.flow.is_empty();
         let (run, commands) = loop {
-            match run::fork(&instruction, &old, fork.clone(), &known) {
+            let forked = if has_rules {
+                run::fork_ready(&instruction, &old, fork.clone(), &known).map(|run| (run, Vec::new()))
+            } else {
+                run::fork(&instruction, &old, fork.clone(), &known)
+            };
+            match forked {
                 Ok(forked) => break forked,
                 Err(Stop::Wanted(wanted)) => {
                     store::load_parts(cx, &mut old, wanted.parts).await?;
@@ -283,7 +309,12 @@ impl Workflow {
                 Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
             }
         };
-        self.conclude(Kept { run, parent: None, root: Some(cx.event().root().clone()) }, commands, cx).await
+        let root = Some(cx.event().root().clone());
+        let mut kept = Kept { run, parent: None, root, gates: Vec::new() };
+        kept.gates = self.gates_of_fork(&kept, cx).await?;
+        let is_done = !has_rules || self.back_to_gates(&kept, None, cx)?;
+        self.conclude(kept, commands, cx).await?;
+        if is_done { Ok(()) } else { self.happened(&plan, Happened::Turn, cx).await }
     }
 
     /// Something happened in a run.
@@ -294,6 +325,9 @@ impl Workflow {
             let reason = format!("the version of `{}` that it began with is not there any more", self.id());
             return self.abandon(kept, &reason, cx).await;
         };
+        if happened == Happened::Turn {
+            kept.root = Some(cx.event().root().clone());
+        }
         // Of an event that may be awaited most is no news.
         let before = matches!(happened, Happened::Came { .. }).then(|| kept.run.clone());
         let commands = loop {
@@ -330,6 +364,7 @@ impl Workflow {
             Verb::Run if self.is_left_over(event) => forget_schedule(self.id(), cx),
             Verb::Run => self.ask_to_begin(event, data.decode()?, cx),
             Verb::Begin => self.begin(data.decode()?, cx).await,
+            Verb::Enter | Verb::Leave | Verb::Queue | Verb::Go => self.at_gate(verb, event, cx).await,
             Verb::Fork => self.ask_to_fork(event, data.decode()?, cx),
             Verb::Forked => self.forked(data.decode()?, cx).await,
             Verb::Came => self.came(data.decode()?, cx).await,
@@ -349,6 +384,9 @@ impl Workflow {
             }
             Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry => {
                 let Control { plan, step } = data.decode()?;
+                if self.asked_at_gates(verb, &plan, step.as_ref(), cx).await? {
+                    return Ok(());
+                }
                 if store::load(cx, &plan).await?.is_none() {
                     // Another plan asked for it, and wants it no more: it never began.
                     let unwanted = verb == Verb::Cancel && event.source.starts_with("instruction.");

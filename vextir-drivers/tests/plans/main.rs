@@ -6,6 +6,7 @@ extern crate vextir_core as vextir;
 mod clocks;
 mod faults;
 mod flow;
+mod gates;
 mod review;
 mod stopped;
 mod whole;

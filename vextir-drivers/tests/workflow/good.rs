@@ -14,7 +14,7 @@ fn each_example_of_the_guide_loads() {
     let guide = include_str!("../../docs/instructions.md");
     let examples: Vec<&str> =
         guide.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         Instruction::from_yaml("guide.yaml", example).unwrap();
     }

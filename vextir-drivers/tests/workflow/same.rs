@@ -65,6 +65,10 @@ fn what_it_says_matters() {
         ("name: A", "name: A\ninputs: [{name: a, default: null}]"),
         ("name: A", "name: A\nlimits: {events: 5}"),
         ("name: A", "name: A\ntrigger: {event: a.b}"),
+        ("name: A", "name: A\nflow: {concurrency: 2}"),
+        ("name: A", "name: A\nflow: {concurrency: 3}"),
+        ("name: A", "name: A\nflow: {concurrency: 3, key: trigger.type}"),
+        ("name: A", "name: A\nflow: [{debounce: 5s}, {concurrency: 3}]"),
     ];
     let mut seen = vec![hash(PLAIN)];
     for (from, to) in changes {

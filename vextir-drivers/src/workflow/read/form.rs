@@ -18,13 +18,19 @@ pub(super) struct Form<'n> {
 }
 
 /// Where keys belong that stand at a wrong place: in what, which, and what to write.
-const ELSEWHERE: [(&str, &str, &str); 6] = [
+const ELSEWHERE: [(&str, &str, &str); 12] = [
     ("a step", "data", "put it into the event: `emit: {type: .., data: {..}}`"),
     ("a step", "type", "put it into the event: `emit: {type: ..}`"),
     ("a step", "inputs", "put them into what is run: `run: {instruction: .., inputs: {..}}`"),
     ("an instruction", "schedule", "put it into the trigger: `trigger: {schedule: ..}`"),
     ("an instruction", "timezone", "put it into the trigger: `trigger: {schedule: .., timezone: ..}`"),
     ("an instruction", "event", "put it into the trigger: `trigger: {event: ..}`"),
+    ("an instruction", "concurrency", "put it into the flow: `flow: {concurrency: ..}`"),
+    ("an instruction", "rate_limit", "put it into the flow: `flow: {rate_limit: .., per: ..}`"),
+    ("an instruction", "throttle", "put it into the flow: `flow: {throttle: .., per: ..}`"),
+    ("an instruction", "debounce", "put it into the flow: `flow: {debounce: ..}`"),
+    ("an instruction", "singleton", "put it into the flow: `flow: {singleton: ..}`"),
+    ("an instruction", "priority", "put it into the flow: `flow: {priority: ..}`"),
 ];
 
 impl<'n> Form<'n> {

@@ -19,7 +19,7 @@ pub(super) fn of(instruction: &Instruction) -> String {
 fn form(instruction: &Instruction) -> Value {
     let steps: Map<String, Value> =
         instruction.steps.iter().map(|each| (each.id.to_string(), step(each))).collect();
-    json!({
+    let mut form = json!({
         // Raised when the canonical form changes.
         "form": 1,
         "id": instruction.id,
@@ -31,7 +31,12 @@ fn form(instruction: &Instruction) -> Value {
         "inputs": instruction.inputs.iter().map(input).collect::<Vec<_>>(),
         "limits": instruction.limits,
         "steps": steps,
-    })
+    });
+    // What came later leaves the form of instructions without it as it was.
+    if let Some(fields) = form.as_object_mut().filter(|_| !instruction.flow.is_empty()) {
+        fields.insert("flow".to_owned(), json!(instruction.flow));
+    }
+    form
 }
 
 fn trigger(trigger: &Trigger) -> Value {

@@ -12,8 +12,8 @@ use vextir::context::clean_path;
 use vextir::{Limits, Name, Pattern};
 
 /// The keys of an instruction.
-pub(super) const KEYS: [&str; 10] =
-    ["type", "id", "name", "description", "author", "version", "trigger", "inputs", "limits", "plan"];
+pub(super) const KEYS: [&str; 11] =
+    ["type", "id", "name", "description", "author", "version", "trigger", "inputs", "limits", "flow", "plan"];
 
 /// How many inputs there may be.
 const MOST_INPUTS: usize = 100;

@@ -4,7 +4,7 @@ use crate::workflow::expression::is_name;
 use std::borrow::Cow;
 
 /// What other tools call what we call something else.
-const ELSEWHERE: [(&str, &str); 29] = [
+const ELSEWHERE: [(&str, &str); 34] = [
     ("steps", "plan"),
     ("jobs", "plan"),
     ("tasks", "plan"),
@@ -29,6 +29,11 @@ const ELSEWHERE: [(&str, &str); 29] = [
     ("with", "data"),
     ("payload", "data"),
     ("concurrency", "parallel"),
+    ("period", "per"),
+    ("window", "per"),
+    ("interval", "per"),
+    ("by", "key"),
+    ("max_wait", "at_most"),
     ("text", "message"),
     ("prompt", "message"),
     ("workflow", "instruction"),

@@ -45,17 +45,32 @@ pub(crate) struct Fork {
     pub(crate) inputs: Map<String, Value>,
 }
 
-/// A new run in which all that this step depends on, near or far, has been done already. Everything else is done anew.
+/// As [`fork_ready`], and what is to be done first.
 ///
 /// # Errors
-/// [`Stop::Refused`]: there is no such step, something that it depends on is not over, another version of the
-/// instruction, or inputs that do not fit. [`Stop::Wanted`]: the outputs of a long `for_each` have to be copied.
+/// As [`fork_ready`].
 pub(crate) fn fork(
     instruction: &Instruction,
     run: &Run,
     fork: Fork,
     world: &dyn World,
 ) -> Result<(Run, Vec<Command>), Stop> {
+    let mut new = fork_ready(instruction, run, fork, world)?;
+    let commands = first(instruction, &mut new, world)?;
+    Ok((new, commands))
+}
+
+/// A new run in which all that this step depends on, near or far, has been done already. Everything else is done anew.
+///
+/// # Errors
+/// [`Stop::Refused`]: there is no such step, something that it depends on is not over, another version of the
+/// instruction, or inputs that do not fit. [`Stop::Wanted`]: the outputs of a long `for_each` have to be copied.
+pub(crate) fn fork_ready(
+    instruction: &Instruction,
+    run: &Run,
+    fork: Fork,
+    world: &dyn World,
+) -> Result<Run, Stop> {
     let refused = |why: String| Err(Stop::Refused(why));
     if instruction.hash != run.hash {
         return refused(format!("run {} began with another version of `{}`", run.id, instruction.id));
@@ -85,8 +100,7 @@ pub(crate) fn fork(
     new.inline = u32::try_from(inline).unwrap_or(u32::MAX);
     (new.id, new.status, new.round, new.paused) = (fork.run, RunStatus::Pending, 0, false);
     (new.started, new.ended, new.failing, new.error) = (world.now(), None, None, None);
-    let commands = first(instruction, &mut new, world)?;
-    Ok((new, commands))
+    Ok(new)
 }
 
 /// What a step depends on, near or far.

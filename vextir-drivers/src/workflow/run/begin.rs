@@ -39,6 +39,13 @@ pub(crate) fn begin(
     start: Start,
     world: &dyn World,
 ) -> Result<(Run, Vec<Command>), Stop> {
+    let mut run = ready(instruction, start, world);
+    let commands = first(instruction, &mut run, world)?;
+    Ok((run, commands))
+}
+
+/// A new run that waits for its turn ([`Happened::Turn`](super::Happened::Turn)).
+pub(crate) fn ready(instruction: &Instruction, start: Start, world: &dyn World) -> Run {
     let checked = moment(start.slot, &start.timezone).and_then(|_| given(&instruction.inputs, start.inputs));
     let (inputs, error) = match checked {
         Ok(inputs) => (inputs, None),
@@ -49,7 +56,7 @@ pub(crate) fn begin(
         Arc::new(cause)
     });
     let nodes = instruction.steps.iter().map(|step| (step.id.clone(), Node::new(step)));
-    let mut run = Run {
+    Run {
         id: start.run,
         instruction_id: instruction.id.clone(),
         hash: instruction.hash.clone(),
@@ -67,9 +74,23 @@ pub(crate) fn begin(
         inline: 0,
         dag: Dag { nodes: nodes.collect() },
         parts: Parts::default(),
-    };
-    let commands = first(instruction, &mut run, world)?;
-    Ok((run, commands))
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn begin_in_turn(&mut self) {
+        if self.run.status == RunStatus::Pending {
+            self.run.started = self.world.now();
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        if self.run.error.is_some() {
+            self.over(RunStatus::Failed);
+        }
+        self.moved = !self.run.status.is_over();
+    }
 }
 
 /// Begins what can begin in a run that stands still.
@@ -79,10 +100,7 @@ pub(super) fn first(
     world: &dyn World,
 ) -> Result<Vec<Command>, Stop> {
     let mut turn = Turn::new(instruction, run, world);
-    if turn.run.error.is_some() {
-        turn.over(RunStatus::Failed);
-    }
-    turn.moved = !turn.run.status.is_over();
+    turn.start();
     turn.close()
 }
 

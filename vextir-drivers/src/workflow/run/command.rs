@@ -76,6 +76,8 @@ pub(crate) enum Happened {
         /// The event that says so: a large output is kept by reference to it.
         event_id: Option<EventId>,
     },
+    /// A run that waited for its turn has it.
+    Turn,
     /// Nothing new begins until it is resumed.
     Pause,
     /// It goes on.

@@ -40,6 +40,7 @@ impl<'a> Turn<'a> {
             Happened::RunEnded { at, status, output, error, event_id } => {
                 self.run_ended(&at, status, output, error, event_id);
             }
+            Happened::Turn => self.begin_in_turn(),
             Happened::Pause => self.run.paused = !self.run.status.is_over(),
             Happened::Resume => self.resume(),
             Happened::Cancel => self.cancel(),

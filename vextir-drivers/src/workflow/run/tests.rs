@@ -63,6 +63,7 @@ pub(in crate::workflow) fn instruction(steps: Vec<Step>) -> Instruction {
         trigger: None,
         inputs: Vec::new(),
         limits: None,
+        flow: Vec::new(),
         steps,
         hash: "abc".into(),
         places: crate::workflow::read::Places::default(),

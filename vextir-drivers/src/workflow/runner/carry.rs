@@ -1,5 +1,6 @@
 //! Carries out what the interpreter says: all of it takes effect when the delivery is settled.
 
+use super::gate;
 use super::key::{self, Verb, event_type};
 use super::payload::{Control, Look, Parent, PlanApproval, PlanFinished, RunInstruction, Timer};
 use super::store::{self, Kept};
@@ -14,9 +15,13 @@ pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command
     }
     // In its own tree everything hangs off the plan's first event, so that depth does not grow with the number of steps.
     // Retention may have removed it.
-    let begin = key::begin(&kept.run.id)?;
-    let at_home = kept.root.as_ref() == Some(cx.event().root()) && cx.find(&begin).await?.is_some();
-    let home = at_home.then_some(begin);
+    let mut home = None;
+    // A plan that waited for its turn begins in a tree of its own.
+    for begin in [key::begin(&kept.run.id)?, key::go(&kept.run.id)?] {
+        if home.is_none() && kept.root.as_ref() == Some(cx.event().root()) {
+            home = cx.find(&begin).await?.filter(|begin| begin.root() == cx.event().root()).map(|_| begin);
+        }
+    }
     for command in commands {
         one(instruction, kept, home.as_ref(), command, cx).await?;
     }
@@ -82,6 +87,7 @@ async fn one(
         Command::Finished { status, output, error, .. } => {
             let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
             store::end_waits(cx, instruction, plan).await?;
+            gate::leave(instruction, plan, &kept.gates, cx)?;
             let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
             let status = status.unwrap_or_default();
             let finished = PlanFinished { plan, instruction, status, output, error, parent };

@@ -9,6 +9,10 @@ use vextir::{Error, Event, EventId, Name, Result};
 pub(super) enum Verb {
     Run,
     Begin,
+    Enter,
+    Leave,
+    Queue,
+    Go,
     Pause,
     Resume,
     Cancel,
@@ -23,9 +27,13 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Run,
         Self::Begin,
+        Self::Enter,
+        Self::Leave,
+        Self::Queue,
+        Self::Go,
         Self::Pause,
         Self::Resume,
         Self::Cancel,
@@ -43,6 +51,10 @@ impl Verb {
         match self {
             Self::Run => "run",
             Self::Begin => "begin",
+            Self::Enter => "enter",
+            Self::Leave => "leave",
+            Self::Queue => "queue",
+            Self::Go => "go",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Cancel => "cancel",
@@ -92,17 +104,30 @@ pub(super) fn order(plan: &str) -> Name {
 
 /// Refuses what does not come in turn.
 pub(super) fn in_turn(verb: Verb, plan: &str, event: &Event) -> Result<()> {
-    if matches!(verb, Verb::Run | Verb::Fork) || event.ordering_key.as_ref() == Some(&order(plan)) {
+    match verb {
+        // Gates look for themselves.
+        Verb::Run | Verb::Fork | Verb::Enter | Verb::Leave => Ok(()),
+        _ => has_key(event, &order(plan)),
+    }
+}
+
+/// Refuses an event without this ordering key.
+pub(super) fn has_key(event: &Event, key: &Name) -> Result<()> {
+    if event.ordering_key.as_ref() == Some(key) {
         return Ok(());
     }
-    let message =
-        format!("{}: set the ordering key {:?}, so that it comes in turn", event.event_type, order(plan));
+    let message = format!("{}: set the ordering key {key:?}, so that it comes in turn", event.event_type);
     Err(Error::invalid(message))
 }
 
 /// The event with which a plan begins, and which all that it does names as its cause.
 pub(super) fn begin(plan: &str) -> Result<EventId> {
     format!("{plan}/begin").parse()
+}
+
+/// The event with which a plan that waited for its turn goes to work.
+pub(super) fn go(plan: &str) -> Result<EventId> {
+    format!("{plan}/go").parse()
 }
 
 /// What a plan has begun under this id: the plan, the attempt, and its kind.

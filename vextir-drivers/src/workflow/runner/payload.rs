@@ -1,5 +1,6 @@
 //! The events by which plans are run, asked and answered.
 
+use super::gate::Place;
 use crate::workflow::run::Due;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,12 @@ pub(super) struct Begin {
     pub(super) cause: EventId,
     pub(super) inputs: Map<String, Value>,
     pub(super) parent: Option<Parent>,
+    /// What stands at the place of each rule of flow control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) flow: Vec<Value>,
+    /// The gates that it has to pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gates: Vec<Place>,
 }
 
 /// `instruction.<id>.fork`

@@ -1,6 +1,7 @@
 //! Plans as documents: below `/System/Plans`, the elements of long lists, what plans wait for and the versions of
 //! instructions beside them.
 
+use super::gate::Place;
 use super::payload::Parent;
 use crate::workflow::run::{At, Part, PartKey, Run};
 use serde_json::{Map, Value, json};
@@ -16,6 +17,8 @@ pub(super) struct Kept {
     pub(super) parent: Option<Parent>,
     /// The root of the causal tree in which it began.
     pub(super) root: Option<EventId>,
+    /// The gates that it passes, or waits at.
+    pub(super) gates: Vec<Place>,
 }
 
 impl Kept {
@@ -55,8 +58,9 @@ pub(super) async fn load(cx: &Ctx, plan: &str) -> Result<Option<Kept>> {
     let wrong = |error: serde_json::Error| Error::invalid(format!("{}: no plan: {error}", path(plan)));
     let parent = serde_json::from_value(value["parent"].take()).map_err(wrong)?;
     let root = serde_json::from_value(value["root"].take()).map_err(wrong)?;
+    let gates: Option<Vec<Place>> = serde_json::from_value(value["gates"].take()).map_err(wrong)?;
     let run: Run = serde_json::from_value(value).map_err(wrong)?;
-    Ok((run.id == *plan).then_some(Kept { run, parent, root }))
+    Ok((run.id == *plan).then_some(Kept { run, parent, root, gates: gates.unwrap_or_default() }))
 }
 
 pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
@@ -71,7 +75,9 @@ pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
     }
     let mut value = json_of(&kept.run)?;
     if let Some(fields) = value.as_object_mut() {
-        let beside = [("parent", json_of(&kept.parent)?), ("root", json_of(&kept.root)?)];
+        let gates = (!kept.gates.is_empty()).then_some(&kept.gates);
+        let beside =
+            [("parent", json_of(&kept.parent)?), ("root", json_of(&kept.root)?), ("gates", json_of(&gates)?)];
         fields.extend(
             beside
                 .into_iter()

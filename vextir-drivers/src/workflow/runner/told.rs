@@ -110,13 +110,29 @@ impl Workflow {
         let Some(asked) = cx.find(&ended.branch).await? else { return Ok(None) };
         let id = key::instruction(&asked.event_type).unwrap_or_default();
         Ok(match store::load(cx, &plan_of(id, &asked)).await? {
-            None => Some("no driver runs this instruction, or it could not begin".to_owned()),
+            None => Some(self.why_not_begun(id, &asked, ended, cx).await?),
             Some(child) if child.run.status.is_over() => None,
             Some(child) if ended.failed > 0 && !child.run.dag.nodes.values().any(is_at_work) => {
                 Some(format!("{} of its events were refused or failed", ended.failed))
             }
             Some(_) => None,
         })
+    }
+
+    /// Where somebody took the ask up and nothing failed, it was left out.
+    async fn why_not_begun(&self, id: &str, asked: &Event, ended: &BranchEnded, cx: &Ctx) -> Result<String> {
+        if cx.find(&key::begin(&plan_of(id, asked))?).await?.is_none() {
+            return Ok("no driver runs this instruction, or it could not begin".to_owned());
+        }
+        if ended.failed == 0 {
+            return Ok("not begun: flow control".to_owned());
+        }
+        for answer in &ended.answers {
+            if let Some(error) = cx.find(answer).await?.filter(|event| event.event_type == "error") {
+                return Ok(error.data.value()["error"].as_str().unwrap_or("it could not begin").to_owned());
+            }
+        }
+        Ok("it could not begin".to_owned())
     }
 
     /// An event that plans of this user may wait for.
