@@ -3,6 +3,7 @@
 //! calls.
 
 mod accept;
+mod ancestors;
 mod authorize;
 mod builder;
 mod cancel;
@@ -78,6 +79,7 @@ pub(crate) struct Kernel {
     known: Mutex<BTreeSet<Name>>,
     cancellation: Arc<Cancellation>,
     waiters: request::Waiters,
+    ancestors: ancestors::Ancestors,
     signals: broadcast::Sender<Signal>,
     orphans: Mutex<BTreeMap<Name, u64>>,
     spread: Mutex<fastrand::Rng>,

@@ -208,6 +208,7 @@ impl ProcessorBuilder {
             known: Mutex::default(),
             cancellation: Arc::new(Cancellation::default()),
             waiters: Waiters::default(),
+            ancestors: super::ancestors::Ancestors::default(),
             signals: broadcast::Sender::new(1_024),
             orphans: Mutex::default(),
             spread: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),

@@ -15,7 +15,8 @@ pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command
     // In its own tree everything hangs off the plan's first event, so that depth does not grow with the number of steps.
     // Retention may have removed it.
     let begin = key::begin(&kept.run.id)?;
-    let at_home = kept.root.as_ref() == Some(cx.event().root()) && cx.find(&begin).await?.is_some();
+    let is_known = kept.root.as_ref() == Some(cx.event().root());
+    let at_home = is_known && (cx.event().id == begin || cx.find(&begin).await?.is_some());
     let home = at_home.then_some(begin);
     for command in commands {
         one(instruction, kept, home.as_ref(), command, cx).await?;
@@ -80,7 +81,9 @@ async fn one(
         }
         Command::Finished { status, output, error, .. } => {
             let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
-            store::end_waits(cx, instruction, plan).await?;
+            if kept.run.may_wait() {
+                store::end_waits(cx, instruction, plan).await?;
+            }
             let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
             let status = status.unwrap_or_default();
             let finished = PlanFinished { plan, instruction, status, output, error, parent };
