@@ -23,7 +23,7 @@ pub(crate) use event_loop::{durable_loop, memory_loop};
 pub(crate) use graph::graph;
 pub(crate) use latency::latency;
 pub(crate) use lifetime::{idle, million};
-pub(crate) use plan::{reading, three_steps};
+pub(crate) use plan::{fan_out, plans, reading};
 pub(crate) use route::route;
 pub(crate) use schedule::{armed, due_at_once};
 pub(crate) use search::{search, search_write};

@@ -36,6 +36,9 @@ pub(crate) enum Program {
     JetStream {
         mode: &'static str,
     },
+    Duroxide {
+        activities: u32,
+    },
     Ractor,
     Grit,
     AutoGen,
@@ -56,6 +59,7 @@ impl Program {
             Program::Child(name) => name.into(),
             Program::Apalis { jobs, state } => format!("apalis, {jobs} jobs, {state}"),
             Program::JetStream { mode } => format!("JetStream, {mode}"),
+            Program::Duroxide { activities } => format!("duroxide, {activities} activities"),
             Program::Ractor => "ractor".into(),
             Program::Grit => "grit-core".into(),
             Program::AutoGen => "AutoGen core".into(),
@@ -144,6 +148,10 @@ impl Starter {
                 let messages = small(if mode == "always" { 10_000 } else { 100_000 });
                 command.arg(self.nats_server()).args([mode, &messages, "256"]).arg(folder);
             }
+            Program::Duroxide { activities } => {
+                // It writes its log where the figures go.
+                command.env("RUST_LOG", "off").args([&activities.to_string(), &small(200)]).arg(folder);
+            }
             Program::Ractor => {
                 command.args(["64", &small(4_000_000)]);
             }
@@ -165,6 +173,7 @@ impl Starter {
             Program::Child(_) => vec![],
             Program::Apalis { .. } => vec![built("vextir-peer-apalis")],
             Program::JetStream { .. } => vec![built("vextir-peer-jetstream"), self.nats_server()],
+            Program::Duroxide { .. } => vec![built("vextir-peer-duroxide")],
             Program::Ractor => vec![built("vextir-peer-ractor")],
             Program::Grit => vec![built("vextir-peer-grit")],
             Program::AutoGen => vec![self.python("python")],

@@ -125,8 +125,11 @@ fn schedules() -> Vec<Row> {
             .reach(0.5, 1.0),
         only("schedules, 10,000 armed: lateness, p99", "schedules_armed", 50.0, 10.0),
         only("instruction of 500 steps, read and checked", "instruction_500", 20.0, 5.0),
-        // 60 and 150 times the 80 a second that duroxide came to when the bounds were set, over the loop of that day.
-        row("plan of 3 steps", "plan_3", "durable loop, 256", "loop_256").reach(0.08, 0.2),
+        only("fan-out of 10,000 steps, resident growth", "fan_out", 100.0, 50.0),
+        beside("plan of 1 step", "plan_1", "duroxide, 1 activity", Program::Duroxide { activities: 1 })
+            .reach(60.0, 150.0),
+        beside("plan of 3 steps", "plan_3", "duroxide, 3 activities", Program::Duroxide { activities: 3 })
+            .reach(60.0, 150.0),
     ]
 }
 

@@ -249,7 +249,8 @@ impl Ctx {
         self.effects().cancelled.push(root);
     }
 
-    /// The event with this id, if it is in the log and belongs to the user for whom the handler works.
+    /// The event with this id, if it is in the log and belongs to the user for whom the handler works. One that handlers
+    /// name as a cause may be told although retention has just removed it.
     ///
     /// # Errors
     /// The back end failed. `Unsupported`: there is no processor.

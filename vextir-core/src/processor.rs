@@ -3,6 +3,7 @@
 //! calls.
 
 mod accept;
+mod ancestors;
 mod authorize;
 mod builder;
 mod cancel;
@@ -82,6 +83,7 @@ pub(crate) struct Kernel {
     known: Mutex<BTreeSet<Name>>,
     cancellation: Arc<Cancellation>,
     waiters: request::Waiters,
+    ancestors: ancestors::Ancestors,
     signals: broadcast::Sender<Signal>,
     observers: observers::Observers,
     orphans: Mutex<BTreeMap<Name, u64>>,

@@ -2,41 +2,49 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use vextir::Processor;
 use vextir::drivers::workflow::{Instruction, PlanFinished, Plans, Workflow};
+use vextir::{Limits, Processor};
 
-use super::answerer::Answerer;
+use super::answerer::{Answer, Answerer, Ask};
 use crate::Result;
 use crate::measurement::{Measurement, Unit};
+use crate::resources::resident_mebibytes;
 use crate::trial::Trial;
 
 /// How many plans are on their way at a time.
 const IN_FLIGHT: usize = 64;
 
-const THREE: &str = r#"
-name: Three
-plan:
-  - {id: a, emit: {type: bench.ask, data: {location: Oslo, celsius: 21.5}}}
-  - {id: b, depends_on: a, emit: {type: bench.ask, data: {location: "{{a.output.location}}", celsius: 21.5}}}
-  - {id: c, depends_on: b, emit: {type: bench.ask, data: {location: "{{b.output.location}}", celsius: 21.5}}}
-"#;
+/// Steps one after the other: each but the first reads the one before.
+fn sequence(steps: usize) -> Result<String> {
+    let mut text = "name: Sequence\nplan:\n".to_owned();
+    for step in 0..steps {
+        let location = match step.checked_sub(1) {
+            None => "Oslo".to_owned(),
+            Some(before) => format!("{{{{s{before}.output.location}}}}"),
+        };
+        let after = step.checked_sub(1).map(|before| format!("depends_on: s{before}, ")).unwrap_or_default();
+        let data = format!("{{location: \"{location}\", celsius: 21.5}}");
+        writeln!(text, "  - {{id: s{step}, {after}emit: {{type: bench.ask, data: {data}}}}}")?;
+    }
+    Ok(text)
+}
 
-/// Three steps one after the other, each answered at once: plans a second, from the request to the plan's end.
-pub(crate) fn three_steps(trial: &Trial) -> Result<Vec<Measurement>> {
+/// So many steps one after the other, each answered at once: plans a second, from the request to the plan's end.
+pub(crate) fn plans(trial: &Trial, steps: usize) -> Result<Vec<Measurement>> {
     let plans = if trial.quick { 100 } else { 2_000 };
     super::block_on(async {
         let builder = Processor::builder(super::open(trial)?).driver(Answerer::new(256));
-        let app = builder.driver(Workflow::from_yaml("three.yaml", THREE)?).start().await?;
+        let app = builder.driver(Workflow::from_yaml("sequence.yaml", &sequence(steps)?)?).start().await?;
         let (room, started) = (Arc::new(Semaphore::new(IN_FLIGHT)), Instant::now());
         let mut running = Vec::with_capacity(plans);
         for _ in 0..plans {
             let permit = room.clone().acquire_owned().await?;
             let user = app.as_user("local");
             running.push(tokio::spawn(async move {
-                let event = Plans::new(user.clone(), "three").event(serde_json::Map::default());
+                let event = Plans::new(user.clone(), "sequence").event(serde_json::Map::default());
                 let ended: vextir::Result<PlanFinished> = user.request(event).await;
                 drop(permit);
                 ended
@@ -50,7 +58,43 @@ pub(crate) fn three_steps(trial: &Trial) -> Result<Vec<Measurement>> {
         }
         let rate = plans as f64 / started.elapsed().as_secs_f64();
         app.shutdown().await?;
-        Ok(vec![Measurement::new("plan_3", Unit::PerSecond, rate)])
+        Ok(vec![Measurement::new(format!("plan_{steps}"), Unit::PerSecond, rate)])
+    })
+}
+
+/// A list of 10,000 elements, with a step for each, 64 at a time, in a tree that may have as many events as that takes:
+/// how much more is resident when it is over than before it began.
+pub(crate) fn fan_out(trial: &Trial) -> Result<Vec<Measurement>> {
+    let elements = if trial.quick { 300 } else { 10_000 };
+    super::block_on(async {
+        let text = "name: Fan\ninputs:\n  - {name: all, type: list}\nplan:\n  - {id: each, for_each: {items: \"{{inputs.all}}\", parallel: 64}, \
+                    emit: {type: bench.ask, data: {location: Oslo, celsius: \"{{item}}\"}}}\n";
+        let limits = Limits { events: 100_000, ..Limits::default() };
+        let builder = Processor::builder(super::open(trial)?).limits(limits).driver(Answerer::new(64));
+        let app = builder.driver(Workflow::from_yaml("fan.yaml", text)?).start().await?;
+        let _: Answer = app.request(Ask::new()).await?;
+
+        let before = resident_mebibytes()?;
+        let all = (0..elements).map(serde_json::Value::from).collect();
+        let inputs = serde_json::Map::from_iter([("all".to_owned(), serde_json::Value::Array(all))]);
+        let user = app.as_user("local");
+        let event = Plans::new(user.clone(), "fan").event(inputs);
+        let mut fan =
+            tokio::spawn(
+                async move { user.request_within::<PlanFinished>(Duration::from_mins(30), event).await },
+            );
+        let mut highest = before;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut fan => break ended??,
+                () = tokio::time::sleep(Duration::from_millis(20)) => highest = highest.max(resident_mebibytes()?),
+            }
+        };
+        if ended.status != "completed" {
+            return Err(format!("{ended:?}").into());
+        }
+        app.shutdown().await?;
+        Ok(vec![Measurement::new("fan_out", Unit::Mebibytes, highest - before)])
     })
 }
 

@@ -153,15 +153,19 @@ impl<'c> Places<'c> {
 
     /// Where the content goes on as these bytes do, and how far: near the end of what was found last, or anywhere.
     fn find(&self, bytes: &[u8], end: usize) -> Option<(usize, usize)> {
-        let near = (end..=end + NEAR).map(|place| (place, self.same(bytes, place)));
-        if let Some(near) = near.max_by_key(|(_, length)| *length).filter(|near| near.1 >= SHORTEST) {
+        let first = bytes.get(..SHORTEST)?;
+        // Most places differ in their first bytes.
+        let begins = |place: usize| self.content.get(place..place + SHORTEST) == Some(first);
+        let near = (end..=end + NEAR).filter(|place| begins(*place));
+        let near = near.map(|place| (place, self.same(bytes, place)));
+        if let Some(near) = near.max_by_key(|(_, length)| *length) {
             return Some(near);
         }
         let mut best = None;
-        let mut next = self.last[hash(bytes.get(..SHORTEST)?)];
+        let mut next = self.last[hash(first)];
         for _ in 0..TRIES {
             let Some(place) = usize::from(next).checked_sub(1) else { break };
-            let length = self.same(bytes, place);
+            let length = if begins(place) { self.same(bytes, place) } else { 0 };
             if length >= SHORTEST && best.is_none_or(|(_, longest)| length > longest) {
                 best = Some((place, length));
             }

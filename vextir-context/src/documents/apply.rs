@@ -122,9 +122,9 @@ impl<'a> Apply<'a> {
         prepared: &Prepared,
     ) -> Result<Version> {
         let document = Stored {
-            is_json: prepared.is_json,
-            content: &prepared.content,
-            metadata: prepared.metadata.as_deref(),
+            is_json: prepared.shown.is_json,
+            content: &prepared.shown.content,
+            metadata: prepared.shown.metadata.as_deref(),
             state: &prepared.state,
         };
         self.file.store(node, version, &document)?;

@@ -2,6 +2,7 @@
 //! and once, however often it comes.
 
 use super::apply::Apply;
+use super::bases::Shown;
 use super::desk::Writing;
 use super::merge::{From, Prepared, described};
 use super::node::{self, Extent, Kind, Node, NodeId, is_live};
@@ -14,6 +15,7 @@ use crate::queries::{self, signed};
 use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use vextir_core::context::{Deed, Keep, MAX_DEPTH, MAX_PATH_BYTES, MAX_SEGMENT_BYTES};
 use vextir_core::{Actor, Content, Error, ErrorKind, Level, Name, Principal, Result, Timestamp};
 
@@ -52,20 +54,15 @@ impl Arrived {
         }
         body.set_metadata(&metadata)?;
         let text = content.to_text().into_owned();
-        Ok(Self(Prepared {
-            from: From::Nothing,
-            same: false,
-            is_json: content.as_json().is_some(),
-            state: crate::crdt::squeeze(body.state(), &text),
-            content: text,
-            metadata: described(&metadata)?,
-            update: body.whole(),
-        }))
+        let state = crate::crdt::squeeze(body.state(), &text);
+        let (is_json, metadata) = (content.as_json().is_some(), described(&metadata)?);
+        let shown = Arc::new(Shown { is_json, content: text, metadata });
+        Ok(Self(Prepared { from: From::Nothing, same: false, shown, state, update: body.whole() }))
     }
 
     /// About how many bytes it brings along.
     pub(crate) fn weight(&self) -> usize {
-        self.0.content.len() + self.0.state.len()
+        self.0.shown.content.len() + self.0.state.len()
     }
 }
 
@@ -191,7 +188,7 @@ impl Apply<'_> {
         }
         let (false, Some(Arrived(body))) = (arrival.is_folder, &arrival.body) else { return Ok(true) };
         let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE node = ?1 AND kind = ?2 AND content = ?3 AND metadata IS ?4)";
-        let same = (there.id, i64::from(body.is_json), &body.content, &body.metadata);
+        let same = (there.id, i64::from(body.shown.is_json), &body.shown.content, &body.shown.metadata);
         Ok(queries::number(self.file.connection, sql, same)? != 0)
     }
 

@@ -65,6 +65,16 @@ pub(crate) struct Stored {
     pub(super) node: NodeId,
     pub(crate) version: Version,
     pub(crate) state: Vec<u8>,
+    /// The other columns, unless the content is long, or empty.
+    pub(super) shown: Option<Arc<Shown>>,
+}
+
+/// A document as its row shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) is_json: bool,
+    pub(super) content: String,
+    pub(super) metadata: Option<String>,
 }
 
 /// The bases of a command's changes.
@@ -241,12 +251,17 @@ fn seen(
 /// A state is never squeezed beside a longer content, which then need not be read.
 static STORED: LazyLock<String> = LazyLock::new(|| {
     let content = format!("iif(octet_length(content) <= {}, content, '')", crdt::LONGEST);
-    format!("SELECT version, state, {content} FROM document WHERE node = ?1")
+    format!("SELECT version, state, {content}, kind, metadata FROM document WHERE node = ?1")
 });
 
 pub(crate) fn stored(connection: &Connection, node: NodeId) -> Result<Option<Stored>> {
     queries::one(connection, &STORED, [node], |row| {
-        Ok(Stored { node, version: count(row, 0)?, state: state(row, (1, 2))? })
+        let content: String = get(row, 2)?;
+        let shown = match content.is_empty() {
+            true => None,
+            false => Some(Arc::new(Shown { is_json: get(row, 3)?, content, metadata: get(row, 4)? })),
+        };
+        Ok(Stored { node, version: count(row, 0)?, state: state(row, (1, 2))?, shown })
     })
 }
 

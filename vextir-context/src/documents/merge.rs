@@ -1,13 +1,13 @@
 //! Merging, outside of the writer: intents and the documents as they are, to rows that the writer only stores.
 
-use super::bases::{Base, Bases, Begin, Key};
+use super::bases::{Base, Bases, Begin, Key, Shown, Stored};
 use super::threeway;
 use crate::crdt::{self, Body};
 use crate::encode::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vextir_core::context::graph::Told;
 use vextir_core::context::{Change, Content, Intent, Version, nothing_at};
 use vextir_core::{Error, ErrorKind, Name, Result};
@@ -41,9 +41,7 @@ pub(super) struct Prepared {
     pub(super) from: From,
     /// Nothing differs: there is nothing to store.
     pub(super) same: bool,
-    pub(super) is_json: bool,
-    pub(super) content: String,
-    pub(super) metadata: Option<String>,
+    pub(super) shown: Arc<Shown>,
     pub(super) state: Vec<u8>,
     pub(super) update: Vec<u8>,
 }
@@ -82,15 +80,22 @@ impl Merged {
 
 type State = (Content, Value);
 
+impl Shown {
+    fn of((content, metadata): &State) -> Result<Self> {
+        let metadata = described(metadata)?;
+        Ok(Self { is_json: content.as_json().is_some(), content: content.to_text().into_owned(), metadata })
+    }
+}
+
 /// One document that is being changed.
 struct Open {
     from: From,
     version: Version,
     body: Body,
     /// As it is stored, or will be by an earlier part.
-    before: Option<State>,
+    before: Option<Arc<Shown>>,
     /// As it was found.
-    found: Option<State>,
+    found: Option<Arc<Stored>>,
     /// As it is now, where that is known without looking.
     now: Option<State>,
     /// As each author, an agent or the user, sees it, where that is not how it is.
@@ -145,11 +150,11 @@ pub(crate) fn merge(client: u64, changes: &[Change], bases: &Bases) -> Result<Me
 
 impl Open {
     fn begin(client: u64, base: &Base, path: &str) -> Result<Self> {
-        let new = |from, version, body, found: Option<State>| Self {
+        let new = |from, version, body, before, found| Self {
             from,
             version,
             body,
-            before: found.clone(),
+            before,
             found,
             now: None,
             views: BTreeMap::new(),
@@ -158,13 +163,17 @@ impl Open {
         };
         match base {
             Base::Nothing | Base::Hidden | Base::Other(_) => {
-                Ok(new(From::Nothing, 0, Body::new(client), None))
+                Ok(new(From::Nothing, 0, Body::new(client), None, None))
             }
             Base::Stored { stored, .. } => {
                 let body =
                     Body::load(client, &stored.state).map_err(|error| error.context(path.to_owned()))?;
-                let found = Some(state_of(&body));
-                Ok(new(From::Stored(stored.node, stored.version), stored.version, body, found))
+                let shown = match &stored.shown {
+                    Some(shown) => shown.clone(),
+                    None => Arc::new(Shown::of(&state_of(&body))?),
+                };
+                let from = From::Stored(stored.node, stored.version);
+                Ok(new(from, stored.version, body, Some(shown), Some(stored.clone())))
             }
             Base::Unclear => Err(Error::invalid(format!(
                 "{path} was restored in the same commit, and a folder above it too; change it in the next one"
@@ -182,7 +191,8 @@ impl Open {
             Base::Stored { seen: Some(seen), .. } => replay(seen).map(Some),
             // An agent does not see what its user does in the same command.
             Base::Stored { .. } if touched && begin.agent.is_some() && change.base.is_some() => {
-                Ok(self.found.clone())
+                let load = |found: &Arc<Stored>| Body::load(0, &found.state).map(|body| state_of(&body));
+                self.found.as_ref().map(load).transpose()
             }
             _ => Ok(None),
         }
@@ -206,24 +216,58 @@ impl Open {
         }
         let view = self.view(change, begin)?;
         let now = self.now.take();
-        // As it was found, as long as nothing waits.
-        let now = now.or_else(|| self.before.clone().filter(|_| self.waiting.is_empty()));
+        if let (None, Intent::Write(wanted)) = (&view, what) {
+            self.views.insert(begin.agent.clone(), None);
+            return self.replace(wanted, change, now);
+        }
         let (current, described) = exists.then(|| now.unwrap_or_else(|| state_of(&self.body))).unzip();
         let (wanted, metadata, view) = put(change, view, current, described.clone())?;
         self.views.insert(begin.agent.clone(), view);
-        let body = &mut self.body;
-        let set = match (what, &wanted) {
+        match (what, &wanted) {
             // An append costs what it adds, however long the text is.
-            (Intent::Append(more), Content::Text(_)) if exists => body.append(more),
-            (_, Content::Text(text)) => body.set_text(text),
-            (_, Content::Json(value)) => body.set_json(value),
-        };
-        let set = set.and_then(|()| metadata.iter().try_for_each(|metadata| body.set_metadata(metadata)));
-        set.map_err(|error| error.context(path.clone()))?;
-        if let (Content::Text(_), None, Some(described)) = (&wanted, metadata, described) {
-            self.now = Some((wanted, described));
+            (Intent::Append(more), Content::Text(_)) if exists => {
+                self.body.append(more).map_err(|error| error.context(path.clone()))?;
+                self.describe(metadata.as_ref(), path)?;
+            }
+            (_, wanted) => self.set(wanted, metadata.as_ref(), path)?,
+        }
+        if let Some(described) = metadata.or(described) {
+            self.note((wanted, described));
         }
         Ok(())
+    }
+
+    /// A whole new value for what its author sees as it is: what stood there need not be known.
+    fn replace(&mut self, wanted: &Content, change: &Change, now: Option<State>) -> Result<()> {
+        let described = match (&change.metadata, now) {
+            (Some(metadata), _) => metadata.clone(),
+            (None, Some((_, described))) => described,
+            (None, None) => self.body.metadata(),
+        };
+        self.set(wanted, change.metadata.as_ref(), &change.path)?;
+        self.note((wanted.clone(), described));
+        Ok(())
+    }
+
+    fn set(&mut self, wanted: &Content, metadata: Option<&Value>, path: &str) -> Result<()> {
+        let set = match wanted {
+            Content::Text(text) => self.body.set_text(text),
+            Content::Json(value) => self.body.set_json(value),
+        };
+        set.map_err(|error| error.context(path.to_owned()))?;
+        self.describe(metadata, path)
+    }
+
+    /// What was written stands there as it was written, but for zeros: -0.0 in the place of 0.0 is no change.
+    fn note(&mut self, written: State) {
+        let keeps = |value: &Value| !has_negative_zero(value);
+        let kept = written.0.as_json().is_none_or(keeps) && keeps(&written.1);
+        self.now = kept.then_some(written);
+    }
+
+    fn describe(&mut self, metadata: Option<&Value>, path: &str) -> Result<()> {
+        let set = metadata.map_or(Ok(()), |metadata| self.body.set_metadata(metadata));
+        set.map_err(|error| error.context(path.to_owned()))
     }
 
     /// Turns what was changed so far into a part.
@@ -231,23 +275,31 @@ impl Open {
         let waiting = std::mem::take(&mut self.waiting);
         let Some(last) = waiting.last().copied() else { return Ok(()) };
         waiting.iter().for_each(|index| parts[*index] = Part::Folded(last));
-        let (content, metadata) = state_of(&self.body);
-        let text = content.to_text().into_owned();
-        let described = described(&metadata)?;
-        let after = (content, metadata);
+        let after = self.now.take().unwrap_or_else(|| state_of(&self.body));
+        debug_assert_eq!(after, state_of(&self.body), "what was written is what stands there");
+        let after = Arc::new(Shown::of(&after)?);
         let same = self.before.as_ref() == Some(&after);
         parts[last] = Part::Content(Box::new(Prepared {
             from: self.from,
             same,
-            is_json: after.0.as_json().is_some(),
-            state: crdt::squeeze(self.body.state(), &text),
-            content: text,
-            metadata: described,
+            state: crdt::squeeze(self.body.state(), &after.content),
+            shown: after.clone(),
             update: self.body.take_update(),
         }));
         (self.before, self.from) = (Some(after), From::Own);
         self.version += u64::from(!same);
         Ok(())
+    }
+}
+
+fn has_negative_zero(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_f64().is_some_and(|float| float == 0.0 && float.is_sign_negative())
+        }
+        Value::Array(items) => items.iter().any(has_negative_zero),
+        Value::Object(members) => members.values().any(has_negative_zero),
+        _ => false,
     }
 }
 

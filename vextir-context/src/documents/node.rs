@@ -4,6 +4,7 @@ use super::keeping::{CONDEMNED, GONE};
 use crate::decode::{count, get, name, time};
 use crate::fault::{OrFault, damaged};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::sync::LazyLock;
 use vextir_core::{Name, Result, Timestamp};
 
 /// The number of a node.
@@ -102,16 +103,21 @@ impl Node {
     }
 
     fn read(row: &Row<'_>) -> Result<Self> {
+        Self::read_at(row, 0)
+    }
+
+    /// From the columns that begin there.
+    fn read_at(row: &Row<'_>, at: usize) -> Result<Self> {
         Ok(Self {
-            id: get(row, 0)?,
-            kind: Kind::of(get(row, 1)?)?,
-            parent: get(row, 2)?,
-            name: name(row, 3)?,
-            restricted: get(row, 4)?,
-            created: time(row, 5)?,
-            updated: time(row, 6)?,
-            removed: get::<Option<i64>>(row, 7)?.map(Timestamp::from_micros),
-            extent: Extent { depth: length(row, 8)?, bytes: length(row, 9)? },
+            id: get(row, at)?,
+            kind: Kind::of(get(row, at + 1)?)?,
+            parent: get(row, at + 2)?,
+            name: name(row, at + 3)?,
+            restricted: get(row, at + 4)?,
+            created: time(row, at + 5)?,
+            updated: time(row, at + 6)?,
+            removed: get::<Option<i64>>(row, at + 7)?.map(Timestamp::from_micros),
+            extent: Extent { depth: length(row, at + 8)?, bytes: length(row, at + 9)? },
         })
     }
 }
@@ -126,6 +132,66 @@ fn one(connection: &Connection, condition: &str, params: impl Params) -> Result<
         .and_then(|mut statement| statement.query_row(params, |row| Ok(Node::read(row))).optional())
         .or_fault()?
         .transpose()
+}
+
+/// How many columns a node has.
+const WIDTH: usize = 10;
+
+/// How many steps down one statement takes: most paths are one.
+const STEPS: usize = 4;
+
+/// For each number of steps the statement that takes them: as far down as there are nodes, the others are null.
+static DOWN: LazyLock<[String; STEPS]> = LazyLock::new(|| {
+    std::array::from_fn(|last| {
+        let all = 0..=last;
+        let columns = |step| COLUMNS.split(", ").map(move |column| format!("n{step}.{column}"));
+        let columns: Vec<String> = all.clone().flat_map(columns).collect();
+        let below = |step: usize| {
+            let (above, name) = (step - 1, step + 2);
+            format!(
+                " LEFT JOIN node n{step} ON n{step}.parent = n{above}.id AND n{step}.name = ?{name} \
+                 AND n{step}.removed IS NULL"
+            )
+        };
+        let joins: String = all.skip(1).map(below).collect();
+        let columns = columns.join(", ");
+        format!(
+            "SELECT {columns} FROM node n0{joins} WHERE n0.parent = ?1 AND n0.name = ?2 AND n0.removed IS NULL"
+        )
+    })
+});
+
+/// What stands under these names, one below the other, as far as they exist, and not below a document;
+/// 0 is above the roots of all users.
+pub(crate) fn down(connection: &Connection, folder: NodeId, names: &[&str]) -> Result<Vec<Node>> {
+    let (mut found, mut above) = (Vec::with_capacity(names.len()), folder);
+    for names in names.chunks(STEPS) {
+        let before = found.len();
+        let mut statement = connection.prepare_cached(&DOWN[names.len() - 1]).or_fault()?;
+        statement.raw_bind_parameter(1, above).or_fault()?;
+        for (index, name) in names.iter().enumerate() {
+            statement.raw_bind_parameter(index + 2, name).or_fault()?;
+        }
+        let mut rows = statement.raw_query();
+        if let Some(row) = rows.next().or_fault()? {
+            for at in (0..names.len() * WIDTH).step_by(WIDTH) {
+                if get::<Option<NodeId>>(row, at)?.is_none() {
+                    break;
+                }
+                let node = Node::read_at(row, at)?;
+                let is_document = node.is_document();
+                found.push(node);
+                if is_document {
+                    return Ok(found);
+                }
+            }
+        }
+        match found.last() {
+            Some(last) if found.len() == before + names.len() => above = last.id,
+            _ => break,
+        }
+    }
+    Ok(found)
 }
 
 /// A user's root, if the user has written anything yet.

@@ -54,8 +54,10 @@ impl Place {
 pub(crate) fn find(connection: &Connection, actor: &Actor, path: &str) -> Result<Spot> {
     let mut names = segments(path);
     if segments(path).next() != Some(SHARED) {
-        let root = node::root(connection, &actor.user)?;
-        return descend(connection, actor, actor.user.clone(), root.into_iter().collect(), 0, names);
+        let way: Vec<&str> = std::iter::once(actor.user.as_str()).chain(names).collect();
+        let chain = node::down(connection, 0, &way)?;
+        let missing = &way[chain.len().max(1)..];
+        return arrive(connection, actor, actor.user.clone(), (chain, missing), 0);
     }
     names.next();
     let Some(owner) = names.next() else { return Ok(Spot::Area(None)) };
@@ -71,29 +73,23 @@ pub(crate) fn find(connection: &Connection, actor: &Actor, path: &str) -> Result
         return Ok(Spot::Nowhere);
     }
     let Some(root) = chain.first().map(|root| root.name.clone()) else { return Ok(Spot::Nowhere) };
-    descend(connection, actor, root, chain, hidden, names)
+    let names: Vec<&str> = names.collect();
+    let mut chain = chain;
+    let below = node::down(connection, id, &names)?;
+    let missing = &names[below.len()..];
+    chain.extend(below);
+    arrive(connection, actor, root, (chain, missing), hidden)
 }
 
-fn descend<'a>(
+/// What the actor may do at the end of the way.
+fn arrive(
     connection: &Connection,
     actor: &Actor,
     owner: Name,
-    mut chain: Vec<Node>,
+    (chain, missing): (Vec<Node>, &[&str]),
     hidden: usize,
-    mut names: impl Iterator<Item = &'a str>,
 ) -> Result<Spot> {
-    let mut missing = Vec::new();
-    while let Some(last) = chain.last().filter(|last| !last.is_document()) {
-        let Some(name) = names.next() else { break };
-        match node::child(connection, last.id, name)? {
-            Some(child) => chain.push(child),
-            None => {
-                missing.push(name.to_owned());
-                break;
-            }
-        }
-    }
-    missing.extend(names.map(str::to_owned));
+    let missing = missing.iter().map(|name| (*name).to_owned()).collect();
     let level = if chain.is_empty() {
         Rights::of(actor, &owner).level()
     } else {

@@ -28,14 +28,36 @@ const ALONE: usize = 4;
 /// What is merged in the caller's task: up to so many bytes, which is a millisecond or two.
 const QUICK: usize = 32 << 10;
 
+/// The changes of a command, which several tasks and threads read.
+#[derive(Clone)]
+enum Changes {
+    Own(Arc<[Change]>),
+    Settled(Arc<Settlement>),
+}
+
+impl std::ops::Deref for Changes {
+    type Target = [Change];
+
+    fn deref(&self) -> &[Change] {
+        match self {
+            Self::Own(changes) => changes,
+            Self::Settled(settlement) => match &settlement.outcome {
+                Outcome::Done { changes, .. } => changes,
+                _ => &[],
+            },
+        }
+    }
+}
+
 /// Who changes what in a command outside of an append.
-fn changes_of(command: &Command) -> Option<(Actor, &[Change])> {
+fn changes_of(command: &Command) -> Option<(Actor, Changes)> {
     match command {
-        Command::Change { actor, changes } => Some((actor.clone(), changes)),
+        Command::Change { actor, changes } => Some((actor.clone(), Changes::Own(changes.as_slice().into()))),
         Command::Settle(settlement) => match &settlement.outcome {
             Outcome::Done { changes, .. } if !changes.is_empty() => {
                 let delivery = &settlement.delivery;
-                Some((Actor::handler(&delivery.event, &delivery.driver), changes))
+                let actor = Actor::handler(&delivery.event, &delivery.driver);
+                Some((actor, Changes::Settled(settlement.clone())))
             }
             _ => None,
         },
@@ -71,7 +93,6 @@ pub(crate) async fn change(hub: &Hub, command: Command, post: Option<Arc<Post>>)
         let merged = Arc::new(Merged::nothing(changes.len()));
         return hub.send_commit(command, Some(merged), post).await;
     }
-    let changes: Arc<[Change]> = changes.into();
     let _lanes = hub.lanes().take(&actor, &changes).await;
     let mut last: Option<Arc<Bases>> = None;
     let mut alone = 0;
@@ -108,7 +129,7 @@ pub(crate) async fn change_graph(hub: &Hub, actor: &Actor, changes: Vec<Change>)
 }
 
 /// Merges here, or on a thread of its own if that may take long: a task must not keep its runtime from others.
-async fn merge_aside(client: u64, changes: Arc<[Change]>, bases: Arc<Bases>) -> Result<Merged> {
+async fn merge_aside(client: u64, changes: Changes, bases: Arc<Bases>) -> Result<Merged> {
     let weight = bases.weight() + changes.iter().map(weight).sum::<usize>();
     if weight <= QUICK {
         return merge(client, &changes, &bases);

@@ -7,6 +7,7 @@ use super::{Actor, Change, Content, ContextStore, Document, Intent, Item, ItemKi
 use crate::{Error, Name, Result};
 use entries::{Entries, is_structural, last, overlay};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -85,7 +86,7 @@ impl Session {
         actor: &Actor,
         path: &str,
     ) -> Result<Option<Document>> {
-        self.look(store, actor, path, Option::clone).await
+        self.look(store, actor, path, |document| document.into_owned()).await
     }
 
     /// What `see` takes from the document as the handler sees it, under the lock that says so: another task of the
@@ -95,14 +96,14 @@ impl Session {
         store: &Arc<dyn ContextStore>,
         actor: &Actor,
         path: &str,
-        see: fn(&Option<Document>) -> T,
+        see: fn(Cow<'_, Option<Document>>) -> T,
     ) -> Result<T> {
         let pin = (actor.agent.clone(), path.to_owned());
         loop {
             let (from, steps, count) = {
                 let state = self.lock();
                 if let Some(current) = state.current.get(&pin) {
-                    return Ok(see(current));
+                    return Ok(see(Cow::Borrowed(current)));
                 }
                 let (from, steps) = origin(path, &state.seen_by(actor));
                 let steps: Vec<_> =
@@ -110,6 +111,10 @@ impl Session {
                 (from, steps, state.changes.len())
             };
             let mut document = self.pin(store, actor, &from).await?;
+            if steps.is_empty() && self.lock().changes.len() == count {
+                let document = document.map(|document| Document { path: path.to_owned(), ..document });
+                return Ok(see(Cow::Owned(document)));
+            }
             for change in &steps {
                 document = Some(applied(document, change)?);
             }
@@ -117,7 +122,7 @@ impl Session {
             // Another task of the handler may have changed something meanwhile.
             if state.changes.len() == count {
                 let document = document.map(|document| Document { path: path.to_owned(), ..document });
-                let seen = see(&document);
+                let seen = see(Cow::Borrowed(&document));
                 state.current.insert(pin, document);
                 return Ok(seen);
             }

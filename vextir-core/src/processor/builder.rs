@@ -209,6 +209,7 @@ impl ProcessorBuilder {
             known: Mutex::default(),
             cancellation: Arc::new(Cancellation::default()),
             waiters: Waiters::default(),
+            ancestors: super::ancestors::Ancestors::default(),
             signals: broadcast::Sender::new(1_024),
             observers: Observers::default(),
             orphans: Mutex::default(),

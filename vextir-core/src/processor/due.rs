@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How many are read, and on their way, at once.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 
 /// What became of some events that were due.
 #[derive(Debug, Default)]

@@ -17,6 +17,9 @@ impl Kernel {
     }
 
     pub(crate) async fn find_for(&self, user: &Name, id: &EventId) -> Result<Option<Event>> {
+        if let Some(known) = self.ancestors.find(user, id) {
+            return Ok(Some(known));
+        }
         let found = self.bus.find(user, id).await?;
         Ok(found.map(|logged| logged.event).filter(|event| event.user_id == *user))
     }

@@ -292,6 +292,10 @@ impl Kernel {
             Box::new(Branch::new(&event, handled, driver.clone()).with_holds(told))
         });
         if branch.is_some() {
+            // What comes of the branch may name it as a cause. Before an eager handler it is not in the log yet.
+            if lineage.delivery.position > 0 {
+                self.ancestors.note(handled);
+            }
             let id = event.id.clone();
             event.edit().branch_id = Some(id);
         }
@@ -370,9 +374,12 @@ impl Kernel {
         let Some(named) = output.correlation_id.as_ref().filter(|named| **named != handled.id) else {
             return Ok(None);
         };
-        let found = self.bus.find(&handled.user_id, named).await?;
-        match found.filter(|logged| logged.event.is_of_tree(&handled.user_id, handled.root())) {
-            Some(logged) => Ok(Some(logged.event)),
+        let found = self.find_for(&handled.user_id, named).await?;
+        match found.filter(|found| found.is_of_tree(&handled.user_id, handled.root())) {
+            Some(found) => {
+                self.ancestors.note(&found);
+                Ok(Some(found))
+            }
             None => Err(Error::invalid(format!(
                 "{}: it names {named} as its cause, which is not in the causal tree of {}",
                 output.event_type, handled.id

@@ -58,6 +58,7 @@ pub struct Workflow {
     /// As it was written: runs that have begun go on with it.
     text: Arc<str>,
     user: Name,
+    stored: store::Stored,
     catalogue: Mutex<Option<(usize, Arc<Catalogue>)>>,
     older: Mutex<Vec<Arc<Instruction>>>,
 }
@@ -72,6 +73,7 @@ impl Workflow {
             instruction: Arc::new(Instruction::from_yaml(file_name, text)?),
             text: text.into(),
             user: Name::literal(vextir::LOCAL_USER),
+            stored: store::Stored::default(),
             catalogue: Mutex::default(),
             older: Mutex::default(),
         })
@@ -275,7 +277,7 @@ impl Workflow {
                 Err(Stop::Refused(reason)) => return Err(Error::invalid(reason)),
             }
         };
-        store::keep_definition(cx, &self.instruction.hash, &self.text).await?;
+        self.stored.keep(cx, &self.instruction.hash, &self.text).await?;
         let (parent, root) = (ask.parent, Some(cx.event().root().clone()));
         self.conclude(Kept { run, parent, root, gates: ask.gates }, commands, cx).await
     }

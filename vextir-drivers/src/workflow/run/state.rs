@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vextir::{EventId, Name, Timestamp};
 
+/// What the action of a step that waits for an event is called.
+const WAIT_FOR: &str = "wait_for";
+
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +104,13 @@ pub(crate) struct Run {
     /// The elements of each `for_each`; stored beside the document.
     #[serde(skip)]
     pub(crate) parts: Parts,
+}
+
+impl Run {
+    /// Whether one of its steps waits for events.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.dag.nodes.values().any(|node| node.action.kind == WAIT_FOR)
+    }
 }
 
 /// The event that began it.
@@ -299,7 +309,7 @@ impl Action {
             Act::WaitFor { event, condition, look_back } => {
                 let condition = condition.as_ref().map(|condition| condition.source());
                 let data = json!({"event": event.as_str(), "condition": condition, "look_back": look_back});
-                ("wait_for".into(), data)
+                (WAIT_FOR.into(), data)
             }
             Act::Run { instruction, inputs } => {
                 ("run".into(), json!({"instruction": instruction, "inputs": inputs.source()}))

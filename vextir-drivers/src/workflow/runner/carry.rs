@@ -18,7 +18,12 @@ pub(super) async fn carry(instruction: &Name, kept: &Kept, commands: Vec<Command
     let mut home = None;
     // A plan that waited for its turn begins in a tree of its own.
     for begin in [key::begin(&kept.run.id)?, key::go(&kept.run.id)?] {
-        if home.is_none() && kept.root.as_ref() == Some(cx.event().root()) {
+        if home.is_some() || kept.root.as_ref() != Some(cx.event().root()) {
+            break;
+        }
+        if cx.event().id == begin {
+            home = Some(begin);
+        } else {
             home = cx.find(&begin).await?.filter(|begin| begin.root() == cx.event().root()).map(|_| begin);
         }
     }
@@ -86,7 +91,9 @@ async fn one(
         }
         Command::Finished { status, output, error, .. } => {
             let status = serde_json::to_value(status).ok().and_then(|word| word.as_str().map(str::to_owned));
-            store::end_waits(cx, instruction, plan).await?;
+            if kept.run.may_wait() {
+                store::end_waits(cx, instruction, plan).await?;
+            }
             gate::leave(instruction, plan, &kept.gates, cx)?;
             let (plan, instruction, parent) = (plan.clone(), instruction.clone(), kept.parent.clone());
             let status = status.unwrap_or_default();

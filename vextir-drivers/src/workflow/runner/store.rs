@@ -5,9 +5,10 @@ use super::gate::Place;
 use super::payload::Parent;
 use crate::workflow::run::{At, Part, PartKey, Run};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use vextir::{Ctx, Error, EventId, Name, Pattern, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use vextir::{Content, Ctx, Error, EventId, Name, Pattern, Result, Timestamp};
 
 pub(super) const FOLDER: &str = "/System/Plans";
 
@@ -50,7 +51,10 @@ fn json_of<T: serde::Serialize>(value: &T) -> Result<Value> {
 
 async fn read(cx: &Ctx, path: &str) -> Result<Option<Value>> {
     let document = cx.context().read(path).await?;
-    Ok(document.and_then(|document| document.content.as_json().cloned()))
+    Ok(document.and_then(|document| match document.content {
+        Content::Json(value) => Some(value),
+        Content::Text(_) => None,
+    }))
 }
 
 pub(super) async fn load(cx: &Ctx, plan: &str) -> Result<Option<Kept>> {
@@ -99,13 +103,36 @@ pub(super) async fn load_parts(cx: &Ctx, run: &mut Run, wanted: BTreeSet<PartKey
     Ok(())
 }
 
-/// Keeps the text of an instruction for the runs that begin with it.
-pub(super) async fn keep_definition(cx: &Ctx, hash: &str, text: &str) -> Result<()> {
-    let path = definition_path(hash);
-    if cx.context().read(&path).await?.is_none() {
-        cx.context().write(&path, text).await?;
+/// For which users the text of an instruction was stored, when it was looked at last.
+#[derive(Debug, Default)]
+pub(super) struct Stored(Mutex<BTreeMap<Name, Timestamp>>);
+
+/// How long it is not looked at again, and for how many users that is known.
+const LOOKED: Duration = Duration::from_secs(10);
+const USERS: usize = 1_024;
+
+impl Stored {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    Ok(())
+
+    /// Keeps the text of an instruction for the runs that begin with it.
+    pub(super) async fn keep(&self, cx: &Ctx, hash: &str, text: &str) -> Result<()> {
+        let (user, now) = (cx.user(), cx.now());
+        if self.lock().get(user).is_some_and(|looked| *looked <= now && now.since(*looked) < LOOKED) {
+            return Ok(());
+        }
+        let path = definition_path(hash);
+        if cx.context().read(&path).await?.is_none() {
+            return cx.context().write(&path, text).await.map(drop);
+        }
+        let mut stored = self.lock();
+        if stored.len() >= USERS {
+            stored.clear();
+        }
+        stored.insert(user.clone(), now);
+        Ok(())
+    }
 }
 
 pub(super) async fn definition(cx: &Ctx, hash: &str) -> Result<Option<String>> {
