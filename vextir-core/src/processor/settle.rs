@@ -269,7 +269,6 @@ impl Kernel {
         outputs: &mut Outputs,
     ) -> Result<()> {
         let handled = &lineage.delivery.event;
-        let driver = &lineage.delivery.driver;
         let accepted = match &emitted {
             Emitted { event, planted: Some(_), .. } => {
                 self.accept_planted(routes, event.clone(), origin, lineage)
@@ -286,19 +285,7 @@ impl Kernel {
             }
             Err(error) => return Err(error),
         };
-        let branch = emitted.watched.then(|| {
-            let held = routes.targets(&Name::literal(BranchHeld::TYPE));
-            let told = held.iter().any(|target| target.driver.id == *driver);
-            Box::new(Branch::new(&event, handled, driver.clone()).with_holds(told))
-        });
-        if branch.is_some() {
-            // What comes of the branch may name it as a cause. Before an eager handler it is not in the log yet.
-            if lineage.delivery.position > 0 {
-                self.ancestors.note(handled);
-            }
-            let id = event.id.clone();
-            event.edit().branch_id = Some(id);
-        }
+        let branch = emitted.watched.then(|| self.begin_branch(routes, &mut event, lineage));
         let targets = routes.targets(&event.event_type);
         let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
         let limits = emitted.planted.flatten();
@@ -330,6 +317,21 @@ impl Kernel {
             ..Entry::new(event, place)
         });
         Ok(())
+    }
+
+    /// Makes an output the first event of a branch.
+    fn begin_branch(&self, routes: &RouteTable, event: &mut Event, lineage: Lineage<'_>) -> Box<Branch> {
+        let Delivery { event: handled, driver, position, .. } = lineage.delivery;
+        let held = routes.targets(&Name::literal(BranchHeld::TYPE));
+        let told = held.iter().any(|target| target.driver.id == *driver);
+        let branch = Branch::new(event, handled, driver.clone()).with_holds(told);
+        // What comes of the branch may name it as a cause. Before an eager handler it is not in the log yet.
+        if *position > 0 {
+            self.ancestors.note(handled);
+        }
+        let id = event.id.clone();
+        event.edit().branch_id = Some(id);
+        Box::new(branch)
     }
 
     /// A branch or a tree of its own is no part of what the handler did: that it cannot begin is told, and fails nothing.

@@ -125,6 +125,68 @@ async fn what_waits_for_its_key_holds_no_slot_and_is_bounded_in_memory() {
 }
 
 #[tokio::test]
+async fn a_line_of_many_ordering_keys_keeps_no_other_key_back() {
+    let (open, noted) = (Arc::new(Notify::new()), Seen::default());
+    let (gate, into) = (open.clone(), noted.clone());
+    let manifest = Manifest::new("worker").handles("job").with_flow(Flow::concurrency(1).key("data.key"));
+    let worker = driver(manifest, move |event, _| {
+        let (gate, into) = (gate.clone(), into.clone());
+        Box::pin(async move {
+            let n = event.data.value()["n"].as_u64().unwrap();
+            if n == 0 {
+                gate.notified().await;
+            }
+            into.lock().unwrap().push(n);
+            Ok(vec![])
+        })
+    });
+    let app = quick().driver(worker).queue_capacity(4).start().await.unwrap();
+    for n in 0..60 {
+        app.emit(keyed(n, "busy").with_ordering_key(format!("order-{}", n / 2))).await.unwrap();
+    }
+    app.emit(keyed(1_000, "free")).await.unwrap();
+    settle().await;
+    assert_eq!(seen(&noted), [1_000]);
+    open.notify_one();
+    app.idle().await;
+    assert_eq!(seen(&noted).len(), 61);
+}
+
+#[tokio::test]
+async fn a_batch_whose_first_member_goes_is_over_in_time() {
+    let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
+    let (worker, noted) = batching(Flow::batch(9, MINUTE), 0);
+    let app = timed(&clock).driver(worker).start().await.unwrap();
+    let first = app.emit(job(0)).await.unwrap();
+    settle().await;
+    clock.advance(MINUTE / 2);
+    app.emit(job(1)).await.unwrap();
+    settle().await;
+    app.cancel(&first).await.unwrap();
+    clock.advance(MINUTE / 2);
+    settle().await;
+    assert!(noted.lock().unwrap().is_empty());
+    clock.advance(MINUTE / 2);
+    app.idle().await;
+    assert_eq!(*noted.lock().unwrap(), [vec![1]]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_stops_nothing() {
+    let noon = "2025-06-15T12:00:00Z";
+    let clock = ManualClock::at(noon).unwrap();
+    let (worker, noted) = noting(Flow::throttle(1, MINUTE));
+    let app = timed(&clock).driver(worker).start().await.unwrap();
+    clock.advance(24 * 60 * MINUTE);
+    app.emit(job(0)).await.unwrap();
+    app.idle().await;
+    clock.jump(noon.parse().unwrap());
+    app.emit(job(1)).await.unwrap();
+    app.idle().await;
+    assert_eq!(seen(&noted), [0, 1]);
+}
+
+#[tokio::test]
 async fn so_many_begin_within_a_span_and_the_others_wait() {
     let clock = ManualClock::at("2025-06-15T12:00:00Z").unwrap();
     let (worker, noted) = noting(Flow::throttle(2, MINUTE).key("data.key"));
@@ -432,6 +494,10 @@ async fn faulty_rules_are_refused_when_the_driver_comes() {
         (Manifest::new("one").can(job(Flow::batch(3, MINUTE))).with_block_on_dead(true), "block_on_dead"),
         (Manifest::new("one").can(job(Flow::debounce(MINUTE)).flow(Flow::debounce(MINUTE))), "two rules"),
         (Manifest::new("one").can(job(Flow::debounce(MINUTE).across_users())), "another one's"),
+        (
+            Manifest::new("one").can(job(Flow::batch(3, MINUTE)).flow(Flow::concurrency(1).key("data.x"))),
+            "beside a batch",
+        ),
         (Manifest::new("one").can(job(Flow::throttle(1, MINUTE).key("body.x"))), "no place of an event"),
         (
             Manifest::new("one")

@@ -151,3 +151,58 @@ plan:
     plans.cancel(&plan).await.unwrap();
     stage.until_status("lost", &plan, "cancelled").await;
 }
+
+#[tokio::test]
+async fn a_run_whose_instruction_is_taken_away_waits_or_says_that_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
+    let stage = Stage::new(Hub::open(&file).unwrap(), clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
+    stage.app.pause_driver("on_work").unwrap();
+    let plan = stage.plans("long").run(none()).await.unwrap();
+    stage.until_status("long", &plan, "executing").await;
+    stage.app.shutdown().await.unwrap();
+    // Not registered: its news wait for it.
+    let stage = Stage::new(reopened(&file).await, clock.clone(), vec![], &[&work()]).await;
+    stage.app.idle().await;
+    let there = stage.plans("long").get(&plan).await.unwrap().unwrap();
+    assert_eq!(there["status"], "executing");
+    let hash = there["hash"].as_str().unwrap().to_owned();
+    stage.app.shutdown().await.unwrap();
+    // Another one in its place, and the text that the run began with is removed.
+    let other = "name: Long\nplan: [{id: other, emit: {type: work, data: {n: 100}}}]\n";
+    let hub = reopened(&file).await;
+    let app = Processor::builder(hub.clone()).paused().start().await.unwrap();
+    app.context("local").remove(&format!("/System/Plans/.instructions/{hash}")).await.unwrap();
+    app.shutdown().await.unwrap();
+    drop(hub);
+    let stage = Stage::new(reopened(&file).await, clock, vec![workflow(other)], &[&work()]).await;
+    let ended = stage.until_status("long", &plan, "failed").await;
+    assert!(ended["error"].as_str().unwrap().contains("is not there any more"), "{ended}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_fails_its_step_with_the_reason() {
+    let text = "
+name: Large
+plan:
+  - {id: a, emit: {type: big, data: {bytes: 900000}}}
+  - {id: b, depends_on: a, emit: {type: big, data: {bytes: '{{a.output.text | length}}'}}}
+  - {id: c, depends_on: b, emit: {type: big, data: {bytes: 1100000}}}
+";
+    let big = Does::new("big", |event| {
+        let bytes = &event.data.value()["bytes"];
+        let bytes = bytes.as_u64().unwrap_or_else(|| bytes.as_str().unwrap().parse().unwrap());
+        let text = "x".repeat(usize::try_from(bytes).unwrap());
+        Ok(vec![Event::new("is.big").with_data(json!({"text": text}))])
+    });
+    let stage = Stage::of(text, &[&big]).await;
+    let ended = stage.run("large", json!({})).await;
+    assert_eq!(ended.status, "failed");
+    let error = ended.error.unwrap();
+    assert!(error.contains("step `c`") && error.contains("at most 1048576"), "{error}");
+    assert_eq!(
+        big.data()[1]["bytes"].to_string().trim_matches('"'),
+        "900000",
+        "a large answer is read whole"
+    );
+}
