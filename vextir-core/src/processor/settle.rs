@@ -268,8 +268,7 @@ impl Kernel {
         emitted: Emitted,
         outputs: &mut Outputs,
     ) -> Result<()> {
-        let handled = &lineage.delivery.event;
-        let driver = &lineage.delivery.driver;
+        let (handled, driver) = (&lineage.delivery.event, &lineage.delivery.driver);
         let accepted = match &emitted {
             Emitted { event, planted: Some(_), .. } => {
                 self.accept_planted(routes, event.clone(), origin, lineage)
