@@ -9,7 +9,7 @@
 //!
 //! * An output of up to 64 KiB stands in the document, up to 1 MiB of them in all. A larger one is kept by reference to the
 //!   event that carries it (`kept_in`), and read again when something reads it.
-//! * The elements of a `for_each`, at most 10,000, and what became of each lie in parts of 256, outside the document; there
+//! * The elements of a `for_each`, at most 10,000, and what became of each lie in parts of 16, outside the document; there
 //!   an output of more than 1 KiB is kept by reference. The document holds counts and what is at work.
 //! * What one step reads by its templates is at most 16 MiB.
 
@@ -35,7 +35,7 @@ pub(crate) use again::{Fork, fork, fork_ready, may_retry};
 pub(crate) use begin::{Start, begin, given, ready};
 pub(crate) use command::{Answer, At, Command, Due, Happened};
 pub(crate) use finish::abandon;
-pub(crate) use part::{Part, PartKey};
+pub(crate) use part::{PART, Part, PartKey};
 #[cfg(test)]
 pub(crate) use state::KeptIn;
 pub(crate) use state::{Action, Cause, Node, NodeStatus, Run, RunStatus};

@@ -3,6 +3,7 @@
 
 mod carry;
 mod gate;
+mod head;
 mod key;
 mod known;
 mod payload;
@@ -22,6 +23,7 @@ use super::fault::Faults;
 use super::instruction::{Act, Instruction, Trigger};
 use super::run::{self, Command, Fork, Happened, Start, Stop};
 use carry::carry;
+use head::Read;
 use key::{Verb, event_type, plan_of};
 use known::Known;
 use payload::{Begin, Control, Decide, ForkPlan, Forked, RunInstruction, Timer};
@@ -242,7 +244,7 @@ impl Workflow {
 
     async fn begin(&self, ask: Begin, cx: &Ctx) -> Result<()> {
         // Or it was asked for twice.
-        if store::load(cx, &ask.plan).await?.is_some() || self.to_gates(&ask, cx)? {
+        if self.load(cx, &ask.plan).await?.is_some() || self.to_gates(&ask, cx)? {
             return Ok(());
         }
         self.begun(ask, false, cx).await
@@ -279,7 +281,7 @@ impl Workflow {
         };
         self.stored.keep(cx, &self.instruction.hash, &self.text).await?;
         let (parent, root) = (ask.parent, Some(cx.event().root().clone()));
-        self.conclude(Kept { run, parent, root, gates: ask.gates }, commands, cx).await
+        self.conclude(Kept { run, parent, root, gates: ask.gates, read: Read::default() }, commands, cx).await
     }
 
     /// The new plan has its own ordering key from its first event on.
@@ -291,7 +293,7 @@ impl Workflow {
     }
 
     async fn forked(&self, Forked { plan, ask }: Forked, cx: &Ctx) -> Result<()> {
-        let from = store::load(cx, &ask.plan).await?.ok_or_else(|| unknown(&ask.plan))?;
+        let from = self.load(cx, &ask.plan).await?.ok_or_else(|| unknown(&ask.plan))?;
         let instruction = self.pinned(cx, &from.run.hash).await?.ok_or_else(|| unknown(&ask.plan))?;
         let (mut old, mut known) = (from.run, Known::new(cx, self.catalogue(cx)));
         let fork = Fork { run: plan.clone(), step: ask.step, inputs: ask.inputs };
@@ -312,7 +314,7 @@ impl Workflow {
             }
         };
         let root = Some(cx.event().root().clone());
-        let mut kept = Kept { run, parent: None, root, gates: Vec::new() };
+        let mut kept = Kept { run, parent: None, root, gates: Vec::new(), read: Read::default() };
         kept.gates = self.gates_of_fork(&kept, cx).await?;
         let is_done = !has_rules || self.back_to_gates(&kept, None, cx)?;
         self.conclude(kept, commands, cx).await?;
@@ -321,7 +323,7 @@ impl Workflow {
 
     /// Something happened in a run.
     async fn happened(&self, plan: &str, happened: Happened, cx: &Ctx) -> Result<()> {
-        let Some(mut kept) = store::load(cx, plan).await? else { return Ok(()) };
+        let Some(mut kept) = self.load(cx, plan).await? else { return Ok(()) };
         let mut known = Known::new(cx, self.catalogue(cx));
         let Some(instruction) = self.pinned(cx, &kept.run.hash).await? else {
             let reason = format!("the version of `{}` that it began with is not there any more", self.id());
@@ -353,6 +355,10 @@ impl Workflow {
         let known = Known::new(cx, self.catalogue(cx));
         let commands = run::abandon(&mut kept.run, reason, &known);
         self.conclude(kept, commands, cx).await
+    }
+
+    async fn load(&self, cx: &Ctx, plan: &str) -> Result<Option<Kept>> {
+        head::load(cx, &self.stored, plan).await
     }
 
     async fn conclude(&self, mut kept: Kept, commands: Vec<Command>, cx: &Ctx) -> Result<()> {
@@ -389,7 +395,7 @@ impl Workflow {
                 if self.asked_at_gates(verb, &plan, step.as_ref(), cx).await? {
                     return Ok(());
                 }
-                if store::load(cx, &plan).await?.is_none() {
+                if self.load(cx, &plan).await?.is_none() {
                     // Another plan asked for it, and wants it no more: it never began.
                     let unwanted = verb == Verb::Cancel && event.source.starts_with("instruction.");
                     return if unwanted { Ok(()) } else { Err(unknown(&plan)) };

@@ -4,6 +4,7 @@
 extern crate vextir_core as vextir;
 
 mod clocks;
+mod fan;
 mod faults;
 mod flow;
 mod gates;

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// The longest error that is kept for an element, in bytes.
 const ERROR: usize = 200;
+/// The longest list whose outputs may stand in the document.
+const LISTED: u32 = 256;
 
 impl<'a> Turn<'a> {
     /// Reads the list, lays its elements in parts, and begins with the first.
@@ -90,16 +92,18 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// A small list of outputs goes into the document, and its part goes; else it stays where it is.
+    /// A small list of outputs goes into the document, and its parts go; else it stays where it is.
     fn complete_fan(&mut self, step: &Step) {
         let Some(count) = self.node(&step.id).and_then(|node| node.items.as_ref()).map(|fan| fan.count)
         else {
             return;
         };
-        let small = if count > PART { None } else { self.small_list(step, count) };
+        let small = if count > LISTED { None } else { self.small_list(step, count) };
         let kept_in = if small.is_none() { Some(KeptIn::Items(count)) } else { None };
         if let Some(list) = small {
-            self.run.parts.remove(PartKey { step: step.id.clone(), number: 0 });
+            for number in 0..count.div_ceil(PART) {
+                self.run.parts.remove(PartKey { step: step.id.clone(), number });
+            }
             self.set_output(step, Some(list), None);
         } else {
             self.set_output(step, None, kept_in);
@@ -108,15 +112,14 @@ impl<'a> Turn<'a> {
     }
 
     fn small_list(&mut self, step: &Step, count: u32) -> Option<Arc<Value>> {
-        if count == 0 {
-            return Some(Arc::new(Value::Array(Vec::new())));
-        }
-        let part = self.part(&PartKey { step: step.id.clone(), number: 0 })?;
-        if part.items.iter().any(|item| item.kept_in.is_some()) {
+        let key = |number| PartKey { step: step.id.clone(), number };
+        let parts: Vec<_> = (0..count.div_ceil(PART)).map(|number| self.part(&key(number))).collect();
+        let parts: Vec<Arc<Part>> = parts.into_iter().collect::<Option<_>>()?;
+        let items = || parts.iter().flat_map(|part| &part.items);
+        if items().any(|item| item.kept_in.is_some()) {
             return None;
         }
-        let outputs = part.items.iter().map(|item| item.output.as_deref().cloned().unwrap_or(Value::Null));
-        let list = Value::Array(outputs.collect());
+        let list: Value = items().map(|item| item.output.as_deref().cloned().unwrap_or_default()).collect();
         self.fits(&list).then(|| Arc::new(list))
     }
 

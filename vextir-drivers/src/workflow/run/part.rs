@@ -10,7 +10,7 @@ use vextir::Name;
 /// The longest list.
 pub(crate) const ITEMS: u32 = 10_000;
 /// How many elements a part has.
-pub(crate) const PART: u32 = 256;
+pub(crate) const PART: u32 = 16;
 
 /// Which part of which step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -84,6 +84,8 @@ pub(crate) struct Run {
     /// The moment that `today` is counted from, in the zone of the trigger.
     pub(crate) slot: Timestamp,
     pub(crate) timezone: String,
+    /// Not in the document when they are large.
+    #[serde(default)]
     pub(crate) inputs: Arc<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trigger: Option<Arc<Cause>>,

@@ -215,14 +215,14 @@ impl Workflow {
 
     /// A run that has to wait is a plan that can be seen, and cancelled.
     async fn queue(&self, ask: Queue, cx: &Ctx) -> Result<()> {
-        if store::load(cx, &ask.plan).await?.is_some() {
+        if self.load(cx, &ask.plan).await?.is_some() {
             return Ok(());
         }
         self.begun(ask.begin, true, cx).await
     }
 
     async fn go(&self, go: Go, cx: &Ctx) -> Result<()> {
-        let Some(kept) = store::load(cx, &go.plan).await? else {
+        let Some(kept) = self.load(cx, &go.plan).await? else {
             let ask = match go.begin {
                 Some(ask) => Some(ask),
                 None => self.asked_for(&go.plan, cx).await?,
@@ -264,7 +264,7 @@ impl Workflow {
         step: Option<&Name>,
         cx: &Ctx,
     ) -> Result<bool> {
-        let Some(kept) = store::load(cx, plan).await? else {
+        let Some(kept) = self.load(cx, plan).await? else {
             return if verb == Verb::Cancel { self.cancel_unborn(plan, cx).await } else { Ok(false) };
         };
         let status = kept.run.status;

@@ -2,10 +2,11 @@
 //! instructions beside them.
 
 use super::gate::Place;
+use super::head::{Given, Read};
 use super::payload::Parent;
 use crate::workflow::run::{At, Part, PartKey, Run};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vextir::{Content, Ctx, Error, EventId, Name, Pattern, Result, Timestamp};
@@ -20,6 +21,8 @@ pub(super) struct Kept {
     pub(super) root: Option<EventId>,
     /// The gates that it passes, or waits at.
     pub(super) gates: Vec<Place>,
+    /// How its document was when it was read; nothing for a new run.
+    pub(super) read: Read,
 }
 
 impl Kept {
@@ -29,7 +32,7 @@ impl Kept {
     }
 }
 
-fn path(plan: &str) -> String {
+pub(super) fn path(plan: &str) -> String {
     format!("{FOLDER}/{plan}")
 }
 
@@ -45,26 +48,16 @@ fn definition_path(hash: &str) -> String {
     format!("{FOLDER}/.instructions/{hash}")
 }
 
-fn json_of<T: serde::Serialize>(value: &T) -> Result<Value> {
+pub(super) fn json_of<T: serde::Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::invalid(format!("no JSON form: {error}")))
 }
 
-async fn read(cx: &Ctx, path: &str) -> Result<Option<Value>> {
+pub(super) async fn read(cx: &Ctx, path: &str) -> Result<Option<Value>> {
     let document = cx.context().read(path).await?;
     Ok(document.and_then(|document| match document.content {
         Content::Json(value) => Some(value),
         Content::Text(_) => None,
     }))
-}
-
-pub(super) async fn load(cx: &Ctx, plan: &str) -> Result<Option<Kept>> {
-    let Some(mut value) = read(cx, &path(plan)).await? else { return Ok(None) };
-    let wrong = |error: serde_json::Error| Error::invalid(format!("{}: no plan: {error}", path(plan)));
-    let parent = serde_json::from_value(value["parent"].take()).map_err(wrong)?;
-    let root = serde_json::from_value(value["root"].take()).map_err(wrong)?;
-    let gates: Option<Vec<Place>> = serde_json::from_value(value["gates"].take()).map_err(wrong)?;
-    let run: Run = serde_json::from_value(value).map_err(wrong)?;
-    Ok((run.id == *plan).then_some(Kept { run, parent, root, gates: gates.unwrap_or_default() }))
 }
 
 pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
@@ -77,19 +70,7 @@ pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
             None => {}
         }
     }
-    let mut value = json_of(&kept.run)?;
-    if let Some(fields) = value.as_object_mut() {
-        let gates = (!kept.gates.is_empty()).then_some(&kept.gates);
-        let beside =
-            [("parent", json_of(&kept.parent)?), ("root", json_of(&kept.root)?), ("gates", json_of(&gates)?)];
-        fields.extend(
-            beside
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| (key.to_owned(), value)),
-        );
-    }
-    cx.context().write(&path(&plan), value).await.map(drop)
+    super::head::save(cx, kept).await
 }
 
 pub(super) async fn load_parts(cx: &Ctx, run: &mut Run, wanted: BTreeSet<PartKey>) -> Result<()> {
@@ -103,17 +84,35 @@ pub(super) async fn load_parts(cx: &Ctx, run: &mut Run, wanted: BTreeSet<PartKey
     Ok(())
 }
 
-/// For which users the text of an instruction was stored, when it was looked at last.
+/// What is known of documents that do not change.
 #[derive(Debug, Default)]
-pub(super) struct Stored(Mutex<BTreeMap<Name, Timestamp>>);
+pub(super) struct Stored {
+    /// For which users the text of an instruction was stored, when it was looked at last.
+    texts: Mutex<BTreeMap<Name, Timestamp>>,
+    /// What the runs that were read last were given, the latest first.
+    given: Mutex<VecDeque<((Name, Name), Given)>>,
+}
 
 /// How long it is not looked at again, and for how many users that is known.
 const LOOKED: Duration = Duration::from_secs(10);
 const USERS: usize = 1_024;
+/// For how many runs it is known what they were given.
+const RUNS: usize = 16;
 
 impl Stored {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Timestamp>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn given(&self, user: &Name, plan: &str) -> Option<Given> {
+        let known = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|((of, run), _)| of == user && run == plan).map(|(_, given)| given.clone())
+    }
+
+    pub(super) fn know(&self, user: &Name, plan: &str, given: Given) {
+        let mut known = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        known.truncate(RUNS - 1);
+        known.push_front(((user.clone(), plan.into()), given));
     }
 
     /// Keeps the text of an instruction for the runs that begin with it.

@@ -64,7 +64,7 @@ impl Workflow {
             return self.awaited(lost, cx).await;
         }
         let Some(plan) = self.concerned(&failed.event_id, lost.as_ref())? else { return Ok(()) };
-        let Some(kept) = store::load(cx, &plan).await? else { return Ok(()) };
+        let Some(kept) = self.load(cx, &plan).await? else { return Ok(()) };
         if kept.run.instruction_id != *self.id() {
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl Workflow {
         }
         let Some(asked) = cx.find(&ended.branch).await? else { return Ok(None) };
         let id = key::instruction(&asked.event_type).unwrap_or_default();
-        Ok(match store::load(cx, &plan_of(id, &asked)).await? {
+        Ok(match self.load(cx, &plan_of(id, &asked)).await? {
             None => Some(self.why_not_begun(id, &asked, ended, cx).await?),
             Some(child) if child.run.status.is_over() => None,
             Some(child) if ended.failed > 0 && !child.run.dag.nodes.values().any(is_at_work) => {
@@ -156,7 +156,7 @@ impl Workflow {
     /// Looks for an event that came before the wait began.
     pub(super) async fn look(&self, look: Look, cx: &Ctx) -> Result<()> {
         let Some(at) = key::at(&look.at) else { return Ok(()) };
-        let Some(root) = store::load(cx, &look.plan).await?.and_then(|kept| kept.root) else { return Ok(()) };
+        let Some(root) = self.load(cx, &look.plan).await?.and_then(|kept| kept.root) else { return Ok(()) };
         let filter = EventFilter::try_from(look.event.as_str())?;
         for event in cx.since_root(&root, &filter, LOOKED_AT).await? {
             if !self.waits(&look.plan, &at, cx).await? {
@@ -171,7 +171,7 @@ impl Workflow {
     }
 
     async fn waits(&self, plan: &Name, at: &At, cx: &Ctx) -> Result<bool> {
-        Ok(store::load(cx, plan).await?.is_some_and(|kept| kept.waits_at(at)))
+        Ok(self.load(cx, plan).await?.is_some_and(|kept| kept.waits_at(at)))
     }
 
     /// What a plan waits for no more is forgotten.
