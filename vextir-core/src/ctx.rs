@@ -236,6 +236,18 @@ impl Ctx {
         Ok(())
     }
 
+    /// As [`Ctx::emit_root`], in a causal tree that may use so much. Where the user may not ask for that
+    /// ([`Authorizer::grants_limits`](crate::Authorizer::grants_limits)), it is not emitted, and an `error` event says so.
+    ///
+    /// # Errors
+    /// The payload has no JSON form.
+    pub fn emit_root_with<E: IntoEvent>(&self, event: E, limits: Limits) -> Result<()> {
+        let event = event.into_event()?;
+        let planted = Some(Some(Box::new(limits)));
+        self.effects().outputs.push(Emitted { event, watched: false, planted });
+        Ok(())
+    }
+
     /// Emits the root of a causal tree of its own when the delivery is settled: [`Ctx::emit_branch`] if it is `watched`.
     /// Under an id of its own it is stored once.
     #[cfg(feature = "schedule")]

@@ -288,6 +288,7 @@ impl Kernel {
         let branch = emitted.watched.then(|| self.begin_branch(routes, &mut event, lineage));
         let targets = routes.targets(&event.event_type);
         let Ruling { mut verdict, targets } = self.authorize(&event, origin, targets, false).await;
+        let unheard = emitted.planted.is_some() && !emitted.watched;
         let limits = emitted.planted.flatten();
         if let Some(limits) = &limits
             && let Some(beyond) = self.authorize_limits(&event, origin, &targets, limits).await
@@ -300,6 +301,10 @@ impl Kernel {
         if let Verdict::Deny(decision) = &verdict {
             let told = branch.map(|branch| self.refused(&branch, &decision.to_string(), lineage));
             outputs.entries.extend(told.transpose()?);
+            if unheard {
+                let reason = format!("{} was refused: {decision}", event.event_type);
+                outputs.entries.extend(self.error_event(lineage.delivery, &reason));
+            }
             return Ok(());
         }
         let delayed = event.deliver_at.is_some_and(|at| at > self.clock.now());

@@ -237,9 +237,15 @@ impl Workflow {
             flow: Vec::new(),
             gates: Vec::new(),
         };
+        // What another instruction runs shares its causal tree, and with it its limits.
+        let limits = self.instruction.limits.clone().filter(|_| begin.parent.is_none());
         let begin = begin.counted(self, cause);
         let event = Event::new(event_type(self.id(), Verb::Begin)).with_data(json!(begin));
-        cx.emit(event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan)))
+        let event = event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan));
+        match limits {
+            Some(limits) => cx.emit_root_with(event, limits),
+            None => cx.emit(event),
+        }
     }
 
     async fn begin(&self, ask: Begin, cx: &Ctx) -> Result<()> {

@@ -259,3 +259,31 @@ async fn a_step_whose_event_no_driver_handles_says_so() {
     );
     assert!(nodes["b"]["note"].is_null());
 }
+
+#[tokio::test]
+async fn a_run_has_the_limits_that_its_instruction_declares() {
+    let text = |events: u32| {
+        format!(
+            "name: Many\nlimits: {{events: {events}}}\nplan: [{{id: each, for_each: {{items: [1, 2, 3, 4, 5, 6], parallel: 6}}, emit: {{type: work, data: {{}}}}}}]\n"
+        )
+    };
+    let work = || Does::answering("work", "worked", json!({}));
+    let stage = Stage::of(&text(5), &[&work()]).await;
+    let plan = stage.plans("many").run(none()).await.unwrap();
+    let held = stage.until("many", &plan, |value| value["dag"]["nodes"]["each"]["at_work"].is_object()).await;
+    assert_eq!(held["status"], "executing");
+    let mut notices = stage.app.subscribe_from("lease.held", vextir_core::Start::Beginning).await.unwrap();
+    let notice = notices.next().await.unwrap().unwrap();
+    let root = notice.root().clone();
+    let limits = stage.app.lease(&root).await.unwrap().unwrap().limits;
+    assert_eq!(limits.events, 5, "the tree has them");
+    stage.app.extend(&root, vextir_core::Limits { events: 100, ..limits }).await.unwrap();
+    stage.until_status("many", &plan, "completed").await;
+    // More than the application allows.
+    let stage = Stage::of(&text(1_000_000), &[&work()]).await;
+    let mut errors = stage.app.subscribe_from("error", vextir_core::Start::Beginning).await.unwrap();
+    let plan = stage.plans("many").run(none()).await.unwrap();
+    let error = errors.next().await.unwrap().unwrap().data.value()["error"].to_string();
+    assert!(error.contains("instruction.many.begin was refused"), "{error}");
+    assert!(stage.plans("many").get(&plan).await.unwrap().is_none());
+}

@@ -179,7 +179,10 @@ impl Workflow {
                     let labels = entry.labels.clone();
                     let mut event = self.onward(entry, None)?;
                     event.edit().labels.extend(labels);
-                    cx.emit_root(event)
+                    match self.instruction().limits.clone() {
+                        Some(limits) => cx.emit_root_with(event, limits),
+                        None => cx.emit_root(event),
+                    }
                 }
             },
             Step::Wait(plan) => {
