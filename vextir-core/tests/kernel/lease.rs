@@ -217,3 +217,25 @@ fn a_unit_that_is_not_named_has_no_limit() {
         Some("depth")
     );
 }
+
+#[tokio::test]
+async fn roots_that_may_not_begin_are_told_of_and_fail_nothing() {
+    let planter = crate::driver::driver(Manifest::new("planter").handles("job"), |_, cx| {
+        Box::pin(async move {
+            for name in ["one", "two"] {
+                let limits = Limits { events: 1_000_000, ..Limits::default() };
+                cx.emit_root_with(Event::new(name), limits)?;
+            }
+            Ok(vec![Event::new("done")])
+        })
+    });
+    let app = quick().driver(planter).start().await.unwrap();
+    app.emit(Event::new("job")).await.unwrap();
+    app.idle().await;
+    let log = log(&app).await;
+    assert_eq!(types(&log), ["job", "error", "done"], "one error for both");
+    assert!(log[1].data.value()["error"].as_str().unwrap().contains("one was refused"), "{:?}", log[1]);
+    let audit = app.bus().audit(0, 100).await.unwrap();
+    assert_eq!(audit.iter().filter(|(_, record)| record.act == "deny").count(), 2);
+    assert!(app.dead_letters(0, 10).await.unwrap().is_empty());
+}
