@@ -11,7 +11,17 @@ pub use vextir_context::{
     Progress, QueryLimits, SearchOptions, SearchState, SyncReport, SyncSession, Synchronous, Tidied,
 };
 
-#[cfg(any(feature = "context", feature = "files", feature = "embed-http", feature = "workflow"))]
+#[cfg(any(
+    feature = "agent",
+    feature = "command",
+    feature = "context",
+    feature = "embed-http",
+    feature = "files",
+    feature = "http",
+    feature = "mcp",
+    feature = "script",
+    feature = "workflow"
+))]
 pub use vextir_drivers as drivers;
 
 /// Everything that a program with drivers needs: `use vextir::prelude::*`.

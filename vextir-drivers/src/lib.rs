@@ -2,6 +2,11 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `agent` | `agent::Agent`: models, tools, and agents whose every step is an event |
+//! | `command` | `command::CommandDriver` runs commands within limits |
+//! | `http` | `http::HttpTools`: `http.fetch` and `web.search` |
+//! | `mcp` | `mcp::McpServer`: tools of MCP servers; `mcp::serve_stdio`: what the processor can do, for others |
+//! | `script` | `script::Scripts`: handlers as data, in a sandbox |
 //! | `context` | `context::ContextDriver` reads and writes documents by event |
 //! | `embed-http` | `embed::HttpEmbedder` has texts made into vectors by an OpenAI-compatible service |
 //! | `workflow` | `workflow::Instruction`: instructions in YAML, checked before they run |
@@ -12,11 +17,25 @@
 
 extern crate vextir_core as vextir;
 
+#[cfg(feature = "agent")]
+pub mod agent;
+#[cfg(feature = "command")]
+pub mod command;
 #[cfg(feature = "context")]
 pub mod context;
 #[cfg(feature = "embed-http")]
 pub mod embed;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "mcp")]
+pub mod mcp;
+#[cfg(feature = "script")]
+pub mod script;
+#[cfg(any(feature = "agent", feature = "http", feature = "mcp"))]
+pub mod secret;
 #[cfg(feature = "workflow")]
 pub mod workflow;
+#[cfg(feature = "workflow")]
+mod yaml;

@@ -7,16 +7,15 @@ mod catalogue;
 mod check;
 mod dry;
 mod expression;
-mod fault;
 mod instruction;
 mod plan;
 mod read;
 mod run;
 mod runner;
 
+pub use crate::yaml::{Fault, Faults};
 pub use catalogue::Catalogue;
 pub use dry::PlannedStep;
 pub use expression::{Condition, Template};
-pub use fault::{Fault, Faults};
 pub use instruction::{Act, ForEach, Input, InputKind, Instruction, OnError, Retry, Step, Trigger};
 pub use runner::{Parent, PlanApproval, PlanFinished, Plans, Workflow};

@@ -3,9 +3,11 @@
 mod app;
 mod graph;
 
-use super::fault::Found;
 use super::instruction::OnError;
-use super::read::{Draft, Read, Scope, Shown, instead_of, list};
+use super::read::{Draft, Read, Scope};
+use crate::yaml::Found;
+use crate::yaml::Shown;
+use crate::yaml::word::{instead_of, list};
 use graph::Graph;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

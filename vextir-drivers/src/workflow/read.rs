@@ -3,38 +3,30 @@
 mod act;
 mod cron;
 mod flow;
-mod form;
 mod hash;
 mod head;
-mod node;
-mod plain;
+mod name;
 mod step;
-mod word;
-mod yaml;
+mod template;
 
 pub(super) use act::{Scope, Written};
-pub(super) use form::Read;
-pub(super) use node::{Entry, Kind, Node, Shown};
 pub(super) use step::Draft;
-pub(super) use word::{instead_of, list};
+pub(super) use template::Read;
 
 use super::check;
-use super::fault::{Faults, Found, Source};
 use super::instruction::{Instruction, Step};
-use form::{Form, Text};
+use crate::yaml::{self, Faults, Form, Found, Kind, Node, Shown, Source, What};
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use template::Text;
 use vextir::Name;
 
-/// The largest file, in bytes.
-const LARGEST: usize = 1 << 20;
+/// What the file is.
+pub(super) const WHAT: What =
+    What { name: "an instruction", example: "write `name: ..`, and below it `plan:` with a list of steps" };
 /// How many steps are written at most.
 const MOST_STEPS: usize = 1_000;
-/// The smallest instruction.
-const EXAMPLE: &str = "write `name: ..`, and below it `plan:` with a list of steps";
 
 /// Where an instruction stands: its file, and what each step says of its event. Empty if it was made otherwise.
 #[derive(Clone, Default)]
@@ -57,18 +49,7 @@ impl Instruction {
     /// # Errors
     /// All that is wrong with it, each with its place.
     pub fn from_yaml(file_name: &str, text: &str) -> Result<Self, Faults> {
-        if text.len() > LARGEST {
-            let message = format!("{} bytes are too many for an instruction; at most {LARGEST}", text.len());
-            return Err(Faults::of_file(file_name, message, None));
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let source = Source { file: file_name.into(), text: text.into() };
-        let mut found = Found::default();
-        let read = yaml::read(text, &mut found).and_then(|root| instruction(&root, &source, &mut found));
-        found.into_result(&source)?;
-        read.ok_or_else(|| {
-            Faults::of_file(file_name, "this is no instruction".to_owned(), Some(EXAMPLE.to_owned()))
-        })
+        yaml::read(file_name, text, WHAT, instruction)
     }
 
     /// Reads a file, as [`Instruction::from_yaml`] does. It waits for the disk.
@@ -77,27 +58,7 @@ impl Instruction {
     /// All that is wrong with it, each with its place; or why the file cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Faults> {
         let path = path.as_ref();
-        let name = path.display().to_string();
-        let mut bytes = Vec::new();
-        // One byte more than may be shows that there are too many.
-        let read = File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            return Err(Faults::of_file(&name, format!("the file cannot be read: {error}"), None));
-        }
-        if bytes.len() > LARGEST {
-            let message = format!("the file is too large for an instruction; at most {LARGEST} bytes");
-            return Err(Faults::of_file(&name, message, None));
-        }
-        match str::from_utf8(&bytes) {
-            Ok(text) => Self::from_yaml(&name, text),
-            Err(error) => {
-                let at = error.valid_up_to();
-                let source = Source { file: name.into(), text: String::from_utf8_lossy(&bytes).into() };
-                let mut found = Found::default();
-                found.with_help(at..at + 1, "this is not UTF-8", "save the file as UTF-8");
-                Err(found.into_faults(&source))
-            }
-        }
+        Self::from_yaml(&path.display().to_string(), &yaml::load(path, WHAT)?)
     }
 }
 

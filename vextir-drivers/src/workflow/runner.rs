@@ -19,9 +19,10 @@ pub use plans::Plans;
 use super::asking;
 use super::catalogue::Catalogue;
 use super::expression::Names;
-use super::fault::Faults;
 use super::instruction::{Act, Instruction, Trigger};
+use super::read::WHAT;
 use super::run::{self, Command, Fork, Happened, Start, Stop};
+use crate::yaml::{self, Faults};
 use carry::carry;
 use head::Read;
 use key::{Verb, event_type, plan_of};
@@ -86,12 +87,8 @@ impl Workflow {
     /// # Errors
     /// As [`Instruction::from_file`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Faults> {
-        let (path, name) = (path.as_ref(), path.as_ref().display().to_string());
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_yaml(&name, &text),
-            // It says what is wrong with a file that is no text, or cannot be read.
-            Err(_) => Instruction::from_file(path).and_then(|_| Self::from_yaml(&name, "")),
-        }
+        let path = path.as_ref();
+        Self::from_yaml(&path.display().to_string(), &yaml::load(path, WHAT)?)
     }
 
     /// For whom it runs by its schedule; `local` by default. By an event it runs for the event's user.

@@ -1,9 +1,11 @@
 //! Checks against an application: whether events are handled, and whether what they carry fits.
 
 use crate::workflow::catalogue::{Catalogue, Handled};
-use crate::workflow::fault::{Faults, Found};
 use crate::workflow::instruction::{Act, Instruction, Step};
-use crate::workflow::read::{Entry, Node, Shown, Written, instead_of, list};
+use crate::workflow::read::Written;
+use crate::yaml::word::{instead_of, list};
+use crate::yaml::{Entry, Node, Shown};
+use crate::yaml::{Faults, Found};
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;

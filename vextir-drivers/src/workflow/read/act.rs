@@ -1,12 +1,13 @@
 //! What a step does.
 
-use super::form::{self, Form, Read, Text};
 use super::head;
-use super::node::{Entry, Kind, Node, Shown};
-use super::word;
+use super::template::{Read, Text};
 use crate::workflow::expression::Template;
-use crate::workflow::fault::Found;
 use crate::workflow::instruction::Act;
+use crate::yaml::Found;
+use crate::yaml::form::{self, Form};
+use crate::yaml::word;
+use crate::yaml::{Entry, Kind, Node, Shown};
 use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::Arc;

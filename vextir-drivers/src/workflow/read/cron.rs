@@ -1,6 +1,6 @@
 //! Times of day: cron expressions and time zones.
 
-use super::word;
+use crate::yaml::word;
 use jiff::tz::TimeZone;
 pub(super) use vextir::schedule::check_cron as check;
 

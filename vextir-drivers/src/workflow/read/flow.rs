@@ -1,9 +1,10 @@
 //! Rules of flow control: how many runs there are at a time, and how often one begins.
 
-use super::form::{self, Form, Text};
-use super::node::{Entry, Kind, Node, Shown};
-use super::word;
-use crate::workflow::fault::Found;
+use super::template::Text;
+use crate::yaml::Found;
+use crate::yaml::form::{self, Form};
+use crate::yaml::word;
+use crate::yaml::{Entry, Kind, Node, Shown};
 use std::mem::discriminant;
 use std::time::Duration;
 use vextir::{EventPath, Flow, FlowRule, Twin};

@@ -1,11 +1,13 @@
 //! What stands above the plan: names, trigger, inputs, limits.
 
 use super::cron;
-use super::form::{self, Form, Read, Text};
-use super::node::{Kind, Node, Plain, Shown};
-use super::word;
-use crate::workflow::fault::Found;
+use super::name;
+use super::template::{Read, Text};
 use crate::workflow::instruction::{Input, InputKind, Trigger};
+use crate::yaml::Found;
+use crate::yaml::form::{self, Form};
+use crate::yaml::word;
+use crate::yaml::{Kind, Node, Plain, Shown};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use vextir::context::clean_path;
@@ -168,7 +170,7 @@ pub(super) fn inputs(node: &Node, found: &mut Found) -> (Vec<Input>, Vec<String>
 fn input_name(form: &Form<'_>, taken: &[String], found: &mut Found) -> Option<String> {
     let node = form.need("name", "an input", found)?;
     let name = form::text(node, "`name`", found)?;
-    if let Some(why) = word::refuse(name, false, &[]) {
+    if let Some(why) = name::refuse(name, false, &[]) {
         found.add(node.at.clone(), format!("the name {} of an input {why}", Shown(name)));
     } else if taken.iter().any(|taken| taken == name) {
         found.add(node.at.clone(), format!("there is another input `{name}` above"));
@@ -255,7 +257,7 @@ fn units(node: &Node, found: &mut Found) -> BTreeMap<Name, u64> {
         );
         return BTreeMap::new();
     };
-    let unit = |entry: &super::node::Entry| {
+    let unit = |entry: &crate::yaml::Entry| {
         let amount = form::whole(&entry.value, &format!("`{}`", entry.key), (0, u64::MAX), found)?;
         Some((Name::from(entry.key.as_str()), amount))
     };

@@ -1,12 +1,14 @@
 //! A step: when it is done, how often, and what happens when it fails.
 
 use super::act::{self, Scope, Work};
-use super::form::{self, Form, Read, Text};
-use super::node::{Entry, Kind, Node, Plain, Shown};
-use super::word;
+use super::name;
+use super::template::{Read, Text};
 use crate::workflow::expression::Condition;
-use crate::workflow::fault::Found;
 use crate::workflow::instruction::{ForEach, OnError, Retry};
+use crate::yaml::Found;
+use crate::yaml::form::{self, Form};
+use crate::yaml::word;
+use crate::yaml::{Entry, Kind, Node, Plain, Shown};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +100,7 @@ impl Draft {
 fn id(form: &Form<'_>, found: &mut Found) -> (Option<Name>, Range<usize>) {
     let Some(Entry { value, .. }) = form.entry("id") else { return (None, form.at.clone()) };
     let Some(id) = form.text("id", found) else { return (Some(Name::default()), value.at.clone()) };
-    if let Some(why) = word::refuse(id, true, &word::BESIDE) {
+    if let Some(why) = name::refuse(id, true, &name::BESIDE) {
         found.add(value.at.clone(), format!("the id {} of a step {why}", Shown(id)));
     }
     (Some(Name::from(id)), value.at.clone())
@@ -155,7 +157,7 @@ fn for_each(node: &Node, text: Text<'_>, found: &mut Found) -> Option<(ForEach, 
 fn details(form: &Form<'_>, found: &mut Found) -> (Option<String>, Option<u32>) {
     let name = form.get("as", found).and_then(|node| {
         let name = form::text(node, "`as`", found)?;
-        if let Some(why) = word::refuse(name, false, &word::BESIDE).filter(|_| name != "item") {
+        if let Some(why) = name::refuse(name, false, &name::BESIDE).filter(|_| name != "item") {
             found.add(node.at.clone(), format!("the name {} of an element {why}", Shown(name)));
         }
         Some(name.to_owned())

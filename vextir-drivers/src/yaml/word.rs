@@ -1,7 +1,4 @@
-//! What somebody may have meant, and how names are written.
-
-use crate::workflow::expression::is_name;
-use std::borrow::Cow;
+//! What somebody may have meant, and how words are told.
 
 /// What other tools call what we call something else.
 const ELSEWHERE: [(&str, &str); 34] = [
@@ -41,11 +38,8 @@ const ELSEWHERE: [(&str, &str); 34] = [
     ("type", "event"),
 ];
 
-/// What stands beside the steps in templates and conditions.
-pub(super) const BESIDE: [&str; 5] = ["inputs", "trigger", "event", "item", "index"];
-
 /// `` `a`, `b` and `c` ``.
-pub(in crate::workflow) fn list<S: AsRef<str>>(words: &[S]) -> String {
+pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
     match words {
         [] => "none".to_owned(),
         [only] => format!("`{}`", only.as_ref()),
@@ -57,16 +51,12 @@ pub(in crate::workflow) fn list<S: AsRef<str>>(words: &[S]) -> String {
 }
 
 /// What to write instead of a word that is not known.
-pub(in crate::workflow) fn instead_of<S: AsRef<str>>(
-    word: &str,
-    known: &[S],
-    is_crowded: bool,
-) -> Option<String> {
+pub(crate) fn instead_of<S: AsRef<str>>(word: &str, known: &[S], is_crowded: bool) -> Option<String> {
     meant(word, known, is_crowded).map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// The known word that somebody probably meant.
-pub(super) fn meant<'k, S: AsRef<str>>(word: &str, known: &'k [S], is_crowded: bool) -> Option<&'k str> {
+pub(crate) fn meant<'k, S: AsRef<str>>(word: &str, known: &'k [S], is_crowded: bool) -> Option<&'k str> {
     if is_crowded {
         return None;
     }
@@ -92,35 +82,15 @@ fn nearest<'k, S: AsRef<str>>(word: &str, known: &'k [S]) -> Option<&'k str> {
     far.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
-/// Why this cannot be the name of a step, an input or an element; `None` if it can. Some can have a `-` in it.
-pub(super) fn refuse(name: &str, dash: bool, taken: &[&str]) -> Option<Cow<'static, str>> {
-    const LONGEST: usize = 64;
-    let is_inner = |sign: char| sign.is_ascii_alphanumeric() || sign == '_' || dash && sign == '-';
-    if name.is_empty() {
-        Some("is empty".into())
-    } else if name.len() > LONGEST {
-        Some(format!("has {} bytes; at most {LONGEST}", name.len()).into())
-    } else if let Some(bad) = name.chars().find(|sign| !is_inner(*sign)) {
-        let signs = if dash { "letters, digits, `_` and `-`" } else { "letters, digits and `_`" };
-        Some(format!("has the character {bad:?}; use ASCII {signs}").into())
-    } else if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
-        Some("does not begin with a letter or `_`".into())
-    } else if taken.contains(&name) || !name.contains('-') && !is_name(name) {
-        Some("has a meaning of its own in templates and conditions".into())
-    } else {
-        None
-    }
-}
-
-/// The name of an instruction for programs, made from the one for people: `Daily Standup` is `daily_standup`.
-pub(in crate::workflow) fn slug(name: &str) -> String {
+/// A name for programs, made from the one for people: `Daily Standup` is `daily_standup`.
+pub(crate) fn slug(name: &str) -> String {
     let words = name.split(|sign: char| !sign.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("_").to_ascii_lowercase()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BESIDE, instead_of, list, refuse, slug};
+    use super::{instead_of, list, slug};
 
     #[test]
     fn what_was_meant_is_near_or_called_so_elsewhere() {
@@ -132,31 +102,6 @@ mod tests {
         assert_eq!(meant("needs").as_deref(), Some("did you mean `depends_on`?"));
         assert_eq!(meant("colour"), None);
         assert_eq!(meant(&"x".repeat(1_000_000)), None);
-    }
-
-    #[test]
-    fn names_are_what_templates_can_read() {
-        for good in ["a", "_x", "fetch_mails", "n1"] {
-            assert_eq!(refuse(good, false, &BESIDE), None, "{good}");
-        }
-        assert_eq!(refuse("fetch-mails", true, &BESIDE), None);
-        assert_eq!(refuse("event", false, &[]), None);
-        for bad in [
-            "",
-            "1a",
-            "-a",
-            "a.b",
-            "a b",
-            "é",
-            "inputs",
-            "index",
-            "steps",
-            "for",
-            "fetch-mails",
-            &"x".repeat(65),
-        ] {
-            assert!(refuse(bad, false, &BESIDE).is_some(), "{bad}");
-        }
     }
 
     #[test]

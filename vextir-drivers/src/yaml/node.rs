@@ -1,20 +1,20 @@
 //! The values of a file, each with its place.
 
-use crate::workflow::fault::Found;
+use super::Found;
 use serde_json::{Map, Number, Value};
 use std::fmt;
 use std::ops::Range;
 
 /// A value and where it stands, in bytes of the text. Lists and maps have the place of their beginning.
 #[derive(Debug, Clone, Default)]
-pub(in crate::workflow) struct Node {
-    pub(in crate::workflow) at: Range<usize>,
-    pub(in crate::workflow) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) at: Range<usize>,
+    pub(crate) kind: Kind,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, Default)]
-pub(in crate::workflow) enum Kind {
+pub(crate) enum Kind {
     /// Nothing stands there, or `null`.
     #[default]
     Nothing,
@@ -28,7 +28,7 @@ pub(in crate::workflow) enum Kind {
 
 /// What plain text means, where it is not just text.
 #[derive(Debug, Clone)]
-pub(in crate::workflow) enum Plain {
+pub(crate) enum Plain {
     Bool(bool),
     Number(Number),
     /// A number that JSON cannot hold, or that could be read in two ways: why, and what to write.
@@ -37,19 +37,19 @@ pub(in crate::workflow) enum Plain {
 
 /// A key of a map and its value.
 #[derive(Debug, Clone)]
-pub(in crate::workflow) struct Entry {
-    pub(in crate::workflow) key: String,
-    pub(in crate::workflow) at: Range<usize>,
-    pub(in crate::workflow) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) at: Range<usize>,
+    pub(crate) value: Node,
 }
 
 impl Node {
-    pub(in crate::workflow) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         matches!(self.kind, Kind::Nothing)
     }
 
     /// Text, if it is some: what was written in quotes, or plain text.
-    pub(in crate::workflow) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(text) => Some(text),
             _ => None,
@@ -57,7 +57,7 @@ impl Node {
     }
 
     /// What was written, if it is text, a number or a truth value.
-    pub(in crate::workflow) fn written(&self) -> Option<&str> {
+    pub(crate) fn written(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(text) | Kind::Plain(text, _) => Some(text),
             _ => None,
@@ -65,7 +65,7 @@ impl Node {
     }
 
     /// The entries of a map.
-    pub(in crate::workflow) fn entries(&self) -> Option<&[Entry]> {
+    pub(crate) fn entries(&self) -> Option<&[Entry]> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),
             _ => None,
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// As JSON. What JSON cannot hold is a fault, and null.
-    pub(in crate::workflow) fn to_json(&self, found: &mut Found) -> Value {
+    pub(crate) fn to_json(&self, found: &mut Found) -> Value {
         match &self.kind {
             Kind::Nothing => Value::Null,
             Kind::Text(text) => Value::String(text.clone()),
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// The value at this place inside it: keys and indexes from its top. Where there is none, the last one on the way.
-    pub(in crate::workflow) fn within(&self, path: impl IntoIterator<Item = impl AsRef<str>>) -> &Self {
+    pub(crate) fn within(&self, path: impl IntoIterator<Item = impl AsRef<str>>) -> &Self {
         let mut node = self;
         for step in path {
             let step = step.as_ref();
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// The place in the file of a part of its text, where the text stands there as it reads; else its own place.
-    pub(in crate::workflow) fn part(&self, source: &str, part: &Range<usize>) -> Range<usize> {
+    pub(crate) fn part(&self, source: &str, part: &Range<usize>) -> Range<usize> {
         self.find(source, part).unwrap_or_else(|| self.at.clone())
     }
 
@@ -151,7 +151,7 @@ impl fmt::Display for Node {
 }
 
 /// The beginning of a text, in quotes, with what cannot be seen escaped.
-pub(in crate::workflow) struct Shown<'a>(pub(in crate::workflow) &'a str);
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,17 +1,15 @@
 //! Reads maps whose keys are known, and the values that stand in them. What does not fit is found, never dropped.
 
+use super::Found;
 use super::node::{Entry, Kind, Node, Plain, Shown};
 use super::word;
-use crate::workflow::expression::{Condition, Flaw, Reference, Template};
-use crate::workflow::fault::Found;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A map whose keys are known.
 #[derive(Debug)]
-pub(super) struct Form<'n> {
-    pub(super) at: &'n Range<usize>,
+pub(crate) struct Form<'n> {
+    pub(crate) at: &'n Range<usize>,
     entries: &'n [Entry],
     /// The keys that unknown ones were probably meant to be.
     meant: Vec<&'static str>,
@@ -35,7 +33,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
 
 impl<'n> Form<'n> {
     /// A map with these keys; `what` is what it is, as in "a step". Unknown keys are found.
-    pub(super) fn read(node: &'n Node, what: &str, keys: &[&'static str], found: &mut Found) -> Option<Self> {
+    pub(crate) fn read(node: &'n Node, what: &str, keys: &[&'static str], found: &mut Found) -> Option<Self> {
         let Some(entries) = node.entries() else {
             let message = format!("{what} is a map, but this is {node}");
             found.with_help(node.at.clone(), message, format!("its keys are {}", word::list(keys)));
@@ -56,22 +54,22 @@ impl<'n> Form<'n> {
     }
 
     /// A map whose keys are anybody's.
-    pub(super) fn of(node: &'n Node, entries: &'n [Entry]) -> Self {
+    pub(crate) fn of(node: &'n Node, entries: &'n [Entry]) -> Self {
         Self { at: &node.at, entries, meant: Vec::new() }
     }
 
     /// The entry of a key.
-    pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// Whether the key is not there, and no other one was probably meant to be it.
-    pub(super) fn lacks(&self, key: &str) -> bool {
+    pub(crate) fn lacks(&self, key: &str) -> bool {
         self.entry(key).is_none() && !self.meant.contains(&key)
     }
 
     /// The value of a key. A key without a value is found.
-    pub(super) fn get(&self, key: &str, found: &mut Found) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &str, found: &mut Found) -> Option<&'n Node> {
         let entry = self.entry(key)?;
         if entry.value.is_nothing() {
             found.with_help(
@@ -85,7 +83,7 @@ impl<'n> Form<'n> {
     }
 
     /// The value of a key that has to be there.
-    pub(super) fn need(&self, key: &str, what: &str, found: &mut Found) -> Option<&'n Node> {
+    pub(crate) fn need(&self, key: &str, what: &str, found: &mut Found) -> Option<&'n Node> {
         if self.lacks(key) {
             found.add(self.at.clone(), format!("{what} needs `{key}`"));
         }
@@ -93,13 +91,13 @@ impl<'n> Form<'n> {
     }
 
     /// Text, if the key is there: what was written, numbers included.
-    pub(super) fn text(&self, key: &str, found: &mut Found) -> Option<&'n str> {
+    pub(crate) fn text(&self, key: &str, found: &mut Found) -> Option<&'n str> {
         let node = self.get(key, found)?;
         text(node, &format!("`{key}`"), found)
     }
 
     /// Text of one line for people.
-    pub(super) fn title(&self, key: &str, found: &mut Found) -> Option<String> {
+    pub(crate) fn title(&self, key: &str, found: &mut Found) -> Option<String> {
         const LONGEST: usize = 200;
         let written = self.text(key, found)?;
         let at = || self.entry(key).map_or_else(|| self.at.clone(), |entry| entry.value.at.clone());
@@ -119,7 +117,7 @@ fn wrong(node: &Node, what: &str, wanted: &str, help: &str, found: &mut Found) {
 }
 
 /// Text, or a number or truth value as it was written.
-pub(super) fn text<'n>(node: &'n Node, what: &str, found: &mut Found) -> Option<&'n str> {
+pub(crate) fn text<'n>(node: &'n Node, what: &str, found: &mut Found) -> Option<&'n str> {
     if node.written().is_none() {
         wrong(node, what, "text", "", found);
     }
@@ -127,13 +125,13 @@ pub(super) fn text<'n>(node: &'n Node, what: &str, found: &mut Found) -> Option<
 }
 
 /// Whether it is text that is one template alone, which stands for what it reads, of any type.
-pub(super) fn is_one_template(node: &Node) -> bool {
+pub(crate) fn is_one_template(node: &Node) -> bool {
     let text = node.text().map(str::trim).unwrap_or_default();
     text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
 }
 
 /// `true` or `false`.
-pub(super) fn truth(node: &Node, what: &str, found: &mut Found) -> Option<bool> {
+pub(crate) fn truth(node: &Node, what: &str, found: &mut Found) -> Option<bool> {
     if let Kind::Plain(_, Plain::Bool(truth)) = node.kind {
         return Some(truth);
     }
@@ -142,7 +140,7 @@ pub(super) fn truth(node: &Node, what: &str, found: &mut Found) -> Option<bool> 
 }
 
 /// A whole number in a range.
-pub(super) fn whole(node: &Node, what: &str, range: (u64, u64), found: &mut Found) -> Option<u64> {
+pub(crate) fn whole(node: &Node, what: &str, range: (u64, u64), found: &mut Found) -> Option<u64> {
     let (least, most) = range;
     let number = match &node.kind {
         Kind::Plain(_, Plain::Number(number)) => number.as_u64(),
@@ -163,7 +161,7 @@ pub(super) fn whole(node: &Node, what: &str, range: (u64, u64), found: &mut Foun
 }
 
 /// A number in a range.
-pub(super) fn number(node: &Node, what: &str, range: (f64, f64), found: &mut Found) -> Option<f64> {
+pub(crate) fn number(node: &Node, what: &str, range: (f64, f64), found: &mut Found) -> Option<f64> {
     let number = match &node.kind {
         Kind::Plain(_, Plain::Number(number)) => number.as_f64(),
         _ => None,
@@ -177,7 +175,7 @@ pub(super) fn number(node: &Node, what: &str, range: (f64, f64), found: &mut Fou
 }
 
 /// A span of time, `longest` at most.
-pub(super) fn duration(
+pub(crate) fn duration(
     node: &Node,
     what: &str,
     least: Duration,
@@ -203,74 +201,4 @@ pub(super) fn duration(
         Err(error) => found.with_help(node.at.clone(), format!("{what}, {}: {error}", Shown(written)), HELP),
     }
     None
-}
-
-/// Something that a template or condition reads, and where.
-#[derive(Debug, Clone)]
-pub(in crate::workflow) struct Read {
-    pub(in crate::workflow) path: Vec<String>,
-    /// The value with the text that reads it, where that stands in it, and the part of the text.
-    node: Arc<Node>,
-    within: Vec<String>,
-    part: Range<usize>,
-}
-
-impl Read {
-    fn of(reference: Reference, node: &Arc<Node>) -> Self {
-        let Reference { path, within, at } = reference;
-        Self { path, node: Arc::clone(node), within, part: at }
-    }
-
-    /// Its place in the file. It is looked for, so only who has something to say asks.
-    pub(in crate::workflow) fn at(&self, source: &str, found: &Found) -> Range<usize> {
-        place(&self.node, &self.within, &self.part, source, found)
-    }
-}
-
-/// The place of a part of a text that stands in a value; of the text, where there is so much to say that nobody reads it.
-fn place(node: &Node, within: &[String], part: &Range<usize>, source: &str, found: &Found) -> Range<usize> {
-    let node = node.within(within);
-    if found.is_crowded() { node.at.clone() } else { node.part(source, part) }
-}
-
-/// The text of the file, for places inside templates and conditions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'t>(pub(super) &'t str);
-
-impl Text<'_> {
-    /// A value with templates in it, and what they read.
-    pub(super) fn template(self, node: &Arc<Node>, found: &mut Found) -> Option<(Template, Vec<Read>)> {
-        match Template::parse(&node.to_json(found)) {
-            Ok(template) => {
-                let reads = template.references().into_iter().map(|reference| Read::of(reference, node));
-                let reads = reads.collect();
-                Some((template, reads))
-            }
-            Err(flaws) => {
-                flaws.into_iter().for_each(|flaw| self.flaw(node, flaw, found));
-                None
-            }
-        }
-    }
-
-    /// A condition, and what it reads.
-    pub(super) fn condition(self, node: &Node, found: &mut Found) -> Option<(Condition, Vec<Read>)> {
-        match Condition::parse(text(node, "a condition", found)?) {
-            Ok(condition) => {
-                let node = Arc::new(node.clone());
-                let reads = condition.references().into_iter().map(|reference| Read::of(reference, &node));
-                let reads = reads.collect();
-                Some((condition, reads))
-            }
-            Err(flaw) => {
-                self.flaw(node, flaw, found);
-                None
-            }
-        }
-    }
-
-    fn flaw(self, node: &Node, flaw: Flaw, found: &mut Found) {
-        let at = place(node, &flaw.within, &flaw.at, self.0, found);
-        found.note(at, flaw.message, flaw.help);
-    }
 }

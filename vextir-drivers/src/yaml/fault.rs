@@ -76,7 +76,7 @@ impl Faults {
     }
 
     /// What is wrong with the file as a whole.
-    pub(super) fn of_file(file: &str, message: String, help: Option<String>) -> Self {
+    pub(crate) fn of_file(file: &str, message: String, help: Option<String>) -> Self {
         let fault = Fault { line: 0, column: 0, message, help, extract: None };
         Self { file: file.to_owned(), faults: vec![fault], more: 0 }
     }
@@ -161,14 +161,14 @@ impl From<Faults> for vextir::Error {
 
 /// A file and its text.
 #[derive(Clone, Default)]
-pub(super) struct Source {
-    pub(super) file: Arc<str>,
-    pub(super) text: Arc<str>,
+pub(crate) struct Source {
+    pub(crate) file: Arc<str>,
+    pub(crate) text: Arc<str>,
 }
 
 impl Source {
     /// Where something begins, as faults say it: file, line, column.
-    pub(super) fn place(&self, at: &Range<usize>) -> String {
+    pub(crate) fn place(&self, at: &Range<usize>) -> String {
         if self.text.is_empty() {
             return self.file.to_string();
         }
@@ -187,7 +187,7 @@ impl fmt::Debug for Source {
 
 /// What was found so far, by place in the text.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     notes: Vec<Note>,
     more: usize,
 }
@@ -200,11 +200,11 @@ struct Note {
 }
 
 impl Found {
-    pub(super) fn add(&mut self, at: Range<usize>, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, at: Range<usize>, message: impl Into<String>) {
         self.note(at, message.into(), None);
     }
 
-    pub(super) fn with_help(
+    pub(crate) fn with_help(
         &mut self,
         at: Range<usize>,
         message: impl Into<String>,
@@ -213,7 +213,7 @@ impl Found {
         self.note(at, message.into(), Some(help.into()));
     }
 
-    pub(super) fn note(&mut self, at: Range<usize>, message: String, help: Option<String>) {
+    pub(crate) fn note(&mut self, at: Range<usize>, message: String, help: Option<String>) {
         if self.notes.len() == KEPT {
             self.more += 1;
         } else {
@@ -222,16 +222,16 @@ impl Found {
     }
 
     /// Whether there are more than are shown: then nobody needs the cost of good advice.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         self.notes.len() > SHOWN
     }
 
     /// `Ok` where nothing was found.
-    pub(super) fn into_result(self, source: &Source) -> Result<(), Faults> {
+    pub(crate) fn into_result(self, source: &Source) -> Result<(), Faults> {
         if self.notes.is_empty() { Ok(()) } else { Err(self.into_faults(source)) }
     }
 
-    pub(super) fn into_faults(mut self, source: &Source) -> Faults {
+    pub(crate) fn into_faults(mut self, source: &Source) -> Faults {
         self.notes.sort_by_key(|note| (note.at.start, note.at.end));
         self.notes.dedup_by(|next, first| next.at == first.at && next.message == first.message);
         let more = self.more + self.notes.len().saturating_sub(SHOWN);

@@ -4,7 +4,7 @@ use super::node::{Kind, Plain};
 use serde_json::Number;
 
 /// Text without quotes.
-pub(super) fn read(text: String) -> Kind {
+pub(crate) fn read(text: String) -> Kind {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Nothing,
         "true" | "True" | "TRUE" => Kind::Plain(text, Plain::Bool(true)),

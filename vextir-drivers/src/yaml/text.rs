@@ -4,7 +4,7 @@
 
 use super::node::{Entry, Kind, Node};
 use super::plain;
-use crate::workflow::fault::Found;
+use super::{Found, What};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,7 +18,7 @@ const MOST: usize = 100_000;
 const MOST_BYTES: usize = 4 << 20;
 
 /// Reads the one document of a text. `None` if it could not be read to its end; then something was found.
-pub(super) fn read(text: &str, found: &mut Found) -> Option<Node> {
+pub(super) fn read(text: &str, what: What, found: &mut Found) -> Option<Node> {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         flow_nesting_limit: DEEPEST,
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str, found: &mut Found) -> Option<Node> {
     };
     let parser = Parser::new_from_str_with_options(text, options);
     let mut reading =
-        Reading { text, parser, found, anchors: HashMap::new(), values: 0, bytes: 0, braces: None };
+        Reading { text, what, parser, found, anchors: HashMap::new(), values: 0, bytes: 0, braces: None };
     match reading.document() {
         Ok(node) => Some(node),
         Err(stop) => {
@@ -47,6 +47,7 @@ fn line_start(text: &str, place: usize) -> usize {
 
 struct Reading<'t, 'f> {
     text: &'t str,
+    what: What,
     parser: Parser<'t, StrInput<'t>>,
     found: &'f mut Found,
     anchors: HashMap<usize, Anchored>,
@@ -94,8 +95,8 @@ impl<'t> Reading<'t, '_> {
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
-                    let help = "write each instruction into a file of its own";
-                    return stop(at, "a second document begins here", Some(help));
+                    let help = format!("write {} into a file of its own", self.what.name);
+                    return stop(at, "a second document begins here", Some(&help));
                 }
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 other => root = Some(self.node(other, at, 0)?.node),
@@ -103,7 +104,10 @@ impl<'t> Reading<'t, '_> {
         }
         match root {
             Some(root) if !root.is_nothing() => Ok(root),
-            _ => stop(0..0, "there is no instruction in this file", Some(super::EXAMPLE)),
+            _ => {
+                let message = format!("there is nothing in this file; {} was expected", self.what.name);
+                stop(0..0, message, Some(self.what.example))
+            }
         }
     }
 

@@ -1,0 +1,1 @@
+//! Commands as tasks: run within limits, with their output as events.

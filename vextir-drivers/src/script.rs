@@ -1,0 +1,1 @@
+//! Handlers as data.
