@@ -1,0 +1,180 @@
+//! What others tell of a run: the model answered, a tool did, something is held, or was lost.
+
+use super::key::{self, Begun};
+use super::{Agent, Begin, carry, store};
+use crate::agent::run::{AgentRun, RunStatus};
+use crate::agent::turn::{self, Outcome, Replied};
+use crate::agent::{ModelErrorClass, ModelReply};
+use serde_json::{Value, json};
+use vextir::{BranchEnded, BranchHeld, Category, Ctx, DeliveryFailed, Event, Name, Result};
+
+impl Agent {
+    /// Everything that a run's event caused is over.
+    pub(super) async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
+        let Some((run, begun)) = key::parse(&ended.branch) else { return Ok(()) };
+        let Some(mut run) = store::load(cx, &run).await? else { return Ok(()) };
+        // One that failed is here again because somebody redrives the event that it failed at.
+        let is_stale = matches!(run.status, RunStatus::Completed | RunStatus::Cancelled);
+        if is_stale || run.agent != self.spec().id {
+            return Ok(());
+        }
+        if ended.cancelled {
+            run.status = RunStatus::Cancelled;
+            carry::finished(&run, None, cx).await?;
+            return store::save(cx, &run).await;
+        }
+        let toolbox = self.toolbox(cx);
+        let given = self.given(&toolbox);
+        let labels: Vec<Name> = cx.event().labels.iter().cloned().collect();
+        let next = match begun {
+            Begun::Model(turn) if turn == run.turn && run.calls.is_empty() => {
+                run.labels.extend(labels);
+                let replied = replied(&mut run, &ended, cx).await?;
+                turn::replied(&mut run, given, replied)
+            }
+            Begun::Tool(turn, index) if turn == run.turn => {
+                let outcome = outcome(&mut run, &ended, cx).await?;
+                turn::tool_ended(&mut run, given, index, outcome, &labels)
+            }
+            // The model was asked again meanwhile.
+            _ => return Ok(()),
+        };
+        if matches!(run.status, RunStatus::Held | RunStatus::Failed) {
+            (run.status, run.reason) = (RunStatus::Working, None);
+        }
+        self.conclude(run, next, cx).await
+    }
+
+    /// Something that a run asked for is held, or goes on.
+    pub(super) async fn held(&self, held: BranchHeld, cx: &Ctx) -> Result<()> {
+        let Some((run, _)) = key::parse(&held.branch) else { return Ok(()) };
+        let Some(mut run) = store::load(cx, &run).await?.filter(|run| !run.status.is_over()) else {
+            return Ok(());
+        };
+        run.status = if held.reason.is_some() { RunStatus::Held } else { RunStatus::Working };
+        run.reason = held.reason;
+        store::save(cx, &run).await
+    }
+
+    /// This driver will not hear again of something that concerns a run: the run is over.
+    pub(super) async fn failed(&self, failed: DeliveryFailed, cx: &Ctx) -> Result<()> {
+        let Some(name) = key::ordered(cx.event()) else { return Ok(()) };
+        let mut run = match store::load(cx, &name).await? {
+            Some(run) if run.agent != self.spec().id || run.status.is_over() => return Ok(()),
+            Some(run) => run,
+            None => {
+                // Its first event failed, so nothing was written yet.
+                let Some(begin) = cx.find(&failed.event_id).await? else { return Ok(()) };
+                let Ok(Begin { run, cause }) = begin.data.decode() else { return Ok(()) };
+                let capability =
+                    cx.find(&cause).await?.map_or_else(Name::default, |event| event.event_type.clone());
+                AgentRun::new(run, self.spec().id.clone(), cause, capability)
+            }
+        };
+        run.status = if failed.cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
+        run.reason = Some(failed.error.clone());
+        carry::finished(&run, Some(failed.error), cx).await?;
+        store::save(cx, &run).await
+    }
+}
+
+/// What came out of a branch: answers, and what errors said.
+async fn outputs(ended: &BranchEnded, cx: &Ctx) -> Result<(Vec<Event>, Vec<String>)> {
+    let (mut answers, mut errors) = (Vec::new(), Vec::new());
+    for id in &ended.answers {
+        let Some(event) = cx.find(id).await? else { continue };
+        if event.event_type == "error" {
+            let error = event.data.value()["error"]
+                .as_str()
+                .map_or_else(|| event.data.as_json().to_owned(), str::to_owned);
+            errors.push(error);
+        } else {
+            answers.push(event);
+        }
+    }
+    if let Some(reason) = &ended.refused {
+        errors.push(format!("refused: {reason}"));
+    } else if ended.failed > 0 && errors.is_empty() {
+        errors.push(format!("{} of its events were refused or failed", ended.failed));
+    }
+    Ok((answers, errors))
+}
+
+/// What the model answered.
+async fn replied(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Replied> {
+    let (answers, errors) = outputs(ended, cx).await?;
+    for event in &answers {
+        let mut data = event.data.value();
+        match event.event_type.as_str() {
+            "model.completed" => {
+                let reply: ModelReply = match serde_json::from_value(data["reply"].take()) {
+                    Ok(reply) => reply,
+                    Err(error) => {
+                        let message = format!("its answer {} is none: {error}", event.id);
+                        return Ok(Replied::Failed { class: None, message });
+                    }
+                };
+                run.used.input = run.used.input.saturating_add(reply.usage.input);
+                run.used.output = run.used.output.saturating_add(reply.usage.output);
+                run.used.micro_usd =
+                    run.used.micro_usd.saturating_add(data["micro_usd"].as_u64().unwrap_or(0));
+                return Ok(Replied::Reply(reply));
+            }
+            "model.failed" => {
+                let class: Option<ModelErrorClass> = serde_json::from_value(data["class"].take()).ok();
+                let message = data["message"].as_str().unwrap_or("it did not say why").to_owned();
+                return Ok(Replied::Failed { class, message });
+            }
+            _ => {}
+        }
+    }
+    let message = if errors.is_empty() {
+        "no driver answers `model.complete`; register `Models`".to_owned()
+    } else {
+        errors.join("; ")
+    };
+    Ok(Replied::Failed { class: None, message })
+}
+
+/// What a tool answered.
+async fn outcome(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Outcome> {
+    let (answers, errors) = outputs(ended, cx).await?;
+    let is_direct = |event: &&Event| event.correlation_id.as_ref() == Some(&ended.branch);
+    // What a tool answers is more than what else came of it, if it answers.
+    let direct: Vec<&Event> = answers.iter().filter(is_direct).collect();
+    let told = if direct.is_empty() {
+        answers.iter().filter(|one| one.category == Category::Output).collect()
+    } else {
+        direct
+    };
+    for event in &told {
+        let data = event.data.value();
+        let is_document = event.event_type == "context.data" && data["version"].is_number();
+        if let Some(path) = data["path"].as_str().filter(|_| is_document) {
+            run.sources.insert(path.to_owned());
+        }
+    }
+    if told.is_empty() && !errors.is_empty() {
+        return Ok(Outcome::Failed(errors.join("; ")));
+    }
+    let mut text = match told.as_slice() {
+        [] => "done".to_owned(),
+        [only] => shown(only).to_string(),
+        several => {
+            let several = several.iter().map(|one| json!({"type": one.event_type, "data": shown(one)}));
+            Value::Array(several.collect()).to_string()
+        }
+    };
+    if ended.more > 0 {
+        text.push_str(&format!("\n({} more)", ended.more));
+    }
+    if !errors.is_empty() {
+        text.push_str(&format!("\nerror: {}", errors.join("; ")));
+    }
+    Ok(Outcome::Answered(text))
+}
+
+/// What the model sees of an answer.
+fn shown(event: &Event) -> Value {
+    event.data.value()
+}
