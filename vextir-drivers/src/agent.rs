@@ -6,6 +6,7 @@ mod model;
 mod payload;
 mod run;
 mod spec;
+mod tape;
 mod toolbox;
 mod tools;
 mod turn;
@@ -18,4 +19,5 @@ pub use model::{
 pub use payload::{AgentAnswer, AgentDegraded, AgentFinished};
 pub use run::{AgentRun, Called, RunStatus, Used};
 pub use spec::{AgentCapability, AgentSpec, Bounds, Recall, Scopes};
+pub use tape::{Tape, TapedDriver, TapedModel};
 pub use tools::{McpEntry, ToolEntry, ToolRegistry};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vextir::{Name, Payload};
 
-/// The data of an agent's answer, the event `<capability>.result`, where its capability declares no form of its own.
+/// The data of an agent's answer, the event `<capability>.result`, where its capability declares no form of its own. Which run it is
+/// of stands in the event's metadata, under `run`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AgentAnswer {
@@ -15,9 +16,6 @@ pub struct AgentAnswer {
     /// The documents that it was shown or has read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// Its run: the document `/System/Agents/<run>`.
-    #[schemars(with = "String")]
-    pub run: Name,
 }
 
 /// A run of an agent is over: the event `agent.finished`. It is told beside the answer, and of runs that failed or were cancelled, too.

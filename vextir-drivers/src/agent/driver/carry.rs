@@ -70,7 +70,7 @@ async fn answer_with(spec: &AgentSpec, run: &mut AgentRun, answer: Value, cx: &C
         answer.clone()
     } else {
         let text = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
-        json!(AgentAnswer { text, sources: run.sources.iter().cloned().collect(), run: run.run.clone() })
+        json!(AgentAnswer { text, sources: run.sources.iter().cloned().collect() })
     };
     run.status = RunStatus::Completed;
     run.answer = Some(answer);
