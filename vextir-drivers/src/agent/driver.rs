@@ -10,6 +10,7 @@ mod wiring;
 
 pub use store::AgentRuns;
 
+use super::critic::Critic;
 use super::payload::{AgentAnswer, AgentDegraded, AgentFinished};
 use super::run::{AgentRun, RunStatus};
 use super::spec::{AgentCapability, AgentSpec};
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use vextir::check::{Known, Wiring};
+use vextir::check::{self, Wiring};
 use vextir::{
     BranchEnded, BranchHeld, Capability, Category, Ctx, DeliveryFailed, Driver, DriverKind, Effect, Error,
     Event, EventId, HandlerResult, Limits, Manifest, Name, OutputSpec, Payload, Result, async_trait,
@@ -57,6 +58,7 @@ pub struct Agent {
     known: Mutex<Option<(usize, Arc<Toolbox>)>>,
     /// What it was told to lack.
     told: Mutex<Vec<String>>,
+    critic: Option<Arc<dyn Critic>>,
 }
 
 /// A run is to begin.
@@ -81,7 +83,7 @@ impl Agent {
     /// An agent that is all that this says.
     #[must_use]
     pub fn from_spec(spec: AgentSpec) -> Self {
-        Self { spec, tools: Arc::default(), known: Mutex::default(), told: Mutex::default() }
+        Self { spec, tools: Arc::default(), known: Mutex::default(), told: Mutex::default(), critic: None }
     }
 
     /// Reads an agent; `file_name` is for what is said of its faults.
@@ -191,6 +193,10 @@ impl Agent {
         Self { tools: tools.into(), ..self }
     }
 
+    pub(super) fn with_critic(self, critic: Arc<dyn Critic>) -> Self {
+        Self { critic: Some(critic), ..self }
+    }
+
     /// What it is told to be.
     #[must_use]
     pub fn spec(&self) -> &AgentSpec {
@@ -271,13 +277,14 @@ impl Agent {
         run.missing = missing(&toolbox);
         self.tell_missing(&run.missing, cx)?;
         run.labels.extend(cx.event().labels.iter().cloned());
-        recall::opening(&mut run, &self.spec, &cause, cx).await?;
-        let next = turn::ask(&mut run, self.given(&toolbox));
+        let brief = self.critic.as_ref().map(|critic| critic.brief(&cx.manifests()));
+        recall::opening(&mut run, &self.spec, brief.as_deref(), &cause, cx).await?;
+        let next = turn::ask(&mut run, self.given(&toolbox, &cx.manifests()));
         self.conclude(run, next, cx).await
     }
 
-    fn given<'a>(&'a self, toolbox: &'a Toolbox) -> Given<'a> {
-        Given { spec: &self.spec, toolbox }
+    fn given<'a>(&'a self, toolbox: &'a Toolbox, manifests: &'a [Manifest]) -> Given<'a> {
+        Given { spec: &self.spec, toolbox, critic: self.critic.as_deref(), manifests }
     }
 
     /// Says once what is missing, and once more when that is something else.
@@ -295,6 +302,9 @@ impl Agent {
     }
 
     async fn conclude(&self, mut run: AgentRun, next: Next, cx: &Ctx) -> Result<()> {
+        if let (Next::Answer(answer), Some(critic)) = (&next, &self.critic) {
+            critic.keep(answer, cx).await?;
+        }
         carry(&self.spec, &mut run, next, cx).await?;
         store::save(cx, &run).await
     }
@@ -318,7 +328,7 @@ impl Agent {
             Verb::Retry if run.status == RunStatus::Failed => {
                 (run.status, run.reason, run.corrections) = (RunStatus::Working, None, 0);
                 let toolbox = self.toolbox(cx);
-                let next = turn::again(&mut run, self.given(&toolbox));
+                let next = turn::again(&mut run, self.given(&toolbox, &cx.manifests()));
                 self.conclude(run, next, cx).await
             }
             Verb::Retry if !run.status.is_over() => Ok(()),
@@ -364,7 +374,7 @@ impl Driver for Agent {
         Ok(Vec::new())
     }
 
-    async fn wiring(&self, known: &Known) -> Result<Wiring> {
+    async fn wiring(&self, known: &check::Known) -> Result<Wiring> {
         Ok(wiring::wiring(&self.spec, &self.tools, known))
     }
 }

@@ -3,7 +3,10 @@
 use super::double::{Double, World, call, of_type};
 use serde_json::json;
 use vextir::prelude::*;
-use vextir_drivers::agent::{Agent, AgentFinished, AgentRuns, Message, ModelReply, RunStatus, ToolCall};
+use vextir_drivers::agent::{
+    Agent, AgentFinished, AgentRuns, Message, ModelReply, PlanCreate, PlanDraft, RunStatus, ToolCall, planner,
+};
+use vextir_drivers::workflow::Workflow;
 
 fn adder() -> Agent {
     Agent::new("adder")
@@ -159,4 +162,44 @@ async fn two_users_have_runs_of_their_own() {
     assert_eq!((anna.len(), bert.len()), (1, 1));
     assert_ne!(anna, bert);
     assert!(of("bert").get(&anna[0]).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instruction_is_written_from_words_and_criticised_until_it_holds() {
+    let model = Double::says([
+        ModelReply::text("name: Sums\nplan:\n  - {id: add, emit: {type: math.ad, data: {a: 1, b: 2}}}\n"),
+        ModelReply::text("name: Sums\nplan:\n  - {id: add, emit: {type: math.add, data: {a: one, b: 2}}}\n"),
+        ModelReply::text(
+            "Here:\n```yaml\nname: Sums\nplan:\n  - {id: add, emit: {type: math.add, data: {a: 1, b: 2}}}\n```\n",
+        ),
+    ]);
+    let world = World::new(model, [planner("planner", "double")]).await;
+    let draft: PlanDraft = world.app.request(PlanCreate { text: "Add one and two.".into() }).await.unwrap();
+    assert_eq!((draft.id.as_str(), draft.name.as_str()), ("sums", "Sums"));
+    let kept = world.app.context("local").read(&draft.path).await.unwrap().unwrap();
+    assert_eq!(kept.metadata["draft"], true);
+    Workflow::from_yaml("kept", &kept.content.to_text()).unwrap();
+    let asked = world.model.asked();
+    assert!(
+        asked[0].messages[0].text().contains("- math.add: Add two numbers."),
+        "{}",
+        asked[0].messages[0].text()
+    );
+    assert!(asked[0].output.is_some());
+    assert!(asked[1].messages.last().unwrap().text().contains("math.ad"));
+    assert!(
+        asked[2].messages.last().unwrap().text().contains("/a"),
+        "{}",
+        asked[2].messages.last().unwrap().text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_four_rounds_a_bad_instruction_is_given_up() {
+    let model = Double::new(|_| Ok(ModelReply::text("name: Nothing\nplan: []\n")));
+    let world = World::new(model, [planner("planner", "double")]).await;
+    let error = world.app.request::<PlanDraft>(PlanCreate { text: "Do nothing.".into() }).await.unwrap_err();
+    assert!(error.to_string().contains("the plan has no steps"), "{error}");
+    assert_eq!(world.model.asked().len(), 4);
+    assert!(world.app.context("local").list("/Drafts").await.unwrap().is_empty());
 }

@@ -24,7 +24,8 @@ impl Agent {
             return store::save(cx, &run).await;
         }
         let toolbox = self.toolbox(cx);
-        let given = self.given(&toolbox);
+        let manifests = cx.manifests();
+        let given = self.given(&toolbox, &manifests);
         let labels: Vec<Name> = cx.event().labels.iter().cloned().collect();
         let next = match begun {
             Begun::Model(turn) if turn == run.turn && run.calls.is_empty() => {

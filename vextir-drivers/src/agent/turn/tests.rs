@@ -31,7 +31,7 @@ impl World {
     }
 
     fn with<T>(&mut self, step: impl FnOnce(&mut AgentRun, Given<'_>) -> T) -> T {
-        step(&mut self.run, Given { spec: &self.spec, toolbox: &self.toolbox })
+        step(&mut self.run, Given { spec: &self.spec, toolbox: &self.toolbox, critic: None, manifests: &[] })
     }
 
     fn reply(&mut self, reply: ModelReply) -> Next {
