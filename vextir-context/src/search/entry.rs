@@ -16,6 +16,9 @@ use vextir_core::context::Deed;
 /// What one transaction stores at most, in bytes of text: about a millisecond.
 const STEP: usize = 64 << 10;
 
+/// The folder of each user in which drivers keep what they have to remember.
+const SYSTEM: &str = "System";
+
 /// About how many bytes the index takes for a document beside its words.
 const ROW: i64 = 300;
 
@@ -89,8 +92,19 @@ pub(super) fn steps(hub: &Connection, node: NodeId, is_embedded: bool, into: &mu
             into.push(Step::Name { root, node, name: last.name.to_string(), title: String::new() });
             Ok(())
         }
+        Kind::Document if is_of_system(&chain) => {
+            into.push(Step::Forget { node });
+            into.push(Step::Name { root, node, name: last.name.to_string(), title: String::new() });
+            Ok(())
+        }
         Kind::Document => document(hub, (root, node, &last.name), is_embedded, into),
     }
+}
+
+/// Whether a document is one that drivers keep for themselves: a run of an agent, a plan, a schedule. It is found by its name alone.
+/// What agents recalled stands in their runs, and would be recalled from there again and again; and it changes all the time.
+fn is_of_system(chain: &[node::Node]) -> bool {
+    chain.len() > 2 && chain.get(1).is_some_and(|top| *top.name == *SYSTEM)
 }
 
 fn document(

@@ -175,3 +175,20 @@ async fn a_user_without_documents_finds_nothing() {
     mail(&hub.context("ann")).await;
     assert!(hits(&hub.context("nobody"), "june").await.is_empty());
 }
+
+#[tokio::test]
+async fn what_drivers_keep_for_themselves_is_found_by_its_name_alone() {
+    let (_folder, hub) = stored();
+    let ann = hub.context("ann");
+    ann.write("/System/Agents/helper-17", json!({"messages": ["the river is deep"]})).await.unwrap();
+    ann.write("/Systems/river", "the river is deep").await.unwrap();
+    assert_eq!(exact(&ann, "deep").await, ["/Systems/river"]);
+    assert_eq!(exact(&ann, "helper").await, ["/System/Agents/helper-17"]);
+    let near = ann.search("a deep river").meaning_only().fresh().await.unwrap();
+    assert!(near.iter().all(|hit| hit.path == "/Systems/river"), "{near:?}");
+    // What goes there is forgotten, and what comes back is found again.
+    ann.move_to("/Systems/river", "/System/river").await.unwrap();
+    assert!(exact(&ann, "deep").await.is_empty());
+    ann.move_to("/System/river", "/Systems/river").await.unwrap();
+    assert_eq!(exact(&ann, "deep").await, ["/Systems/river"]);
+}

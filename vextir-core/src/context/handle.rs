@@ -240,6 +240,7 @@ impl Context {
 
     /// Searches the documents that this user may read, by words, by paths and by meaning, best first. In a handler
     /// this is the committed state. The index follows the commits by a moment; [`Searching::fresh`] waits for it.
+    /// What drivers keep below `/System` (runs of agents, plans, schedules) is found by its name alone.
     ///
     /// ```
     /// # extern crate vextir_core as vextir;
