@@ -35,6 +35,8 @@ pub mod mcp;
 pub mod script;
 #[cfg(any(feature = "agent", feature = "http", feature = "mcp"))]
 pub mod secret;
+#[cfg(any(feature = "agent", feature = "embed-http"))]
+mod service;
 #[cfg(feature = "workflow")]
 pub mod workflow;
 #[cfg(feature = "workflow")]

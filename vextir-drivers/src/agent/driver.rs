@@ -10,6 +10,7 @@ mod wiring;
 
 pub use store::AgentRuns;
 
+use super::ModelChoice;
 use super::critic::Critic;
 use super::payload::{AgentAnswer, AgentDegraded, AgentFinished};
 use super::run::{AgentRun, RunStatus};
@@ -21,7 +22,7 @@ use crate::yaml::Faults;
 use carry::carry;
 use key::{Verb, event_type, order, run_of};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use vextir::check::{self, Wiring};
@@ -107,11 +108,11 @@ impl Agent {
         self
     }
 
-    /// Says which model answers: a name of the model registry.
+    /// Says which model answers: a name of the model registry, or what the model has to be able to do.
     #[must_use]
-    pub fn model(self, model: impl Into<String>) -> Self {
+    pub fn model(self, model: impl Into<ModelChoice>) -> Self {
         let model = model.into();
-        self.with(|spec| spec.model = Value::String(model))
+        self.with(|spec| spec.model = model)
     }
 
     /// Says what the model is told to be and to do.

@@ -27,11 +27,11 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// What went wrong, by class.
-    async fn complete(&self, request: &ModelRequest, tokens: &Tokens) -> Result<ModelReply, ModelError>;
+    async fn complete(&self, request: &ModelRequest, tokens: &Tokens<'_>) -> Result<ModelReply, ModelError>;
 }
 
 /// Where text goes as it comes: a part of the answer at a time. Called while the model answers, so it must be quick.
-pub type Tokens = dyn Fn(&str) + Send + Sync;
+pub type Tokens<'a> = dyn Fn(&str) + Send + Sync + 'a;
 
 /// What a model is asked.
 ///
@@ -125,6 +125,9 @@ pub struct ModelReply {
     pub finish: Finish,
     /// What it used.
     pub usage: TokenUsage,
+    /// What the provider calls the model that answered; empty if it does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
 }
 
 /// Why an answer ended.

@@ -2,6 +2,7 @@
 
 mod brief;
 
+use super::ModelChoice;
 use super::critic::Critic;
 use super::driver::Agent;
 use crate::workflow::{Catalogue, Instruction};
@@ -55,7 +56,7 @@ pub struct PlanDraft {
 /// let planner = planner("planner", "gpt-4");
 /// assert!(planner.manifest().capabilities.iter().any(|one| one.pattern == "plan.create"));
 /// ```
-pub fn planner(id: impl Into<Name>, model: impl Into<String>) -> Agent {
+pub fn planner(id: impl Into<Name>, model: impl Into<ModelChoice>) -> Agent {
     Agent::new(id)
         .model(model)
         .system_prompt(brief::TASK)

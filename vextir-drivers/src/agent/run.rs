@@ -1,6 +1,6 @@
 //! One run of an agent: all that it has to remember between two events.
 
-use super::{Message, ToolCall};
+use super::{Message, TokenUsage, ToolCall};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -109,6 +109,15 @@ pub struct Used {
     pub micro_usd: u64,
     /// Tools that were called.
     pub tools: u32,
+}
+
+impl Used {
+    /// Counts a call of the model.
+    pub(super) fn add(&mut self, usage: TokenUsage, cost: u64) {
+        self.input = self.input.saturating_add(usage.input);
+        self.output = self.output.saturating_add(usage.output);
+        self.micro_usd = self.micro_usd.saturating_add(cost);
+    }
 }
 
 impl AgentRun {

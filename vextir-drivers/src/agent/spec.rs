@@ -2,6 +2,7 @@
 
 mod read;
 
+use super::ModelChoice;
 use serde_json::Value;
 use vextir::{Limits, Name};
 
@@ -19,8 +20,8 @@ pub struct AgentSpec {
     pub author: String,
     /// Free text.
     pub version: String,
-    /// Which model answers.
-    pub model: Value,
+    /// Which model answers: one of the model registry.
+    pub model: ModelChoice,
     /// The tools that it may call: names of tools (`web_search`), of entries of the tool registry, event types, or patterns
     /// of event types (`context.*`).
     pub tools: Vec<String>,
@@ -139,7 +140,7 @@ impl AgentSpec {
             description: String::new(),
             author: String::new(),
             version: String::new(),
-            model: Value::Null,
+            model: ModelChoice::Named(Name::default()),
             tools: Vec::new(),
             system_prompt: String::new(),
             capabilities: Vec::new(),

@@ -35,7 +35,7 @@ const LONGEST: usize = 16 << 20;
 ///
 /// #[vextir::async_trait]
 /// impl Model for Polite {
-///     async fn complete(&self, _: &ModelRequest, _: &Tokens) -> Result<ModelReply, ModelError> {
+///     async fn complete(&self, _: &ModelRequest, _: &Tokens<'_>) -> Result<ModelReply, ModelError> {
 ///         Ok(ModelReply::text("Good morning."))
 ///     }
 /// }
@@ -224,7 +224,7 @@ impl Model for TapedModel {
     async fn complete(
         &self,
         request: &ModelRequest,
-        tokens: &Tokens,
+        tokens: &Tokens<'_>,
     ) -> std::result::Result<ModelReply, ModelError> {
         let told = Told::Model(self.name.clone());
         let question = canonical(json!(request));

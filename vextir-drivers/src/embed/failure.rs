@@ -1,6 +1,6 @@
 //! What a failure means, and what comes after it: pure decisions.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use vextir::{Error, ErrorKind, RetryPolicy};
 
 /// The longest rest that a service can ask for.
@@ -113,16 +113,6 @@ pub(super) fn known_code(body: &[u8]) -> Option<&'static str> {
     said.filter_map(|said| CODES.into_iter().find(|code| *code == said)).next()
 }
 
-/// The pause that `retry-after` asks for: seconds, or a date.
-pub(super) fn pause(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,18 +136,6 @@ mod tests {
         assert_eq!(after(Again::Later(Some(seconds(4))), 3), Next::GiveUp(seconds(5)));
         assert_eq!(after(Again::Later(Some(seconds(60))), 1), Next::GiveUp(seconds(60)));
         assert_eq!(after(Again::Later(Some(Duration::MAX)), 1), Next::GiveUp(seconds(3_600)));
-    }
-
-    #[test]
-    fn a_pause_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(pause(" 3 ", now), Some(Duration::from_secs(3)));
-        assert_eq!(pause("0.5", now), Some(Duration::from_millis(500)));
-        assert_eq!(pause("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
-        assert_eq!(pause("Sun, 06 Nov 1994 08:49:30 GMT", now), Some(Duration::ZERO));
-        for wrong in ["", "-1", "NaN", "inf", "1e300", "soon"] {
-            assert_eq!(pause(wrong, now), None, "{wrong}");
-        }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use super::answer::{self, Fault};
 use super::builder::DIMENSIONS;
-use super::failure::{Failure, known_code, pause, refused};
+use super::failure::{Failure, known_code, refused};
+use crate::service::{innermost, is_local, pause};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde::Serialize;
-use std::error::Error as _;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 use vextir::{Error, ErrorKind, Result};
@@ -190,23 +190,9 @@ fn url(base: &str) -> Result<Url> {
     Ok(url)
 }
 
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The cause at the bottom, which knows of sockets and certificates, and of nothing that was sent.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    while let Some(below) = cause.and_then(|cause| cause.source()) {
-        cause = Some(below);
-    }
-    cause.map(ToString::to_string).unwrap_or_else(|| "no cause is known".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_local, url};
+    use super::url;
 
     #[test]
     fn the_address_is_the_base_and_embeddings() {
@@ -232,17 +218,5 @@ mod tests {
         }
         let error = url("https://me:secret@x.test/v1").unwrap_err().to_string();
         assert!(error.contains(".key(") && !error.contains("secret"), "{error}");
-    }
-
-    #[test]
-    fn this_machine_is_known() {
-        for (base, expected) in [
-            ("http://localhost", true),
-            ("http://127.9.9.9:1", true),
-            ("http://[::1]:1", true),
-            ("http://x", false),
-        ] {
-            assert_eq!(is_local(&url(base).unwrap()), expected, "{base}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with an instruction, where, and what to write instead.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -190,6 +191,8 @@ impl fmt::Debug for Source {
 pub(crate) struct Found {
     notes: Vec<Note>,
     more: usize,
+    /// What may be a secret: drawn as stars.
+    veiled: Vec<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -221,6 +224,11 @@ impl Found {
         }
     }
 
+    /// Draws what stands there as stars, in all faults of its line: it may be a secret.
+    pub(crate) fn veil(&mut self, at: Range<usize>) {
+        self.veiled.push(at);
+    }
+
     /// Whether there are more than are shown: then nobody needs the cost of good advice.
     pub(crate) fn is_crowded(&self) -> bool {
         self.notes.len() > SHOWN
@@ -236,9 +244,22 @@ impl Found {
         self.notes.dedup_by(|next, first| next.at == first.at && next.message == first.message);
         let more = self.more + self.notes.len().saturating_sub(SHOWN);
         self.notes.truncate(SHOWN);
-        let faults = self.notes.into_iter().map(|note| note.place(&source.text)).collect();
+        let text = veiled(&source.text, &self.veiled);
+        let faults = self.notes.into_iter().map(|note| note.place(&text)).collect();
         Faults { file: source.file.to_string(), faults, more }
     }
+}
+
+/// The text with stars for some of its parts, each as long as what stood there, line by line.
+fn veiled<'t>(text: &'t str, parts: &[Range<usize>]) -> Cow<'t, str> {
+    let mut text = Cow::Borrowed(text);
+    for part in parts {
+        let stars = |hidden: &str| hidden.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>();
+        if let Some(stars) = text.get(part.clone()).map(stars) {
+            text.to_mut().replace_range(part.clone(), &stars.join("\n"));
+        }
+    }
+    text
 }
 
 impl Note {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use vextir::prelude::*;
 use vextir_context::Hub;
 use vextir_drivers::agent::{
-    Agent, AgentRun, AgentRuns, ModelError, ModelReply, ModelRequest, RunStatus, ToolCall,
+    Agent, AgentRun, AgentRuns, Model, ModelError, ModelRegistry, ModelReply, ModelRequest, ModelSpec,
+    Models, RunStatus, Tokens, ToolCall,
 };
 use vextir_drivers::context::ContextDriver;
 
 type Script = dyn Fn(&ModelRequest) -> Result<ModelReply, ModelError> + Send + Sync;
 
-/// Answers `model.complete` by a script, and keeps what it was asked.
+/// Answers by a script, and keeps what it was asked.
 #[derive(Clone)]
 pub(crate) struct Double {
     script: Arc<Script>,
@@ -46,21 +47,31 @@ impl Double {
     }
 }
 
-#[vextir::async_trait]
-impl Driver for Double {
-    fn manifest(&self) -> Manifest {
-        Manifest::new("models").handles("model.complete").with_concurrency(1_000)
+impl std::fmt::Debug for Double {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Double")
     }
+}
 
-    async fn handle_event(&self, event: Event, _cx: &Ctx) -> HandlerResult {
-        let request: ModelRequest = event.data.decode()?;
+#[vextir::async_trait]
+impl Model for Double {
+    async fn complete(&self, request: &ModelRequest, tokens: &Tokens<'_>) -> Result<ModelReply, ModelError> {
         self.asked.lock().unwrap().push(request.clone());
-        Ok(vec![match (self.script)(&request) {
-            Ok(reply) => Event::new("model.completed").with_data(json!({"reply": reply, "micro_usd": 10})),
-            Err(error) => Event::new("model.failed")
-                .with_data(json!({"class": error.class(), "message": error.to_string()})),
-        }])
+        let reply = (self.script)(request)?;
+        tokens(&reply.text);
+        Ok(reply)
     }
+}
+
+/// The double under two names, at a hundredth of a dollar for 1,000 tokens.
+pub(crate) fn models(model: impl Model + Clone) -> Models {
+    let spec = ModelSpec::own().with_price(0.01, 0.01);
+    Models::new(
+        ModelRegistry::new()
+            .with_model("double", spec.clone(), model.clone())
+            .with_model("gpt-4", spec, model),
+    )
+    .with_concurrency(1_000)
 }
 
 /// Tools: one that adds, one that fails, and one that brings something from outside.
@@ -127,7 +138,8 @@ impl World {
     pub(crate) async fn new(model: Double, agents: impl IntoIterator<Item = Agent>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hub = Hub::open(folder.path().join("agents.db")).unwrap();
-        let mut builder = Processor::builder(hub).driver(model.clone()).driver(Tools).driver(ContextDriver);
+        let mut builder =
+            Processor::builder(hub).driver(models(model.clone())).driver(Tools).driver(ContextDriver);
         for agent in agents {
             builder = builder.driver(agent);
         }

@@ -26,7 +26,7 @@ async fn a_question_goes_over_a_tool_to_its_answer() {
     let (run, caused) =
         world.ask("adder", Event::new("sum.ask").with_data(json!({"question": "What is 2 + 3?"}))).await;
     assert_eq!((run.status, run.turn, run.used.tools), (RunStatus::Completed, 2, 1));
-    assert_eq!((run.used.input, run.used.output, run.used.micro_usd), (150, 15, 20));
+    assert_eq!((run.used.input, run.used.output, run.used.micro_usd), (150, 15, 1_650));
     assert_eq!(run.answer, Some(json!("It is 5.")));
     let answers = of_type(&caused, "sum.ask.result");
     assert_eq!(answers.len(), 1);
@@ -188,7 +188,7 @@ async fn an_instruction_is_written_from_words_and_criticised_until_it_holds() {
     assert!(asked[0].output.is_some());
     assert!(asked[1].messages.last().unwrap().text().contains("math.ad"));
     assert!(
-        asked[2].messages.last().unwrap().text().contains("/a"),
+        asked[2].messages.last().unwrap().text().contains("`a` of `math.add`"),
         "{}",
         asked[2].messages.last().unwrap().text()
     );

@@ -2,6 +2,7 @@
 
 use super::key::{self, Begun};
 use super::{AgentAnswer, AgentFinished};
+use crate::agent::ModelComplete;
 use crate::agent::run::{AgentRun, RunStatus};
 use crate::agent::spec::AgentSpec;
 use crate::agent::turn::Next;
@@ -13,15 +14,10 @@ pub(super) async fn carry(spec: &AgentSpec, run: &mut AgentRun, next: Next, cx: 
         Next::Wait => Ok(()),
         Next::Ask(request) => {
             (run.status, run.reason) = (RunStatus::Working, None);
-            let mut data = json!(request);
-            for (key, value) in
-                [("model", spec.model.clone()), ("agent", json!(run.agent)), ("run", json!(run.run))]
-            {
-                data[key] = value;
-            }
-            data["turn"] = json!(run.turn);
+            let ask = ModelComplete::new(spec.model.clone(), *request);
+            let ask = ask.for_agent(run.agent.clone(), run.run.clone(), run.turn);
             let id = key::begun(&run.run, Begun::Model(run.turn))?;
-            let event = Event::new("model.complete").with_data(data).with_id(id);
+            let event = Event::of(&ask)?.with_id(id);
             cx.emit_branch(stamped(event, run, home(run, cx).await?))
         }
         Next::Call(indexes) => {

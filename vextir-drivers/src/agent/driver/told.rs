@@ -4,9 +4,9 @@ use super::key::{self, Begun};
 use super::{Agent, Begin, carry, store};
 use crate::agent::run::{AgentRun, RunStatus};
 use crate::agent::turn::{self, Outcome, Replied};
-use crate::agent::{ModelErrorClass, ModelReply};
+use crate::agent::{ModelCompleted, ModelFailed};
 use serde_json::{Value, json};
-use vextir::{BranchEnded, BranchHeld, Category, Ctx, DeliveryFailed, Event, Name, Result};
+use vextir::{BranchEnded, BranchHeld, Category, Ctx, DeliveryFailed, Event, Name, Payload, Result};
 
 impl Agent {
     /// Everything that a run's event caused is over.
@@ -105,26 +105,16 @@ async fn outputs(ended: &BranchEnded, cx: &Ctx) -> Result<(Vec<Event>, Vec<Strin
 async fn replied(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Replied> {
     let (answers, errors) = outputs(ended, cx).await?;
     for event in &answers {
-        let mut data = event.data.value();
         match event.event_type.as_str() {
-            "model.completed" => {
-                let reply: ModelReply = match serde_json::from_value(data["reply"].take()) {
-                    Ok(reply) => reply,
-                    Err(error) => {
-                        let message = format!("its answer {} is none: {error}", event.id);
-                        return Ok(Replied::Failed { class: None, message });
-                    }
-                };
-                run.used.input = run.used.input.saturating_add(reply.usage.input);
-                run.used.output = run.used.output.saturating_add(reply.usage.output);
-                run.used.micro_usd =
-                    run.used.micro_usd.saturating_add(data["micro_usd"].as_u64().unwrap_or(0));
+            ModelCompleted::TYPE => {
+                let ModelCompleted { reply, cost, .. } = event.decode()?;
+                run.used.add(reply.usage, cost);
                 return Ok(Replied::Reply(reply));
             }
-            "model.failed" => {
-                let class: Option<ModelErrorClass> = serde_json::from_value(data["class"].take()).ok();
-                let message = data["message"].as_str().unwrap_or("it did not say why").to_owned();
-                return Ok(Replied::Failed { class, message });
+            ModelFailed::TYPE => {
+                let ModelFailed { class, message, usage, cost, .. } = event.decode()?;
+                run.used.add(usage, cost);
+                return Ok(Replied::Failed { class: Some(class), message });
             }
             _ => {}
         }

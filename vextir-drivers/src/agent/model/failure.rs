@@ -1,11 +1,13 @@
 //! How asking a model fails.
 
+use super::TokenUsage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// What went wrong, as far as it matters for what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelErrorClass {
@@ -30,6 +32,22 @@ pub enum ModelErrorClass {
 }
 
 impl ModelErrorClass {
+    /// Its name, as events and spans say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::Network => "network",
+            Self::BadRequest => "bad_request",
+            Self::ContextTooLong => "context_too_long",
+            Self::Refused => "refused",
+            Self::Unauthorized => "unauthorized",
+            Self::UnknownModel => "unknown_model",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Whether the same request to the same model may succeed later.
     #[must_use]
     pub fn is_transient(self) -> bool {
@@ -49,18 +67,25 @@ pub struct ModelError {
     class: ModelErrorClass,
     message: String,
     after: Option<Duration>,
+    usage: Option<TokenUsage>,
 }
 
 impl ModelError {
     /// An error of this class.
     pub fn new(class: ModelErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), after: None }
+        Self { class, message: message.into(), after: None, usage: None }
     }
 
     /// Says how long the provider wants to be left alone.
     #[must_use]
     pub fn retry_after(self, pause: Duration) -> Self {
         Self { after: Some(pause), ..self }
+    }
+
+    /// Says what was used all the same: the answer had begun.
+    #[must_use]
+    pub fn used(self, usage: TokenUsage) -> Self {
+        Self { usage: Some(usage), ..self }
     }
 
     /// Its class.
@@ -73,6 +98,12 @@ impl ModelError {
     #[must_use]
     pub fn pause(&self) -> Option<Duration> {
         self.after
+    }
+
+    /// What was used all the same.
+    #[must_use]
+    pub fn usage(&self) -> Option<TokenUsage> {
+        self.usage
     }
 }
 

@@ -55,6 +55,9 @@ pub struct ToolCall {
     /// What it is called with: an object, if the model kept to the schema; a string with what it wrote, if that is no JSON.
     #[serde(default)]
     pub arguments: Value,
+    /// What the provider wants to see again with the call, as Gemini's models do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// An image that a model is shown.
@@ -117,6 +120,19 @@ impl Message {
 impl ToolCall {
     /// A call.
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: Value) -> Self {
-        Self { id: id.into(), name: name.into(), arguments }
+        Self { id: id.into(), name: name.into(), arguments, signature: None }
+    }
+}
+
+impl Image {
+    /// Bytes in base64, or an address.
+    pub fn new(media_type: impl Into<String>, source: impl Into<String>) -> Self {
+        Self { media_type: media_type.into(), source: source.into() }
+    }
+
+    /// Whether it is an address, not bytes.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.source.starts_with("https://") || self.source.starts_with("http://")
     }
 }

@@ -1,6 +1,7 @@
 //! An agent in YAML, as the specification prints it: flat with `type: agent`, or below `driver:`.
 
 use super::{AgentCapability, AgentSpec, Bounds, Recall, Scopes};
+use crate::agent::ModelChoice;
 use crate::yaml::form::{self, whole};
 use crate::yaml::word::slug;
 use crate::yaml::{self, Faults, Form, Found, Kind, Node, Shown, Source, What};
@@ -89,7 +90,9 @@ fn agent(root: &Node, _source: &Source, found: &mut Found) -> Option<AgentSpec> 
     spec.description = form.text("description", found).unwrap_or_default().trim().to_owned();
     spec.author = form.title("author", found).unwrap_or_default();
     spec.version = form.title("version", found).unwrap_or_default();
-    spec.model = form.need("model", "an agent", found).map(|node| node.to_json(found)).unwrap_or_default();
+    if let Some(choice) = form.need("model", "an agent", found).and_then(|node| model(node, found)) {
+        spec.model = choice;
+    }
     spec.tools = form.get("tools", found).map(|node| texts(node, "`tools`", found)).unwrap_or_default();
     spec.system_prompt = form.text("system_prompt", found).unwrap_or_default().to_owned();
     let capabilities = form.need("capabilities", "an agent", found);
@@ -105,6 +108,23 @@ fn agent(root: &Node, _source: &Source, found: &mut Found) -> Option<AgentSpec> 
         form.get("max_tokens", found).and_then(|node| whole(node, "`max_tokens`", (1, 10_000_000), found));
     spec.max_tokens = most.and_then(|most| u32::try_from(most).ok());
     Some(spec)
+}
+
+/// A name, names in the order in which they are asked, or what the model has to be able to do.
+fn model(node: &Node, found: &mut Found) -> Option<ModelChoice> {
+    let value = node.to_json(found);
+    match serde_json::from_value(value) {
+        Ok(choice) => Some(choice),
+        Err(_) => {
+            let help = "write `model: gpt-4`, `model: [gpt-4, claude-3]` or `model: {capabilities: [vision], prefer: price}`";
+            found.with_help(
+                node.at.clone(),
+                format!("`model` is a model of the registry, but this is {node}"),
+                help,
+            );
+            None
+        }
+    }
 }
 
 fn id(form: &Form<'_>, name: Option<&str>, found: &mut Found) -> Option<Name> {
