@@ -13,6 +13,7 @@ pub use watcher::{Emitter, Inlet};
 use crate::check::{Known, Wiring};
 use crate::{Ctx, Event, Name, Result};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 
 /// A driver: an agent, a tool, an input or output, a user interface.
 ///
@@ -60,6 +61,16 @@ pub trait Driver: Send + Sync + 'static {
     /// Path and expected type of what does not fit.
     fn check(&self, _event: &Event) -> Result<()> {
         Ok(())
+    }
+
+    /// What one event is expected to use of further units (tokens, cents), beside what the capability
+    /// [reserves](Capability::reserves): of each unit the larger amount counts. Nothing, if it is not said.
+    ///
+    /// Asked whenever a delivery of the event is made, before the event is stored, so it is pure and quick. An event that
+    /// was held is asked for again when it goes on. If it panics, that is logged, and what the capability declares is
+    /// reserved alone. What asks for more than its tree may ever use waits until somebody extends that tree.
+    fn reserves(&self, _event: &Event) -> BTreeMap<Name, u64> {
+        BTreeMap::new()
     }
 
     /// What it holds as data and its manifest does not say, for [`Processor::check`](crate::Processor::check): the steps of

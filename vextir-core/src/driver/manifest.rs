@@ -179,7 +179,7 @@ impl Capability {
     /// Says what one call is expected to use of a further unit. So much is reserved in the ledger of the causal tree
     /// from the commit that makes the delivery until it is over, its retries included; what the handler really used is
     /// what it [draws](crate::Ctx::draw). A tree that has not so much left is held instead of being overdrawn, and
-    /// goes on when others give back enough.
+    /// goes on when others give back enough. What depends on the event is said by [`Driver::reserves`](crate::Driver::reserves).
     #[must_use]
     pub fn reserves(mut self, unit: impl Into<Name>, amount: u64) -> Self {
         self.reserve.insert(unit.into(), amount);

@@ -105,15 +105,24 @@ impl Registered {
         })
     }
 
-    /// What its capabilities reserve for an event of this type: of each unit the most.
-    pub(super) fn reserve_for(&self, event_type: &str) -> BTreeMap<Name, u64> {
-        let mut most: BTreeMap<Name, u64> = BTreeMap::new();
+    /// What its capabilities declare for an event of this type: of each unit the most.
+    pub(super) fn declared_for(&self, event_type: &str) -> BTreeMap<Name, u64> {
+        let mut most = BTreeMap::new();
         for (pattern, capability) in self.patterns.iter().zip(&self.manifest.capabilities) {
             if !capability.reserve.is_empty() && pattern.matches(event_type) {
-                for (unit, amount) in &capability.reserve {
-                    let reserve = most.entry(unit.clone()).or_default();
-                    *reserve = (*reserve).max(*amount);
-                }
+                raise(&mut most, capability.reserve.clone());
+            }
+        }
+        most
+    }
+
+    /// What is reserved for this event, for whose type so much is declared.
+    pub(super) fn reserve_for(&self, event: &Event, declared: &BTreeMap<Name, u64>) -> BTreeMap<Name, u64> {
+        let mut most = declared.clone();
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.driver.reserves(event))) {
+            Ok(own) => raise(&mut most, own),
+            Err(_) => {
+                tracing::error!(driver = %self.id, event = %event.id, "panicked while it said what it reserves");
             }
         }
         most
@@ -173,6 +182,14 @@ impl Registered {
 impl fmt::Debug for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registered").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Raises each amount to the other one, where that is larger.
+fn raise(most: &mut BTreeMap<Name, u64>, others: BTreeMap<Name, u64>) {
+    for (unit, amount) in others {
+        let reserve = most.entry(unit).or_default();
+        *reserve = (*reserve).max(amount);
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) struct RouteTarget {
     pub(super) driver: Arc<Registered>,
     /// The strongest effect of its matching capabilities.
     pub(super) effect: Effect,
-    /// What its matching capabilities reserve, of each unit the most.
-    pub(super) reserve: BTreeMap<Name, u64>,
+    /// What its matching capabilities declare to reserve, of each unit the most.
+    pub(super) declared: BTreeMap<Name, u64>,
 }
 
 impl RouteTarget {
@@ -107,7 +107,7 @@ impl RouteTable {
             }
             last = Some(index);
             let driver = self.drivers[index].clone();
-            targets.push(RouteTarget { reserve: driver.reserve_for(event_type), driver, effect });
+            targets.push(RouteTarget { declared: driver.declared_for(event_type), driver, effect });
         }
         targets.into()
     }
@@ -175,7 +175,7 @@ fn deliveries(event: &Event, targets: &Targets, obligations: Option<&Data>) -> V
     let deliver = |target: &RouteTarget| NewDelivery {
         driver: target.driver.id.clone(),
         obligations: obligations.cloned(),
-        reserve: if reserves { target.reserve.clone() } else { BTreeMap::new() },
+        reserve: if reserves { target.driver.reserve_for(event, &target.declared) } else { BTreeMap::new() },
         admission: target.driver.admission(event),
     };
     targets.iter().map(deliver).collect()

@@ -1,9 +1,10 @@
 //! What calls are expected to use is reserved before they run, and given back when they are over.
 
-use crate::driver::{answers, driver, log, quick};
+use crate::driver::{Closure, answers, driver, log, quick};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vextir::prelude::*;
-use vextir::{Capability, EmitOptions, ErrorKind, LeaseState, Limits};
+use vextir::{Capability, EmitOptions, ErrorKind, LeaseState, Limits, Name};
 
 /// Which of the calls is the last.
 const LAST: u32 = 5;
@@ -142,4 +143,76 @@ async fn what_an_eager_settlement_makes_room_for_goes_on() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("{:?} {:?}", app.lease(&root).await, app.held(10).await);
+}
+
+/// Takes `ask` as its model does, and knows of each how many tokens it will be.
+struct Estimating {
+    model: Closure,
+}
+
+#[vextir::async_trait]
+impl Driver for Estimating {
+    fn manifest(&self) -> Manifest {
+        self.model.manifest()
+    }
+
+    fn reserves(&self, event: &Event) -> BTreeMap<Name, u64> {
+        let tokens = event.data.value().as_u64().unwrap_or_else(|| panic!("no number"));
+        [("tokens".into(), tokens), ("cents".into(), 1)].into()
+    }
+
+    async fn handle_event(&self, event: Event, cx: &Ctx) -> HandlerResult {
+        self.model.handle_event(event, cx).await
+    }
+}
+
+fn asks() -> Manifest {
+    Manifest::new("model").can(Capability::new("ask").reserves("tokens", 40))
+}
+
+#[tokio::test]
+async fn an_event_whose_own_estimate_does_not_fit_is_held_until_there_is_room() {
+    let fan = answers(Manifest::new("fan").handles("start"), |_| {
+        Ok([60, 41].map(|tokens| Event::new("ask").with_data(json!(tokens))).into())
+    });
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let model = driver(asks(), move |_, _| {
+        let mut gate = gate.clone();
+        Box::pin(async move {
+            gate.wait_for(|open| *open).await?;
+            Ok(Vec::new())
+        })
+    });
+    let app = quick().limits(tokens(100)).driver(Estimating { model }).driver(fan).start().await.unwrap();
+    let root = app.emit(Event::new("start")).await.unwrap();
+    let lease = loop {
+        let lease = app.lease(&root).await.unwrap().unwrap();
+        if lease.parked > 0 {
+            break lease;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert_eq!((lease.state, lease.parked), (LeaseState::Held, 1));
+    assert_eq!(lease.reserved, [("cents".into(), 1), ("tokens".into(), 60)].into());
+    assert_eq!(lease.short.get("tokens"), Some(&41), "{lease:?}");
+    open.send(true).unwrap();
+    while app.lease(&root).await.unwrap().unwrap().parked > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    app.idle().await;
+    let lease = app.lease(&root).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.open, lease.reserved.len()), (LeaseState::Active, 0, 0));
+}
+
+#[tokio::test]
+async fn of_the_declared_and_the_estimated_the_larger_is_reserved() {
+    let model = answers(asks(), |_| Ok(Vec::new()));
+    let app = quick().driver(Estimating { model }).paused().start().await.unwrap();
+    let reserved = async |data: serde_json::Value| {
+        let root = app.emit(Event::new("ask").with_data(data)).await.unwrap();
+        app.lease(&root).await.unwrap().unwrap().reserved
+    };
+    assert_eq!(reserved(json!(70)).await, [("cents".into(), 1), ("tokens".into(), 70)].into());
+    assert_eq!(reserved(json!(7)).await, [("cents".into(), 1), ("tokens".into(), 40)].into());
+    assert_eq!(reserved(json!("many")).await, [("tokens".into(), 40)].into(), "a panic reserves nothing");
 }
