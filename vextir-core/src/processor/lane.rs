@@ -336,6 +336,18 @@ impl Lane {
     /// A delivery does not run any more.
     pub(super) fn leave(&mut self, delivery: &Delivery) {
         self.give_slot();
+        self.leave_alone(delivery);
+    }
+
+    /// A delivery runs beside the queue: it takes no slot and waits for nothing, but rules of flow control count it.
+    pub(super) fn begin_alone(&mut self, delivery: &Delivery, now: Timestamp) {
+        if let Some(flow) = &mut self.flow {
+            flow.begin_alone(delivery, now);
+        }
+    }
+
+    /// One that ran beside the queue does not run any more.
+    pub(super) fn leave_alone(&mut self, delivery: &Delivery) {
         if let Some(flow) = &mut self.flow {
             flow.leave(delivery.position);
         }

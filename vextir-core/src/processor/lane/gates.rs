@@ -91,8 +91,19 @@ impl Gates {
             self.touched.push(key);
             return None;
         }
+        self.count(position, keys, now);
+        Some(delivery)
+    }
+
+    /// Counts a delivery that begins whatever the rules say.
+    pub(super) fn begin_alone(&mut self, delivery: &Delivery, now: Timestamp) {
+        let keys = self.keys_of(&delivery.event);
+        self.count(delivery.position, keys, now);
+    }
+
+    fn count(&mut self, position: Position, keys: Vec<(usize, FlowKey)>, now: Timestamp) {
         if keys.is_empty() {
-            return Some(delivery);
+            return;
         }
         self.forget_old(now);
         for (rule, key) in &keys {
@@ -103,7 +114,6 @@ impl Gates {
             }
         }
         self.began.insert(position, keys.into_iter().map(|(rule, key)| (rule, key, now)).collect());
-        Some(delivery)
     }
 
     /// What the settlement of a running delivery notes for the next process.
