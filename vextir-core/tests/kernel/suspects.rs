@@ -29,7 +29,7 @@ async fn died_twice(rule: &Flow, clock: &ManualClock) -> ProcessorBuilder {
         if life == 0 {
             app.emit(Event::new("job")).await.unwrap();
         }
-        timeout(SOON, begun.notified()).await.expect("it begins");
+        timeout(SOON, begun.notified()).await.unwrap();
         drop(app);
     }
     on(bus).clock(clock.clone())
