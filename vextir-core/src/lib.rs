@@ -4,6 +4,7 @@
 
 extern crate self as vextir;
 
+mod digest;
 mod error;
 mod name;
 mod time;

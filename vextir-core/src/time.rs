@@ -237,3 +237,23 @@ impl Clock for ManualClock {
         let _ = woken.await;
     }
 }
+
+/// `30s`, `5m`, `1h 30m`: how spans stand in manifests.
+pub(crate) mod span {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(span.unwrap_or_default()))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };
+        humantime::parse_duration(&text).map(Some).map_err(|error| {
+            serde::de::Error::custom(format!("duration {text:?}: {error}; write 30s, 5m or 2h"))
+        })
+    }
+}

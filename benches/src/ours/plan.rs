@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use vextir::drivers::workflow::{Instruction, PlanFinished, Plans, Workflow};
-use vextir::{Limits, Processor};
+use vextir::{Limits, Payload, Processor};
 
 use super::answerer::{Answer, Answerer, Ask};
 use crate::Result;
@@ -62,13 +62,14 @@ pub(crate) fn plans(trial: &Trial, steps: usize) -> Result<Vec<Measurement>> {
     })
 }
 
-/// A list of 10,000 elements, with a step for each, 64 at a time, in a tree that may have as many events as that takes:
-/// how much more is resident when it is over than before it began.
+/// A list of 10,000 elements, with a step for each, 64 at a time, in the tree of its own that an instruction with limits has,
+/// with as many events as that takes: how much more is resident at the most than before it began.
 pub(crate) fn fan_out(trial: &Trial) -> Result<Vec<Measurement>> {
     let elements = if trial.quick { 300 } else { 10_000 };
     super::block_on(async {
-        let text = "name: Fan\ninputs:\n  - {name: all, type: list}\nplan:\n  - {id: each, for_each: {items: \"{{inputs.all}}\", parallel: 64}, \
+        let text = "name: Fan\nlimits: {events: 100000}\ninputs:\n  - {name: all, type: list}\nplan:\n  - {id: each, for_each: {items: \"{{inputs.all}}\", parallel: 64}, \
                     emit: {type: bench.ask, data: {location: Oslo, celsius: \"{{item}}\"}}}\n";
+        // What the application allows: an instruction may not ask for more.
         let limits = Limits { events: 100_000, ..Limits::default() };
         let builder = Processor::builder(super::open(trial)?).limits(limits).driver(Answerer::new(64));
         let app = builder.driver(Workflow::from_yaml("fan.yaml", text)?).start().await?;
@@ -78,15 +79,15 @@ pub(crate) fn fan_out(trial: &Trial) -> Result<Vec<Measurement>> {
         let all = (0..elements).map(serde_json::Value::from).collect();
         let inputs = serde_json::Map::from_iter([("all".to_owned(), serde_json::Value::Array(all))]);
         let user = app.as_user("local");
-        let event = Plans::new(user.clone(), "fan").event(inputs);
-        let mut fan =
-            tokio::spawn(
-                async move { user.request_within::<PlanFinished>(Duration::from_mins(30), event).await },
-            );
+        let mut finished = user.subscribe(PlanFinished::TYPE).await?;
+        Plans::new(user, "fan").run(inputs).await?;
+        let longest = tokio::time::sleep(Duration::from_mins(30));
+        tokio::pin!(longest);
         let mut highest = before;
-        let ended = loop {
+        let ended: PlanFinished = loop {
             tokio::select! {
-                ended = &mut fan => break ended??,
+                ended = finished.next() => break ended.ok_or("the log ended before the plan")??.decode()?,
+                () = &mut longest => return Err("the plan does not end".into()),
                 () = tokio::time::sleep(Duration::from_millis(20)) => highest = highest.max(resident_mebibytes()?),
             }
         };

@@ -49,18 +49,29 @@ impl Found {
 /// The file cannot be opened or read at all.
 pub fn file(path: &Path, told: &Told) -> Result<Found> {
     let mut found = Found::default();
+    database_is_whole(path, &mut found.promises)?;
+    opened(path, async |hub| hub_is_right(hub, told, &mut found).await)?;
+    Ok(found)
+}
+
+/// Checks the database itself.
+pub(crate) fn database_is_whole(path: &Path, promises: &mut Promises) -> Result<()> {
     let integrity: String =
         rusqlite::Connection::open(path)?.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-    found.expect(integrity == "ok", "the database is whole", integrity);
+    promises.expect(integrity == "ok", "the database is whole", integrity);
+    Ok(())
+}
+
+/// Looks into the hub of a file that is not in use.
+pub(crate) fn opened(path: &Path, look: impl AsyncFnOnce(&Hub) -> Result<()>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Also what a sabotage dated back must be there to be looked at.
         let hub = Hub::builder(path).keep_for(Duration::MAX).open()?;
-        let checked = hub_is_right(&hub, told, &mut found).await;
+        let checked = look(&hub).await;
         hub.close().await?;
         checked
-    })?;
-    Ok(found)
+    })
 }
 
 /// The log by causal tree.

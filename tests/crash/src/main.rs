@@ -68,6 +68,9 @@ fn run_campaign(args: &[String]) -> Result<bool> {
             _ => return Err(format!("no such option: {option}\n\n{USAGE}").into()),
         }
     }
+    if subject == Subject::Plans && broken.is_some() {
+        return Err(format!("--sabotage breaks a file of events; leave --plans out\n\n{USAGE}").into());
+    }
     let temporary = tempfile::tempdir()?;
     let folder = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;

@@ -46,3 +46,14 @@ fn plans_whose_program_is_killed_do_each_step_once_and_end() {
     assert!(found.promises.hold(), "{found}");
     assert!(found.plans > 50 && found.effects > 100, "too little happened: {found}");
 }
+
+#[test]
+fn plans_are_not_sabotaged_in_silence() {
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_vextir-crash"))
+        .args(["--plans", "--kills", "1", "--sabotage", sabotage::ALL[0].name])
+        .output()
+        .unwrap();
+    assert_eq!(program.status.code(), Some(2));
+    let said = String::from_utf8(program.stderr).unwrap();
+    assert!(said.starts_with("--sabotage breaks a file of events"), "{said}");
+}

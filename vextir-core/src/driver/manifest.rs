@@ -346,26 +346,8 @@ pub struct ResourceRequirements {
     #[serde(default, with = "memory", skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// How long a call may take.
-    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::time::span", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-}
-
-mod span {
-    use super::{Deserialize, Deserializer, Duration, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(span.unwrap_or_default()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };
-        humantime::parse_duration(&text).map(Some).map_err(|error| {
-            serde::de::Error::custom(format!("duration {text:?}: {error}; write 30s, 5m or 2h"))
-        })
-    }
 }
 
 mod memory {

@@ -1,7 +1,8 @@
 //! How a rule is written: a map in which one field names it.
 
 use super::{EventPath, Flow, FlowRule, Twin};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::time::span;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -13,16 +14,16 @@ pub(super) struct Form {
     rate_limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     throttle: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    per: Option<Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    debounce: Option<Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at_most: Option<Span>,
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    per: Option<Duration>,
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    debounce: Option<Duration>,
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    at_most: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    within: Option<Span>,
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    within: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     singleton: Option<Twin>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,37 +34,16 @@ pub(super) struct Form {
     across_users: bool,
 }
 
-/// `30s`, `5m`, `1h 30m`.
-struct Span(Duration);
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(source)?;
-        humantime::parse_duration(&text).map(Self).map_err(|error| {
-            serde::de::Error::custom(format!("duration {text:?}: {error}; write 30s, 5m or 2h"))
-        })
-    }
-}
-
 impl From<Flow> for Form {
     fn from(flow: Flow) -> Self {
         let Flow { rule, key, across_users } = flow;
         let form = Self { key, across_users, ..Self::default() };
-        let span = |span| Some(Span(span));
         match rule {
             FlowRule::Concurrency(most) => Self { concurrency: Some(most), ..form },
-            FlowRule::RateLimit(most, per) => Self { rate_limit: Some(most), per: span(per), ..form },
-            FlowRule::Throttle(most, per) => Self { throttle: Some(most), per: span(per), ..form },
-            FlowRule::Debounce { quiet, at_most } => {
-                Self { debounce: span(quiet), at_most: at_most.map(Span), ..form }
-            }
-            FlowRule::Batch(most, within) => Self { batch: Some(most), within: span(within), ..form },
+            FlowRule::RateLimit(most, per) => Self { rate_limit: Some(most), per: Some(per), ..form },
+            FlowRule::Throttle(most, per) => Self { throttle: Some(most), per: Some(per), ..form },
+            FlowRule::Debounce { quiet, at_most } => Self { debounce: Some(quiet), at_most, ..form },
+            FlowRule::Batch(most, within) => Self { batch: Some(most), within: Some(within), ..form },
             FlowRule::Singleton(twin) => Self { singleton: Some(twin), ..form },
             FlowRule::Priority(path) => Self { priority: Some(path), ..form },
         }
@@ -76,7 +56,6 @@ impl TryFrom<Form> for Flow {
     fn try_from(form: Form) -> Result<Self, String> {
         let Form { per, at_most, within, key, across_users, .. } = form;
         let spans = (per.is_some(), at_most.is_some(), within.is_some());
-        let per = per.map(|span| span.0);
         let needs = |rule: &str, field: &str| format!("`{rule}` needs `{field}`, such as `{field}: 1m`");
         let mut rules = Vec::new();
         if let Some(most) = form.concurrency {
@@ -90,12 +69,11 @@ impl TryFrom<Form> for Flow {
             let per = per.ok_or_else(|| needs("throttle", "per"))?;
             rules.push((FlowRule::Throttle(most, per), (true, false, false)));
         }
-        if let Some(Span(quiet)) = form.debounce {
-            let at_most = at_most.map(|span| span.0);
+        if let Some(quiet) = form.debounce {
             rules.push((FlowRule::Debounce { quiet, at_most }, (false, at_most.is_some(), false)));
         }
         if let Some(most) = form.batch {
-            let within = within.ok_or_else(|| needs("batch", "within"))?.0;
+            let within = within.ok_or_else(|| needs("batch", "within"))?;
             rules.push((FlowRule::Batch(most, within), (false, false, true)));
         }
         if let Some(twin) = form.singleton {

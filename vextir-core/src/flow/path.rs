@@ -1,13 +1,12 @@
 //! A place in an event, and what stands there.
 
+use crate::digest::hex;
 use crate::{Error, Event, Priority, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::fmt::Write as _;
 
 /// The longest text of a value that is kept as it is, in bytes; what is longer is told apart by its hash.
 const LONGEST: usize = 96;
@@ -104,11 +103,7 @@ impl EventPath {
         if plain.len() <= LONGEST {
             return plain;
         }
-        Sha256::digest(&plain).iter().fold(String::with_capacity(65), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(plain, 32)
     }
 }
 

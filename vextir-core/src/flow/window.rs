@@ -69,6 +69,9 @@ impl Window {
                 self.began.insert(place, (at, 1));
             }
         }
+        while self.began.len() > MOMENTS as usize + 1 {
+            self.began.pop_front();
+        }
     }
 
     /// From when on nothing that it remembers counts any more.
@@ -80,9 +83,6 @@ impl Window {
     fn forget(&mut self, now: Timestamp, per: Duration) {
         let begin = now.before(per).as_micros();
         while self.began.front().is_some_and(|(at, _)| *at <= begin) {
-            self.began.pop_front();
-        }
-        while self.began.len() > MOMENTS as usize + 1 {
             self.began.pop_front();
         }
     }

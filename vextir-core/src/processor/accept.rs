@@ -5,7 +5,6 @@ use super::route::{RouteTable, Targets};
 use crate::bus::Delivery;
 use crate::notice::refuse_kernels_name;
 use crate::{Error, Event, EventId, Name, Origin, Result};
-use std::panic::AssertUnwindSafe;
 use tracing::field::{Empty, display};
 
 /// Where an output comes from.
@@ -177,10 +176,7 @@ fn check_source(routes: &RouteTable, event: &Event, origin: &Origin) -> Result<(
 pub(super) fn check_payload(event: &Event, targets: &Targets) -> Result<()> {
     for target in targets.iter() {
         let place = |error: Error| error.context(format!("driver {}", target.driver.id));
-        // It runs the author's own Deserialize.
-        std::panic::catch_unwind(AssertUnwindSafe(|| target.driver.driver.check(event)))
-            .unwrap_or_else(|_| Err(Error::invalid("checking the payload panicked")))
-            .map_err(place)?;
+        target.driver.check(event).map_err(place)?;
     }
     Ok(())
 }

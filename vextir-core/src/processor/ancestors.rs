@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 const MOST: usize = 1_024;
 const LONGEST: usize = 4 << 10;
 
-/// The last ones that were named. An event of the log does not change; that retention has removed one, nobody learns here.
+/// Those that came last: who is named again keeps its place, and goes in its turn. An event of the log does not change; that retention has removed one, nobody learns here.
 #[derive(Debug, Default)]
 pub(super) struct Ancestors(Mutex<Known>);
 

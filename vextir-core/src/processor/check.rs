@@ -118,7 +118,7 @@ mod armed {
             let event = &state.schedule.event;
             let targets = self.targets(&event.event_type);
             let (driver, error) = targets.iter().find_map(|target| {
-                let error = target.driver.driver.check(event).err()?;
+                let error = target.driver.check(event).err()?;
                 Some((&target.driver.id, error))
             })?;
             let says = format!("schedule `{}` of user `{user}`", state.id);

@@ -134,13 +134,17 @@ impl Kernel {
 
     /// The same, where it is known which tree that is: nobody else's wait is looked at.
     pub(super) fn go_on_in(self: &Arc<Self>, receipt: &Receipt, event: &Event) {
-        if receipt.resumed {
-            let others = receipt.others.iter().map(|(user, root, _)| (user.clone(), root.clone()));
-            for (user, root) in others.chain([event.tree()]) {
-                let kernel = self.clone();
-                self.tasks.spawn(async move { kernel.go_on(kernel.release_tree(&user, &root)).await });
-            }
+        if !receipt.resumed {
+            return;
         }
+        let others = receipt.others.iter().map(|(user, root, _)| (user.clone(), root.clone()));
+        let trees: Vec<_> = others.chain([event.tree()]).collect();
+        let kernel = self.clone();
+        self.tasks.spawn(async move {
+            for (user, root) in trees {
+                kernel.go_on(kernel.release_tree(&user, &root)).await;
+            }
+        });
     }
 
     /// Lets go on whatever is free: nothing before it in its key is held, and its tree is active. One that fails,

@@ -108,7 +108,7 @@ impl Lane {
     pub(super) fn offer(&mut self, delivery: Delivery) {
         if !delivery.replaces.is_empty() {
             self.flow.iter_mut().for_each(|flow| flow.note_replaced(&delivery.replaces));
-            self.remove(|queued| delivery.replaces.contains(&queued.position));
+            self.take_out(&delivery.replaces);
         }
         if delivery.position <= self.read_up_to {
             return;
@@ -336,6 +336,18 @@ impl Lane {
     /// A delivery does not run any more.
     pub(super) fn leave(&mut self, delivery: &Delivery) {
         self.give_slot();
+        self.leave_alone(delivery);
+    }
+
+    /// A delivery runs beside the queue: it takes no slot and waits for nothing, but rules of flow control count it.
+    pub(super) fn begin_alone(&mut self, delivery: &Delivery, now: Timestamp) {
+        if let Some(flow) = &mut self.flow {
+            flow.begin_alone(delivery, now);
+        }
+    }
+
+    /// One that ran beside the queue does not run any more.
+    pub(super) fn leave_alone(&mut self, delivery: &Delivery) {
         if let Some(flow) = &mut self.flow {
             flow.leave(delivery.position);
         }
@@ -376,6 +388,30 @@ impl Lane {
     pub(super) fn forget_letters(&mut self, gone: &HashSet<Position>) {
         for next in self.keys.forget_letters(gone) {
             self.collect(next);
+        }
+    }
+
+    /// Removes these deliveries, wherever they are.
+    fn take_out(&mut self, positions: &[Position]) {
+        let mut others = Vec::new();
+        for position in positions {
+            // What is debounced sleeps until it is due, and is replaced there.
+            match self.sleeping.get(position) {
+                Some((delivery, _)) if delivery.batch.is_empty() => {
+                    if let Some((delivery, _timer)) = self.sleeping.remove(position) {
+                        self.end(&delivery);
+                    }
+                }
+                _ => others.push(*position),
+            }
+        }
+        // One that runs is in no queue.
+        if let Some(flow) = &self.flow {
+            let running = flow.running(&others);
+            others.retain(|position| !running.contains(position));
+        }
+        if !others.is_empty() {
+            self.remove(|queued| others.contains(&queued.position));
         }
     }
 

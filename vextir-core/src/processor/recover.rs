@@ -263,7 +263,11 @@ impl Kernel {
             tracing::warn!(event = %suspect.event.id, driver = %driver.id, reclaims = suspect.reclaims, "runs alone");
             let note = Command::Reclaim { positions: Vec::new(), alone: Some(suspect.position) };
             self.bus.commit(note).await?;
-            self.run(driver, suspect).await
+            driver.lane().begin_alone(suspect, self.clock.now());
+            let settled = self.run(driver, suspect).await;
+            driver.lane().leave_alone(suspect);
+            self.cancellation.ended(suspect.position);
+            settled
         };
         match settled {
             Settled::Left => {}

@@ -128,6 +128,12 @@ impl Registered {
         most
     }
 
+    /// Whether it takes the payload of an event. That runs the author's own Deserialize.
+    pub(super) fn check(&self, event: &Event) -> Result<()> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.driver.check(event)))
+            .unwrap_or_else(|_| Err(Error::invalid("checking the payload panicked")))
+    }
+
     /// Counts deliveries under its rules; true whenever it is time to forget old counts.
     pub(super) fn note_flow(&self, deliveries: usize) -> bool {
         let before = self.under_rules.fetch_add(deliveries, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! What can be asked of the scheduler, by event.
 
 use super::Schedule;
+use crate::digest::hex;
 use crate::{Error, Event, Name, Payload, Result, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// What the ordering key of all events about one schedule begins with.
 pub(super) const KEY: &str = "schedule/";
@@ -80,9 +80,8 @@ impl SetSchedule {
         }
         let text =
             serde_json::to_vec(&asked).map_err(|error| Error::invalid(format!("no JSON form: {error}")))?;
-        let digest = Sha256::digest(text);
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("{}-{hex}", self.schedule.event.event_type.chars().take(64).collect::<String>()).into())
+        let event_type: String = self.schedule.event.event_type.chars().take(64).collect();
+        Ok(format!("{event_type}-{}", hex(text, 8)).into())
     }
 
     /// The event, with the ordering key by which what concerns one schedule comes in turn.

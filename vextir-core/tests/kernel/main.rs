@@ -18,6 +18,7 @@ mod regressions;
 mod reserve;
 mod retry;
 mod rules;
+mod suspects;
 mod tenant;
 mod unclaimed;
 

@@ -95,8 +95,8 @@ async fn so_many_of_a_key_run_at_a_time() {
     assert!(running.most_of_all > 2, "the keys do not wait for each other");
 }
 
-#[tokio::test]
-async fn what_waits_for_its_key_holds_no_slot_and_is_bounded_in_memory() {
+/// Two slots, and one job of a key at a time; the one with the number 0 waits until it is let through.
+fn gated() -> (Closure, Arc<Notify>, Seen) {
     let (open, noted) = (Arc::new(Notify::new()), Seen::default());
     let (gate, into) = (open.clone(), noted.clone());
     let manifest = Manifest::new("worker").handles("job").with_concurrency(2);
@@ -111,6 +111,12 @@ async fn what_waits_for_its_key_holds_no_slot_and_is_bounded_in_memory() {
             Ok(vec![])
         })
     });
+    (worker, open, noted)
+}
+
+#[tokio::test]
+async fn what_waits_for_its_key_holds_no_slot_and_is_bounded_in_memory() {
+    let (worker, open, noted) = gated();
     let app = quick().driver(worker).queue_capacity(4).start().await.unwrap();
     for n in 0..500 {
         app.emit(keyed(n, "busy")).await.unwrap();
@@ -126,20 +132,7 @@ async fn what_waits_for_its_key_holds_no_slot_and_is_bounded_in_memory() {
 
 #[tokio::test]
 async fn a_line_of_many_ordering_keys_keeps_no_other_key_back() {
-    let (open, noted) = (Arc::new(Notify::new()), Seen::default());
-    let (gate, into) = (open.clone(), noted.clone());
-    let manifest = Manifest::new("worker").handles("job").with_flow(Flow::concurrency(1).key("data.key"));
-    let worker = driver(manifest, move |event, _| {
-        let (gate, into) = (gate.clone(), into.clone());
-        Box::pin(async move {
-            let n = event.data.value()["n"].as_u64().unwrap();
-            if n == 0 {
-                gate.notified().await;
-            }
-            into.lock().unwrap().push(n);
-            Ok(vec![])
-        })
-    });
+    let (worker, open, noted) = gated();
     let app = quick().driver(worker).queue_capacity(4).start().await.unwrap();
     for n in 0..60 {
         app.emit(keyed(n, "busy").with_ordering_key(format!("order-{}", n / 2))).await.unwrap();

@@ -235,13 +235,18 @@ impl Workflow {
             gates: Vec::new(),
         };
         // What another instruction runs shares its causal tree, and with it its limits.
-        let limits = self.instruction.limits.clone().filter(|_| begin.parent.is_none());
+        let shares = self.instruction.limits.is_none() || begin.parent.is_some();
         let begin = begin.counted(self, cause);
         let event = Event::new(event_type(self.id(), Verb::Begin)).with_data(json!(begin));
         let event = event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan));
-        match limits {
+        if shares { cx.emit(event) } else { self.plant(event, cx) }
+    }
+
+    /// In a causal tree of its own, with the limits of the instruction if it has some.
+    fn plant(&self, event: Event, cx: &Ctx) -> Result<()> {
+        match self.instruction.limits.clone() {
             Some(limits) => cx.emit_root_with(event, limits),
-            None => cx.emit(event),
+            None => cx.emit_root(event),
         }
     }
 
@@ -292,7 +297,8 @@ impl Workflow {
         let plan = plan_of(self.id(), event);
         let forked = Forked { plan: plan.clone(), ask };
         let event = Event::new(event_type(self.id(), Verb::Forked)).with_data(json!(forked));
-        cx.emit(event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan)))
+        let event = event.with_id(key::begin(&plan)?).with_ordering_key(key::order(&plan));
+        if self.instruction.limits.is_none() { cx.emit(event) } else { self.plant(event, cx) }
     }
 
     async fn forked(&self, Forked { plan, ask }: Forked, cx: &Ctx) -> Result<()> {
@@ -395,6 +401,12 @@ impl Workflow {
             }
             Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry => {
                 let Control { plan, step } = data.decode()?;
+                let limited = verb == Verb::Retry && self.instruction.limits.is_some();
+                if limited && event.source != *cx.driver() {
+                    // Who asks has a tree with limits of its own: the run goes on in one with those of the instruction.
+                    let again = Event::new(event.event_type.clone()).with_data(event.data.clone());
+                    return self.plant(again.with_ordering_key(key::order(&plan)), cx);
+                }
                 if self.asked_at_gates(verb, &plan, step.as_ref(), cx).await? {
                     return Ok(());
                 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::prelude::*;
-use vextir_core::{ErrorKind, EventFilter, Start};
+use vextir_core::{ErrorKind, EventFilter, ManualClock, Name, Start};
 
 const TEXT: &str = "
 name: Long
@@ -68,15 +68,21 @@ async fn each_step_is_done_once_whenever_the_process_dies() {
     assert_eq!((asked, answered, finished), (110, 110, 10), "eleven for each plan, and one end");
 }
 
-#[tokio::test]
-async fn a_run_goes_on_with_the_instruction_that_it_began_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
-    let stage = Stage::new(Hub::open(&file).unwrap(), clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
+/// A run whose processor has stopped while its first step was at work.
+async fn left_at_work(file: &Path, clock: &ManualClock) -> Name {
+    let stage = Stage::new(Hub::open(file).unwrap(), clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
     stage.app.pause_driver("on_work").unwrap();
     let plan = stage.plans("long").run(none()).await.unwrap();
     stage.until_status("long", &plan, "executing").await;
     stage.app.shutdown().await.unwrap();
+    plan
+}
+
+#[tokio::test]
+async fn a_run_goes_on_with_the_instruction_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
+    let plan = left_at_work(&file, &clock).await;
     let other = "name: Long\nplan: [{id: other, emit: {type: work, data: {n: 100}}}]\n";
     let driver = work();
     let stage = Stage::new(reopened(&file).await, clock, vec![workflow(other)], &[&driver]).await;
@@ -156,11 +162,7 @@ plan:
 async fn a_run_whose_instruction_is_taken_away_waits_or_says_that_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let (file, clock) = (folder.path().join("hub.db"), clock("2025-06-16T08:00:00Z"));
-    let stage = Stage::new(Hub::open(&file).unwrap(), clock.clone(), vec![workflow(TEXT)], &[&work()]).await;
-    stage.app.pause_driver("on_work").unwrap();
-    let plan = stage.plans("long").run(none()).await.unwrap();
-    stage.until_status("long", &plan, "executing").await;
-    stage.app.shutdown().await.unwrap();
+    let plan = left_at_work(&file, &clock).await;
     // Not registered: its news wait for it.
     let stage = Stage::new(reopened(&file).await, clock.clone(), vec![], &[&work()]).await;
     stage.app.idle().await;

@@ -287,3 +287,30 @@ async fn a_run_has_the_limits_that_its_instruction_declares() {
     assert!(error.contains("instruction.many.begin was refused"), "{error}");
     assert!(stage.plans("many").get(&plan).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_fork_and_a_retry_have_the_limits_too() {
+    let text = "name: Less\nlimits: {events: 50}\nplan: [{id: a, emit: {type: work, data: {}}}]\n";
+    let tries = std::sync::Arc::new(AtomicU32::new(0));
+    let counted = tries.clone();
+    let work = Does::new("work", move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => Err(Failure::permanent("broken").into()),
+        _ => Ok(vec![Event::new("worked")]),
+    });
+    let stage = Stage::of(text, &[&work]).await;
+    let plans = stage.plans("less");
+    let plan = plans.run(none()).await.unwrap();
+    stage.until_status("less", &plan, "failed").await;
+    plans.retry(&plan, "a").await.unwrap();
+    stage.until_status("less", &plan, "completed").await;
+    let fork = plans.fork(&plan, "a", none()).await.unwrap();
+    stage.until_status("less", &fork, "completed").await;
+    let seen = work.seen.lock().unwrap().clone();
+    let mut trees = std::collections::BTreeSet::new();
+    for event in &seen {
+        let lease = stage.app.lease(event.root()).await.unwrap().unwrap();
+        assert_eq!(lease.limits.events, 50, "{event:?}");
+        trees.insert(event.root().to_string());
+    }
+    assert_eq!(trees.len(), 3, "the run, its retry and its fork have a tree each");
+}

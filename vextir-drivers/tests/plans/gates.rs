@@ -265,6 +265,59 @@ async fn a_run_that_waits_can_be_cancelled_but_not_paused() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_cancelled_before_its_turn_is_not_retried() {
+    let stage = paused("{concurrency: 1}", &[&work()]).await;
+    let mut errors = stage.app.subscribe("error").await.unwrap();
+    let plans = stage.plans("job");
+    let mut asked = Vec::new();
+    for n in 0..40 {
+        asked.push(stage.ask(numbered(n)).await);
+    }
+    // The last one stands in a page beside the gate.
+    let last = asked.pop().unwrap();
+    plans.cancel(&last).await.unwrap();
+    stage.until_status("job", &last, "cancelled").await;
+    plans.retry(&last, "work").await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(30), errors.next()).await;
+    let error = error.expect("it is refused").unwrap().unwrap().data.value()["error"].to_string();
+    assert!(error.contains("never began") && error.contains("run the instruction anew"), "{error}");
+    stage.app.resume_driver("on_work").unwrap();
+    stage.until_statuses(&asked, &["completed"; 39]).await;
+    stage.until_status("job", &last, "cancelled").await;
+}
+
+#[tokio::test]
+async fn a_fork_is_counted_as_its_plan_when_the_trigger_is_gone() {
+    let text = "
+name: Job
+trigger: {event: order}
+flow: {concurrency: 1, key: trigger.data.account}
+plan: [{id: a, emit: {type: work}}]
+";
+    let stage = Stage::of(text, &[&work()]).await;
+    let (plans, mut errors) = (stage.plans("job"), stage.app.subscribe("error").await.unwrap());
+    let mut finished = stage.app.subscribe("plan.finished").await.unwrap();
+    stage.app.emit(Event::new("order").with_data(json!({"account": "ann"}))).await.unwrap();
+    let ended = finished.next().await.unwrap().unwrap().data.value();
+    let plan = ended["plan"].as_str().unwrap();
+    let before = plans.get(plan).await.unwrap().unwrap();
+    assert_eq!(before["gates"][0]["key"], "\"ann\"");
+    // As if retention had removed the event.
+    let (context, path) = (stage.app.context("local"), format!("/System/Plans/{plan}"));
+    context.patch(&path, json!({"trigger": {"id": "evt_gone"}})).await.unwrap();
+    let fork = plans.fork(plan, "a", none()).await.unwrap();
+    let forked = stage.until_status("job", &fork, "completed").await;
+    assert_eq!(forked["gates"], before["gates"]);
+    // And its data had been too large for the plan.
+    context.patch(&path, json!({"trigger": {"data": null}})).await.unwrap();
+    let refused = plans.fork(plan, "a", none()).await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(30), errors.next()).await;
+    let error = error.expect("it is refused").unwrap().unwrap().data.value()["error"].to_string();
+    assert!(error.contains("evt_gone") && error.contains("does not have its data"), "{error}");
+    assert!(plans.get(&refused).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn users_are_apart() {
     let stage = paused("[{concurrency: 1}, {singleton: skip, key: inputs.n}]", &[&work()]).await;
     let mut asked = Vec::new();

@@ -249,3 +249,31 @@ async fn schedules_and_deadlines_are_part_of_it() {
     assert!(broken.to_string().contains("/System/Schedules/nightly is no schedule"), "{broken}");
     app.shutdown().await.unwrap();
 }
+
+/// Takes no payload, and does not say so as it should.
+struct Touchy;
+
+#[vextir_core::async_trait]
+impl Driver for Touchy {
+    fn manifest(&self) -> Manifest {
+        Manifest::new("touchy").handles("touchy.do")
+    }
+
+    async fn handle_event(&self, _event: Event, _cx: &Ctx) -> HandlerResult {
+        Ok(Vec::new())
+    }
+
+    fn check(&self, _event: &Event) -> vextir_core::Result<()> {
+        panic!("not this one");
+    }
+}
+
+#[tokio::test]
+async fn a_driver_that_panics_over_a_payload_is_a_finding() {
+    let app = Processor::builder(hub()).driver(Touchy).start().await.unwrap();
+    app.schedule_every(Event::new("touchy.do"), Duration::from_hours(1)).id("hourly").await.unwrap();
+    let report = app.check().await.unwrap();
+    let said = bad(&report);
+    assert!(said[0].contains("`touchy` cannot take: checking the payload panicked"), "{report}");
+    app.shutdown().await.unwrap();
+}

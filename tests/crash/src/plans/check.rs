@@ -4,12 +4,12 @@ use super::USERS;
 use super::work::{self, Expected};
 use crate::Result;
 use crate::campaign::Told;
+use crate::check::{database_is_whole, opened};
 use crate::promise::Promises;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::bus::Hold;
 use vextir_core::{Event, EventBus, EventFilter};
@@ -55,16 +55,8 @@ struct Shelf {
 /// The file cannot be opened or read at all.
 pub fn file(path: &Path, told: &Told) -> Result<Found> {
     let mut found = Found::default();
-    let integrity: String =
-        rusqlite::Connection::open(path)?.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-    found.promises.expect(integrity == "ok", "the database is whole", integrity);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let hub = Hub::builder(path).keep_for(Duration::MAX).open()?;
-        let checked = hub_is_right(&hub, told, &mut found).await;
-        hub.close().await?;
-        checked
-    })?;
+    database_is_whole(path, &mut found.promises)?;
+    opened(path, async |hub| hub_is_right(hub, told, &mut found).await)?;
     Ok(found)
 }
 

@@ -15,9 +15,10 @@ pub const TICK: &str = "tick";
 pub const LINE: &str = "done\n";
 
 /// The instructions that the emitters run, by turns. `back` is begun by an event.
-pub const KINDS: [&str; 8] = ["fan", "flaky", "limits", "waits", "back", "outer", "good", "stopped"];
+pub const KINDS: [&str; 9] =
+    ["fan", "flaky", "limits", "waits", "back", "outer", "good", "stopped", "queued"];
 
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "
 name: Fan
 inputs: [{name: tag, type: string}]
@@ -99,6 +100,14 @@ plan:
   - {id: busy, depends_on: a, emit: {type: never.do, data: {tag: '{{inputs.tag}}', name: busy}}}
   - {id: inner, depends_on: a, run: {instruction: endless, inputs: {tag: '{{inputs.tag}}'}}}
   - {id: wait, depends_on: a, wait_for: {event: never.comes}}
+",
+    "
+name: Queued
+inputs: [{name: tag, type: string}]
+flow: {concurrency: 2}
+plan:
+  - {id: a, emit: {type: work.do, data: {tag: '{{inputs.tag}}', name: a}}}
+  - {id: b, depends_on: a, emit: {type: slow.do, data: {tag: '{{inputs.tag}}', name: b}}}
 ",
 ];
 
@@ -192,6 +201,7 @@ pub fn expected(kind: &str, tag: &str) -> Expected {
         }
         "good" => ("failed", names(&["book", "undo"]), Value::Null, 0),
         "stopped" => ("cancelled", names(&["a"]), Value::Null, 1),
+        "queued" => ("completed", names(&["a", "b"]), done("b"), 0),
         _ => ("completed", names(&["a"]), done("a"), 0),
     };
     Expected { status, effects, output, inside }

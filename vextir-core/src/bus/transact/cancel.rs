@@ -67,12 +67,15 @@ impl<R: Rows> Write<'_, R> {
     }
 
     fn drop_work(&mut self, delivery: &Delivery) -> Result<()> {
-        if !self.rows.take_delivery(delivery.position)? {
+        let open = self.rows.take_delivery(delivery.position)?;
+        if !open {
             self.rows.take_unclaimed(delivery.position)?;
         }
         self.applied.receipt.touched += 1;
         if let Some(lease) = self.rows.lease(&delivery.event.user_id, delivery.event.root())? {
-            lease.open = lease.open.saturating_sub(1);
+            // One that is set aside waits for its driver.
+            let count = if open { &mut lease.open } else { &mut lease.parked };
+            *count = count.saturating_sub(1);
             lease.give_back(&delivery.reserve);
             self.applied.receipt.resumed |= lease.resume();
         }

@@ -171,6 +171,7 @@ impl<R: Rows> Write<'_, R> {
             lease.parked = lease.parked.saturating_sub(1);
             lease.open += 1;
         }
+        self.tell_hold(&replaced.event, None)?;
         self.end_delivery(&replaced, false)
     }
 

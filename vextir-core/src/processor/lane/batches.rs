@@ -3,7 +3,7 @@
 use crate::bus::Delivery;
 use crate::flow::Declared;
 use crate::{Event, FlowKey, FlowRule, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ pub(super) struct Batches {
     open: HashMap<FlowKey, Vec<Delivery>>,
     waiting: usize,
     capacity: usize,
+    /// Keys for which a timer runs: one at a time for each, however many batches come and go meanwhile.
+    armed: HashSet<FlowKey>,
     alarms: Vec<(FlowKey, Timestamp)>,
 }
 
 impl Batches {
     pub(super) fn new(rules: Arc<[Declared]>, capacity: usize) -> Self {
-        Self { rules, open: HashMap::new(), waiting: 0, capacity, alarms: Vec::new() }
+        Self { rules, open: HashMap::new(), waiting: 0, capacity, armed: HashSet::new(), alarms: Vec::new() }
     }
 
     /// How many are collected and not complete.
@@ -31,7 +33,8 @@ impl Batches {
         let Some((key, most, within)) = self.batch_of(&delivery) else { return Some(delivery) };
         let due = delivery.logged_at.after(within);
         let members = self.open.entry(key.clone()).or_default();
-        if members.is_empty() {
+        // One that runs for a batch before this one rings within the span, and is set anew then.
+        if members.is_empty() && self.armed.insert(key.clone()) {
             self.alarms.push((key.clone(), due));
         }
         members.push(delivery);
@@ -41,8 +44,9 @@ impl Batches {
         if complete { self.close(&key) } else { None }
     }
 
-    /// The time of a batch may be over. A timer of an earlier batch of its key is of no account.
+    /// The time of a batch may be over, or the timer was set for an earlier one of its key.
     pub(super) fn ring(&mut self, key: &FlowKey, now: Timestamp) -> Option<Delivery> {
+        self.armed.remove(key);
         let first = self.open.get(key)?.first()?;
         let (_, _, within) = self.batch_of(first)?;
         let due = first.logged_at.after(within);
@@ -50,6 +54,7 @@ impl Batches {
             return self.close(key);
         }
         // Who was first when the time was set is gone, or it was of an earlier batch.
+        self.armed.insert(key.clone());
         self.alarms.push((key.clone(), due));
         None
     }

@@ -111,6 +111,12 @@ impl Control {
         Some(begun)
     }
 
+    /// A delivery runs that was never ready: it waits for no rule, and is counted by all.
+    pub(super) fn begin_alone(&mut self, delivery: &Delivery, now: Timestamp) {
+        self.gates.begin_alone(delivery, now);
+        self.running.insert(delivery.position);
+    }
+
     /// A delivery does not run any more.
     pub(super) fn leave(&mut self, position: Position) {
         self.running.remove(&position);

@@ -3,10 +3,11 @@
 //! What may not begin stands in line behind the key that keeps it back, and holds no slot. Of each line one delivery at a
 //! time is invited back among those that are ready; it alone may begin past those in line.
 
+use super::keys::Key;
 use super::lines::Lines;
 use crate::bus::{Began, Delivery, Position};
 use crate::flow::Declared;
-use crate::{Event, FlowKey, FlowRule, Name, Timestamp, Window};
+use crate::{Event, FlowKey, FlowRule, Timestamp, Window};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl Gates {
         Self {
             rules,
             counts: HashMap::new(),
-            lines: Lines::new(capacity),
+            lines: Lines::new(capacity, true),
             invited: HashMap::new(),
             began: HashMap::new(),
             touched: Vec::new(),
@@ -91,8 +92,19 @@ impl Gates {
             self.touched.push(key);
             return None;
         }
+        self.count(position, keys, now);
+        Some(delivery)
+    }
+
+    /// Counts a delivery that begins whatever the rules say.
+    pub(super) fn begin_alone(&mut self, delivery: &Delivery, now: Timestamp) {
+        let keys = self.keys_of(&delivery.event);
+        self.count(delivery.position, keys, now);
+    }
+
+    fn count(&mut self, position: Position, keys: Vec<(usize, FlowKey)>, now: Timestamp) {
         if keys.is_empty() {
-            return Some(delivery);
+            return;
         }
         self.forget_old(now);
         for (rule, key) in &keys {
@@ -103,7 +115,6 @@ impl Gates {
             }
         }
         self.began.insert(position, keys.into_iter().map(|(rule, key)| (rule, key, now)).collect());
-        Some(delivery)
     }
 
     /// What the settlement of a running delivery notes for the next process.
@@ -183,12 +194,7 @@ impl Gates {
     }
 
     /// Ends a read. The turns of ordering keys come back that nobody holds any more.
-    pub(super) fn read(
-        &mut self,
-        after: Position,
-        up_to: Position,
-        found: Vec<Delivery>,
-    ) -> Vec<(Name, Name)> {
+    pub(super) fn read(&mut self, after: Position, up_to: Position, found: Vec<Delivery>) -> Vec<Key> {
         let rules = self.rules.clone();
         let keys =
             |delivery: &Delivery| rules.iter().filter_map(|rule| rule.key_of(&delivery.event)).collect();

@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Deliveries of one user with one ordering key come one after the other.
-type Key = (Name, Name);
+pub(super) type Key = (Name, Name);
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -26,7 +26,7 @@ struct Turn {
 
 impl Keys {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { busy: HashMap::new(), lines: Lines::new(capacity) }
+        Self { busy: HashMap::new(), lines: Lines::new(capacity, false) }
     }
 
     /// How many deliveries stand behind keys.
@@ -145,7 +145,7 @@ impl Turn {
     }
 }
 
-fn key_of(event: &Event) -> Option<Key> {
+pub(super) fn key_of(event: &Event) -> Option<Key> {
     let key = event.ordering_key.as_ref()?;
     Some((event.user_id.clone(), key.clone()))
 }

@@ -3,7 +3,7 @@
 //! Up to a bound they stand there whole. Past it only their positions are kept, so that one busy key does not load
 //! the whole backlog; those are read from the log's tables when their turn comes.
 
-use crate::Name;
+use super::keys::{Key, key_of};
 use crate::bus::{Delivery, Position};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -22,6 +22,8 @@ pub(super) struct Lines<K> {
     distant: usize,
     /// Those that stand with the first of their batch, whole whatever the bound says.
     joined: usize,
+    /// Whether those in line hold the turn of their ordering key.
+    holds_turns: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,11 +33,11 @@ struct Line {
     distant: VecDeque<Distant>,
 }
 
-/// A delivery that is known by position, and the ordering key whose turn it may hold.
+/// A delivery that is known by position, and the ordering key whose turn it holds.
 #[derive(Debug)]
 struct Distant {
     position: Position,
-    key: Option<(Name, Name)>,
+    turn: Option<Box<Key>>,
 }
 
 impl Line {
@@ -54,7 +56,7 @@ impl Line {
 }
 
 impl<K: Clone + Eq + Hash> Lines<K> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, holds_turns: bool) -> Self {
         Self {
             lines: HashMap::new(),
             hungry: Vec::new(),
@@ -63,6 +65,7 @@ impl<K: Clone + Eq + Hash> Lines<K> {
             capacity,
             distant: 0,
             joined: 0,
+            holds_turns,
         }
     }
 
@@ -90,8 +93,8 @@ impl<K: Clone + Eq + Hash> Lines<K> {
             line.whole.push_back(delivery);
             self.whole += 1;
         } else {
-            let key = delivery.event.ordering_key.clone().map(|key| (delivery.event.user_id.clone(), key));
-            line.distant.push_back(Distant { position: delivery.position, key });
+            let turn = if self.holds_turns { key_of(&delivery.event).map(Box::new) } else { None };
+            line.distant.push_back(Distant { position: delivery.position, turn });
             self.distant += 1;
         }
     }
@@ -118,8 +121,12 @@ impl<K: Clone + Eq + Hash> Lines<K> {
     pub(super) fn take(&mut self, gone: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let (mut taken, mut members): (Vec<Delivery>, Vec<Delivery>) = (Vec::new(), Vec::new());
         for line in self.lines.values_mut() {
-            for first in &mut line.whole {
+            for first in line.whole.iter_mut().filter(|first| !first.batch.is_empty()) {
                 members.extend(first.batch.extract_if(.., |member| gone(member)));
+            }
+            // Most lines have none of them.
+            if !line.whole.iter().any(&gone) {
+                continue;
             }
             let (out, stay) =
                 std::mem::take(&mut line.whole).into_iter().partition(|delivery| gone(delivery));
@@ -146,14 +153,14 @@ impl<K: Clone + Eq + Hash> Lines<K> {
 
     /// Ends a read of everything after `after` up to `up_to`, which found these deliveries of this driver; `keys_of` says
     /// in which lines one may stand. The lines that waited for it come back: each may go on, or wants another read. And the
-    /// ordering keys of those that are gone.
+    /// ordering keys whose turn is held by one that is gone.
     pub(super) fn read(
         &mut self,
         after: Position,
         up_to: Position,
         found: Vec<Delivery>,
         keys_of: impl Fn(&Delivery) -> Vec<K>,
-    ) -> (Vec<K>, Vec<(Name, Name)>) {
+    ) -> (Vec<K>, Vec<Key>) {
         self.reading = false;
         let mut forgotten = Vec::new();
         let open: HashSet<Position> = found.iter().map(|delivery| delivery.position).collect();
@@ -181,6 +188,6 @@ impl<K: Clone + Eq + Hash> Lines<K> {
             }
         }
         self.distant -= forgotten.len();
-        (hungry, forgotten.into_iter().filter_map(|one| one.key).collect())
+        (hungry, forgotten.into_iter().filter_map(|one| one.turn).map(|turn| *turn).collect())
     }
 }

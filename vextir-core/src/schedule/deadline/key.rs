@@ -1,8 +1,8 @@
 //! The key of a wait: where it stands in an event's data, and what its document is called.
 
+use crate::digest::hex;
 use crate::{Data, Error, MAX_NAME_BYTES, Result};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// The longest key that its document is called by.
 const LONGEST_NAME: usize = 64;
@@ -43,9 +43,7 @@ pub(super) fn document(key: Option<&str>) -> String {
     if is_plain {
         return key.to_owned();
     }
-    let digest = Sha256::digest(key);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("~{hex}")
+    format!("~{}", hex(key, 16))
 }
 
 #[cfg(test)]

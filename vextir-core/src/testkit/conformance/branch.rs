@@ -3,10 +3,12 @@
 use super::BusUnderTest;
 use super::tools::*;
 use crate::bus::{
-    Command, Delivery, Entry, EventBus, Hold, NewDelivery, Outcome as Ending, Place, Release, Settlement,
+    Admission, Command, Delivery, Entry, EventBus, Hold, NewDelivery, Outcome as Ending, Place, Release,
+    Settlement,
 };
 use crate::{
-    Branch, BranchEnded, BranchHeld, DeliveryFailed, ErrorKind, Event, EventId, Name, Payload, Timestamp,
+    Branch, BranchEnded, BranchHeld, DeliveryFailed, ErrorKind, Event, EventId, Flow, FlowKey, Name, Payload,
+    Timestamp, Twin,
 };
 
 const RUNNER: Name = Name::literal("runner");
@@ -238,6 +240,10 @@ pub(super) async fn a_branch_that_its_driver_cancels_ends_at_once<S: BusUnderTes
     let ids = [&inner, &more, &later, &held].map(|entry| entry.event.id.clone());
     bus.commit(done(&step, vec![more, later, held, inner])).await?;
     let lost = open_at(&*bus, &ids[1]).await?;
+    let pending = bus.pending(0, 100).await?;
+    let others = pending.iter().filter(|one| one.event.id == ids[1] && one.driver == "other");
+    bus.commit(Command::Unclaim(others.map(|one| one.position).collect())).await?;
+    same(bus.unclaimed().await?.len(), 1, "one of them waits for its driver")?;
     bus.commit(cancels(&*bus, "runner", &step.event.id).await?).await?;
     let mut news = told(&*bus).await?;
     news.sort_by_key(|(_, ended)| ended.branch == ids[0]);
@@ -257,6 +263,7 @@ pub(super) async fn a_branch_that_its_driver_cancels_ends_at_once<S: BusUnderTes
     same(failed, vec![(ids[1].clone(), true)], "who listens is told of its own deliveries")?;
     let waiting = bus.status().borrow().waiting;
     same(waiting, 0, "what waited in it is gone")?;
+    same(bus.unclaimed().await?.len(), 0, "also what waited for its driver")?;
     let late = bus.commit(done(&lost, vec![])).await;
     refused(late, ErrorKind::Stale, "an attempt that was at work then changes nothing")?;
     for delivery in bus.pending(0, 100).await? {
@@ -302,7 +309,25 @@ pub(super) async fn what_is_held_in_a_branch_is_told<S: BusUnderTest>(subject: S
             bus.commit(done(&delivery, vec![])).await?;
         }
     }
-    Ok(())
+    what_took_its_place_is_told(&*bus).await
+}
+
+/// Who waits for its driver, and is told as held, goes on no more when another delivery takes its place.
+async fn what_took_its_place_is_told(bus: &dyn EventBus) -> Outcome {
+    let key = FlowKey { rule: Name::literal("rule@step"), user: Some(user()), value: String::new() };
+    let admission = vec![Admission { key, flow: Flow::singleton(Twin::Replace) }];
+    let place = Place::Routed(vec![NewDelivery { admission, ..NewDelivery::to("worker") }]);
+    let run = delivered(bus, job("run")).await?;
+    let mut step = branch(&run, 0, place.clone());
+    step.branch = step.branch.map(|branch| Box::new(branch.with_holds(true)));
+    let id = step.event.id.clone();
+    bus.commit(done(&run, vec![step])).await?;
+    bus.commit(Command::Unclaim(vec![open_at(bus, &id).await?.position])).await?;
+    append(bus, vec![Entry::new(event("step"), place)]).await?;
+    let news: Vec<bool> = held_news(bus).await?.into_iter().map(|held| held.reason.is_some()).collect();
+    same(news, vec![true, false], "what another one takes the place of is not held any more")?;
+    let lease = present(bus.lease(&user(), run.event.root()).await?, "the tree has a ledger")?;
+    same(lease.parked, 0, "and does not wait")
 }
 
 /// What is told of held events, in order.

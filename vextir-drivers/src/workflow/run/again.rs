@@ -21,8 +21,11 @@ pub(crate) fn may_retry(instruction: &Instruction, run: &Run, step: &Name) -> Re
     if !matches!(run.status, RunStatus::Failed | RunStatus::Cancelled) {
         return Err(format!("run {} has neither failed nor was it cancelled", run.id));
     }
-    if run.status == RunStatus::Failed && run.dag.nodes.values().all(|node| node.started.is_none()) {
-        return Err(format!("run {} never began: {}", run.id, run.error.as_deref().unwrap_or_default()));
+    // One that was cancelled while it waited may still stand in a queue, which it would enter a second time.
+    if run.dag.nodes.values().all(|node| node.started.is_none()) {
+        let why =
+            run.error.as_deref().unwrap_or("it was cancelled before its turn; run the instruction anew");
+        return Err(format!("run {} never began: {why}", run.id));
     }
     let Some(node) = run.dag.nodes.get(step) else { return Err(format!("there is no step `{step}`")) };
     if compensations(instruction).contains(step) {

@@ -11,11 +11,12 @@ pub(super) use place::{Place, for_processor};
 use super::key::{self, Verb, event_type};
 use super::payload::{Begin, Control};
 use super::store::{self, Kept};
-use super::{Workflow, unknown};
-use crate::workflow::run::{Happened, RunStatus, may_retry};
+use super::{Workflow, known, unknown};
+use crate::workflow::run::{Cause, Happened, RunStatus, may_retry};
 use payload::{Enter, Go, Leave, Queue};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use state::{Entry, Full, Gate, Page, Rule, Step};
+use std::borrow::Cow;
 use vextir::{Ctx, Error, Event, FlowRule, Name, Result, Twin};
 
 /// Where the documents of the gates lie.
@@ -48,7 +49,8 @@ impl Begin {
     pub(super) fn counted(mut self, workflow: &Workflow, cause: &Event) -> Self {
         let instruction = workflow.instruction();
         if !instruction.flow.is_empty() {
-            self.flow = place::values(instruction, &self.inputs, &place::trigger(cause));
+            let trigger = place::trigger(&known::cause(cause), &cause.user_id);
+            self.flow = place::values(instruction, &self.inputs, &trigger);
             self.gates = place::places(instruction, &self.flow);
         }
         self
@@ -85,12 +87,23 @@ impl Workflow {
         if instruction.flow.is_empty() {
             return Ok(Vec::new());
         }
-        let cause = match &kept.run.trigger {
-            Some(cause) => cx.find(&cause.id).await?,
-            None => None,
+        let trigger = match &kept.run.trigger {
+            Some(cause) => place::trigger(&*self.whole(cause, cx).await?, cx.user()),
+            None => Value::Null,
         };
-        let trigger = cause.as_ref().map(place::trigger).unwrap_or_default();
         Ok(place::places(instruction, &place::values(instruction, &kept.run.inputs, &trigger)))
+    }
+
+    /// What began a run, with its data: from the log, or from the plan where retention has removed it.
+    async fn whole<'c>(&self, cause: &'c Cause, cx: &Ctx) -> Result<Cow<'c, Cause>> {
+        match cx.find(&cause.id).await? {
+            Some(event) => Ok(Cow::Owned(known::cause(&event))),
+            None if cause.data.is_none() && place::reads_data(self.instruction()) => {
+                let why = "is gone, and the plan does not have its data, by which the runs are counted";
+                Err(Error::invalid(format!("event {}, with which the plan began, {why}", cause.id)))
+            }
+            None => Ok(Cow::Borrowed(cause)),
+        }
     }
 
     fn entering(&self, enter: Enter) -> Event {
@@ -179,10 +192,7 @@ impl Workflow {
                     let labels = entry.labels.clone();
                     let mut event = self.onward(entry, None)?;
                     event.edit().labels.extend(labels);
-                    match self.instruction().limits.clone() {
-                        Some(limits) => cx.emit_root_with(event, limits),
-                        None => cx.emit_root(event),
-                    }
+                    self.plant(event, cx)
                 }
             },
             Step::Wait(plan) => {

@@ -6,6 +6,8 @@ use super::store::{FOLDER, Kept, Stored, json_of, path, read};
 use crate::workflow::run::{Cause, PART, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use vextir::{Ctx, Error, Result};
 
@@ -43,9 +45,9 @@ fn moving_path(plan: &str) -> String {
     format!("{FOLDER}/.parts/{plan}/progress")
 }
 
-fn wrong(plan: &str) -> impl Fn(serde_json::Error) -> Error {
-    let path = path(plan);
-    move |error| Error::invalid(format!("{path}: no plan: {error}"))
+/// A document is not what it should be.
+fn wrong(path: &str, what: &str, error: impl Display) -> Error {
+    Error::invalid(format!("{path}: no {what}: {error}"))
 }
 
 fn nodes(value: &mut Value) -> Option<&mut Map<String, Value>> {
@@ -81,53 +83,81 @@ fn first_try() -> Value {
     json!({"attempt": 1, "phase": "working"})
 }
 
-/// Of most attempts the number of the element is enough.
-fn packed(mut moving: Map<String, Value>) -> Map<String, Value> {
-    let usual = first_try();
-    for moved in moving.values_mut().filter_map(Value::as_object_mut) {
-        let mut first = Vec::new();
-        let Some(slots) = moved.get_mut("at_work").and_then(Value::as_object_mut) else { continue };
-        slots.retain(|item, slot| match item.parse::<u32>() {
-            Ok(item) if *slot == usual => {
-                first.push(item);
-                false
-            }
-            _ => true,
-        });
-        first.sort_unstable();
-        moved.insert("first".into(), json!(first));
-    }
-    moving
+/// What moves, as it stands beside the document.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    /// How often it was written since the document was.
+    behind: u64,
+    /// By step.
+    nodes: BTreeMap<String, Moved>,
 }
 
-fn unpacked(mut moving: Map<String, Value>) -> Map<String, Value> {
-    for moved in moving.values_mut().filter_map(Value::as_object_mut) {
-        let Some(Value::Array(first)) = moved.remove("first") else { continue };
-        let Some(slots) = moved.get_mut("at_work").and_then(Value::as_object_mut) else { continue };
-        slots.extend(first.iter().map(|item| (item.to_string(), first_try())));
+#[derive(Debug, Serialize, Deserialize)]
+struct Moved {
+    /// Of most attempts the number of the element is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    first: Vec<u32>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl Progress {
+    fn packed(behind: u64, moving: Map<String, Value>) -> Self {
+        let usual = first_try();
+        let pack = |(step, moved): (String, Value)| {
+            let Value::Object(mut fields) = moved else { return None };
+            let mut first = Vec::new();
+            if let Some(slots) = fields.get_mut("at_work").and_then(Value::as_object_mut) {
+                slots.retain(|item, slot| match item.parse::<u32>() {
+                    Ok(item) if *slot == usual => {
+                        first.push(item);
+                        false
+                    }
+                    _ => true,
+                });
+            }
+            first.sort_unstable();
+            Some((step, Moved { first, fields }))
+        };
+        Self { behind, nodes: moving.into_iter().filter_map(pack).collect() }
     }
-    moving
+
+    /// What it says of these steps, which the document has at work.
+    ///
+    /// # Errors
+    /// Which of them is missing.
+    fn of(mut self, steps: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+        let unpack = |step: &String| {
+            let moved = self.nodes.remove(step).ok_or_else(|| format!("nothing of step `{step}`"))?;
+            let Moved { first, mut fields } = moved;
+            let slots = fields.entry("at_work").or_insert_with(|| json!({}));
+            if let Some(slots) = slots.as_object_mut() {
+                slots.extend(first.iter().map(|item| (item.to_string(), first_try())));
+            }
+            Ok((step.clone(), Value::Object(fields)))
+        };
+        steps.keys().map(unpack).collect()
+    }
 }
 
 pub(super) async fn load(cx: &Ctx, stored: &Stored, plan: &str) -> Result<Option<Kept>> {
     let Some(mut value) = read(cx, &path(plan)).await? else { return Ok(None) };
-    let wrong = wrong(plan);
+    let no_plan = |error: serde_json::Error| wrong(&path(plan), "plan", error);
     let given = value["given"].as_str().is_some();
     let mut moving = take_moving(&mut value);
     let (rest, mut behind) = (value.clone(), 0);
     if !moving.is_empty()
-        && let Some(mut newer) = read(cx, &moving_path(plan)).await?
+        && let Some(newer) = read(cx, &moving_path(plan)).await?
     {
-        behind = newer["behind"].as_u64().unwrap_or(BEHIND);
-        if let Value::Object(newer) = newer["nodes"].take() {
-            moving = unpacked(newer);
-        }
+        let newer = serde_json::from_value(newer).map_err(|error| error.to_string());
+        let read = newer.and_then(|newer: Progress| Ok((newer.behind, newer.of(&moving)?)));
+        (behind, moving) = read.map_err(|error| wrong(&moving_path(plan), "progress of a plan", error))?;
     }
     put_moving(&mut value, moving);
-    let parent = serde_json::from_value(value["parent"].take()).map_err(&wrong)?;
-    let root = serde_json::from_value(value["root"].take()).map_err(&wrong)?;
-    let gates: Option<Vec<_>> = serde_json::from_value(value["gates"].take()).map_err(&wrong)?;
-    let mut run: Run = serde_json::from_value(value).map_err(&wrong)?;
+    let parent = serde_json::from_value(value["parent"].take()).map_err(no_plan)?;
+    let root = serde_json::from_value(value["root"].take()).map_err(no_plan)?;
+    let gates: Option<Vec<_>> = serde_json::from_value(value["gates"].take()).map_err(no_plan)?;
+    let mut run: Run = serde_json::from_value(value).map_err(no_plan)?;
     if run.id != *plan {
         return Ok(None);
     }
@@ -147,7 +177,8 @@ async fn given_to(cx: &Ctx, stored: &Stored, plan: &str) -> Result<Given> {
     }
     let path = given_path(plan);
     let value = read(cx, &path).await?.ok_or_else(|| Error::invalid(format!("{path} is gone")))?;
-    let given: Given = serde_json::from_value(value).map_err(wrong(plan))?;
+    let given: Given =
+        serde_json::from_value(value).map_err(|error| wrong(&path, "inputs of a plan", error))?;
     stored.know(cx.user(), plan, given.clone());
     Ok(given)
 }
@@ -193,7 +224,7 @@ pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
     }
     let moving = take_moving(&mut value);
     if !moving.is_empty() && read.behind < BEHIND && value == read.rest {
-        let newer = json!({"behind": read.behind + 1, "nodes": packed(moving)});
+        let newer = json_of(&Progress::packed(read.behind + 1, moving))?;
         return cx.context().write(&moving_path(&plan), newer).await.map(drop);
     }
     if read.behind > 0 {
@@ -201,4 +232,35 @@ pub(super) async fn save(cx: &Ctx, kept: &mut Kept) -> Result<()> {
     }
     put_moving(&mut value, moving);
     cx.context().write(&path(&plan), value).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_is_read_as_it_was_written_or_not_at_all() {
+        let slots = json!({"7": first_try(), "9": {"attempt": 2, "phase": "waiting"}, "11": first_try()});
+        let moving = json!({"each": {"at_work": slots, "items": {"count": 20}, "attempts": 3}, "other": {"at_work": {}}});
+        let moving = moving.as_object().unwrap();
+        let written = json!(Progress::packed(4, moving.clone()));
+        assert_eq!((&written["behind"], &written["nodes"]["each"]["first"]), (&json!(4), &json!([7, 11])));
+        let read = |value: &Value| {
+            let progress = Progress::deserialize(value).map_err(|error| error.to_string())?;
+            progress.of(moving)
+        };
+        assert_eq!(read(&written).as_ref(), Ok(moving));
+        for (place, damage, why) in [
+            ("/behind", json!("four"), "invalid type"),
+            ("/nodes", json!([]), "invalid type"),
+            ("/nodes", json!({"each": {}}), "nothing of step `other`"),
+            ("/nodes/each", json!(null), "invalid type"),
+            ("/nodes/each/first", json!([-1]), "invalid value"),
+        ] {
+            let mut damaged = written.clone();
+            *damaged.pointer_mut(place).unwrap() = damage;
+            let error = read(&damaged).unwrap_err();
+            assert!(error.contains(why), "{place}: {error}");
+        }
+    }
 }

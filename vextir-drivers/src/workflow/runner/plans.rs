@@ -86,7 +86,7 @@ impl Plans {
         self.control(Verb::Cancel, plan, None).await
     }
 
-    /// A plan that failed, or was cancelled, goes on from a step.
+    /// A plan that failed, or was cancelled, goes on from a step. One that never began is not retried: run it anew.
     ///
     /// # Errors
     /// As [`Tenant::emit`].

@@ -211,3 +211,36 @@ proptest! {
         prop_assert_eq!(world.over.len() as u64, position);
     }
 }
+
+#[test]
+fn a_key_has_one_timer_however_many_batches_it_has() {
+    let mut lane = open_lane(4, 1_000);
+    let rule = Flow::batch(2, SPAN).key("data.key");
+    lane.set_flow(&declared(&Manifest::new("d").can(Capability::new("a.b").flow(rule))));
+    let now = Timestamp::from_micros(1_750_000_000_000_000);
+    let later = |seconds: u64| now.after(Duration::from_secs(seconds));
+    for position in 1..=201 {
+        lane.offer(delivery_of(position, now, 0, 0, None));
+        if let Some(batch) = lane.next(now) {
+            assert_eq!(batch.batch.len(), 1);
+            lane.finish(&batch);
+        }
+    }
+    let alarms = lane.alarms();
+    assert_eq!(
+        alarms.iter().map(|(_, at)| *at).collect::<Vec<_>>(),
+        [now.after(SPAN)],
+        "100 batches and a half"
+    );
+    let key = alarms[0].0.clone();
+    lane.offer(delivery_of(202, now, 0, 0, None));
+    lane.offer(delivery_of(203, later(5), 0, 0, None));
+    lane.ring(key.clone(), later(10));
+    assert_eq!(lane.alarms(), [(key.clone(), later(15))], "it was set for one that is complete");
+    let complete = lane.next(later(10)).unwrap();
+    assert_eq!((complete.position, complete.batch.len()), (201, 1));
+    assert!(lane.next(later(10)).is_none());
+    lane.ring(key, later(15));
+    assert_eq!(lane.next(later(15)).unwrap().position, 203);
+    assert!(lane.alarms().is_empty());
+}

@@ -1,10 +1,11 @@
 //! By what the rules of an instruction count a run, and where.
 
 use crate::workflow::instruction::Instruction;
+use crate::workflow::run::Cause;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use vextir::{Event, Flow, FlowRule, Name};
+use vextir::{Flow, FlowRule, Name};
 
 /// The longest text of a value that is kept as it is, in bytes; what is longer is told apart by its hash.
 const LONGEST: usize = 96;
@@ -78,12 +79,16 @@ pub(super) fn values(instruction: &Instruction, inputs: &Map<String, Value>, tri
     found.map(|value| value.map_or(Value::Null, short)).collect()
 }
 
-/// The event that begins a run, as places read it.
-pub(super) fn trigger(event: &Event) -> Value {
-    let data = if event.data.is_empty() { Value::Null } else { event.data.value() };
-    json!({
-        "id": event.id, "type": event.event_type, "time": event.timestamp, "user_id": event.user_id, "data": data,
-    })
+/// The event that begins a run of this user, as places read it.
+pub(super) fn trigger(cause: &Cause, user: &Name) -> Value {
+    let Cause { id, event_type, time, data } = cause;
+    json!({"id": id, "type": event_type, "time": time, "user_id": user, "data": data})
+}
+
+/// Whether a gate is told apart by the data of what begins a run.
+pub(super) fn reads_data(instruction: &Instruction) -> bool {
+    let gates = instruction.flow.iter().filter(|rule| name(rule).is_some());
+    gates.filter_map(Flow::path).any(|path| path.to_string().starts_with("trigger.data"))
 }
 
 fn inside<'v>(value: Option<&'v Value>, path: &str) -> Option<&'v Value> {

@@ -1,5 +1,6 @@
 use super::{Place, for_processor, places, rank, trigger, values};
 use crate::workflow::instruction::Instruction;
+use crate::workflow::runner::known::cause as cause_of;
 use serde_json::{Value, json};
 use vextir::{Event, Flow, Name};
 
@@ -13,7 +14,8 @@ fn instruction(flow: &str) -> Instruction {
 
 fn cause() -> Value {
     let data = json!({"urgency": "high", "lines": [{"id": 7}], "long": "x".repeat(1_000)});
-    trigger(&Event::new("mail.received").with_user("ann").with_data(data))
+    let event = Event::new("mail.received").with_user("ann").with_data(data);
+    trigger(&cause_of(&event), &event.user_id)
 }
 
 fn counted(flow: &str) -> Vec<Value> {
