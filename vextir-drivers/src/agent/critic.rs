@@ -10,8 +10,8 @@ pub(super) trait Critic: fmt::Debug + Send + Sync {
     /// What the model is told beside its system prompt.
     fn brief(&self, manifests: &[Manifest]) -> String;
 
-    /// The form of what the model is to write.
-    fn form(&self, manifests: &[Manifest]) -> Value;
+    /// The form of what the model is to write, after it got it wrong so often.
+    fn form(&self, corrections: u32, manifests: &[Manifest]) -> Option<Value>;
 
     /// The answer that is made of what the model wrote in a run.
     ///

@@ -182,6 +182,18 @@ impl Agent {
         self.with(|spec| spec.bounds.limits = Some(limits))
     }
 
+    /// Limits each answer of the model, in tokens.
+    #[must_use]
+    pub fn max_tokens(self, tokens: u32) -> Self {
+        self.with(|spec| spec.max_tokens = Some(tokens))
+    }
+
+    /// Says how freely words are chosen, from 0 to 2.
+    #[must_use]
+    pub fn temperature(self, temperature: f64) -> Self {
+        self.with(|spec| spec.temperature = Some(temperature))
+    }
+
     /// Changes how far a run may go.
     #[must_use]
     pub fn bounds(self, change: impl FnOnce(&mut super::Bounds)) -> Self {

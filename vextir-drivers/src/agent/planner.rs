@@ -75,8 +75,9 @@ impl Critic for Checker {
         brief::brief(manifests)
     }
 
-    fn form(&self, manifests: &[Manifest]) -> Value {
-        brief::form(manifests)
+    fn form(&self, corrections: u32, manifests: &[Manifest]) -> Option<Value> {
+        // Whoever can write an instruction freely may use all of it. Whoever cannot gets less to choose from.
+        (corrections > 0).then(|| brief::form(manifests))
     }
 
     fn judge(&self, text: &str, run: &str, manifests: &[Manifest]) -> std::result::Result<Value, String> {
@@ -105,8 +106,22 @@ fn bare(text: &str) -> String {
         rest.split("```").next().unwrap_or(rest)
     });
     match serde_json::from_str::<Value>(inner) {
-        Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_else(|_| inner.to_owned()),
+        Ok(value) => serde_json::to_string_pretty(&said(value)).unwrap_or_else(|_| inner.to_owned()),
         Err(_) => inner.trim().to_owned(),
+    }
+}
+
+/// A draft without the members that a form made the model write, and in which it says nothing.
+fn said(value: Value) -> Value {
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !is_empty(value))
+            .map(|(key, value)| (key, said(value)))
+            .collect(),
+        Value::Array(values) => values.into_iter().map(said).collect(),
+        other => other,
     }
 }
 
@@ -128,6 +143,7 @@ mod tests {
     fn a_draft_is_taken_out_of_what_stands_around_it() {
         assert_eq!(bare("Here it is:\n```yaml\nname: A\n```\nGood luck!"), "name: A");
         assert_eq!(bare("{\"name\":\"A\"}"), "{\n  \"name\": \"A\"\n}");
+        assert_eq!(bare("{\"name\":\"A\",\"trigger\":null}"), "{\n  \"name\": \"A\"\n}");
         assert_eq!(bare("name: A\n"), "name: A");
     }
 }

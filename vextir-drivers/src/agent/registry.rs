@@ -11,7 +11,7 @@ pub use spec::{CHAT, FUNCTION_CALLING, ModelSpec, Price, Provider, VISION};
 
 use super::models::ModelHandle;
 use super::provider::Service;
-use super::{Model, ModelRequest};
+use super::{Model, ModelRequest, Tape};
 use crate::yaml::word;
 use std::fmt;
 use std::sync::Arc;
@@ -92,6 +92,16 @@ impl ModelRegistry {
             None => entries.push(entry),
         }
         self
+    }
+
+    /// The same models on a tape: asked and recorded, or answered from it without being asked.
+    #[must_use]
+    pub fn on_tape(self, tape: &Tape) -> Self {
+        let names: Vec<Arc<Entry>> = self.entries.iter().cloned().collect();
+        names.into_iter().fold(self, |registry, entry| {
+            let model = Arc::new(tape.taped(entry.name.as_str(), entry.model.clone()));
+            registry.with_entry(entry.name.clone(), entry.spec.clone(), model)
+        })
     }
 
     /// The names, in the order in which they were registered.

@@ -120,7 +120,11 @@ impl Tape {
 
     /// A model on the tape: asked and kept, or answered from it without being asked.
     pub fn model(&self, name: impl Into<String>, model: impl Model) -> TapedModel {
-        TapedModel { tape: self.clone(), name: name.into(), model: Some(Arc::new(model)) }
+        self.taped(name, Arc::new(model))
+    }
+
+    pub(super) fn taped(&self, name: impl Into<String>, model: Arc<dyn Model>) -> TapedModel {
+        TapedModel { tape: self.clone(), name: name.into(), model: Some(model) }
     }
 
     /// A model that was recorded under this name. It cannot record.

@@ -61,7 +61,7 @@ impl Given<'_> {
     /// The form of what the model is to write, where there is one.
     fn form(&self, run: &AgentRun) -> Option<Value> {
         match self.critic {
-            Some(critic) => Some(critic.form(self.manifests)),
+            Some(critic) => critic.form(run.corrections, self.manifests),
             None => self.spec.capability(&run.capability)?.output.clone(),
         }
     }

@@ -26,6 +26,8 @@ const EVENTS: usize = 60;
 const SCHEMA: usize = 1_500;
 /// Up to how many events each has a form of its own in the schema of the answer.
 const FORMS: usize = 24;
+/// How many steps a draft in the simple form has at most.
+const STEPS: usize = 6;
 /// Events that no plan emits: the kernel's, and the inner ones of agents, models, plans, schedules.
 const INNER: [&str; 10] = [
     "agent.**",
@@ -72,7 +74,7 @@ fn events(manifests: &[Manifest]) -> Vec<&Capability> {
     events
 }
 
-/// The form of an instruction, with the events that there are.
+/// The form of a simple instruction, with the events that there are: a sequence of steps.
 pub(super) fn form(manifests: &[Manifest]) -> Value {
     let events = events(manifests);
     let form = |event: &&Capability| {
@@ -94,32 +96,15 @@ pub(super) fn form(manifests: &[Manifest]) -> Value {
         let types = if types.is_empty() { json!({"type": "string"}) } else { json!({"enum": types}) };
         json!({"type": "object", "properties": {"type": types, "data": {"type": "object"}}, "required": ["type"]})
     };
+    // What a form leaves no choice in, no model gets wrong: steps without ids are done one after the other.
+    let step = json!({"type": "object", "properties": {"emit": emit}, "required": ["emit"]});
+    let trigger = |key: &str, longest: usize| json!({"type": "object", "properties": {key: {"type": "string", "maxLength": longest}}, "required": [key]});
     json!({
         "type": "object",
         "properties": {
             "name": {"type": "string", "maxLength": 80},
-            "plan": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": 20,
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "id": {"type": "string", "maxLength": 40},
-                        "depends_on": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 10},
-                        "emit": emit,
-                    },
-                    "required": ["id", "emit"],
-                },
-            },
-            "trigger": {
-                "type": "object",
-                "properties": {
-                    "schedule": {"type": "string", "maxLength": 60},
-                    "timezone": {"type": "string", "maxLength": 40},
-                    "event": {"type": "string", "maxLength": 80},
-                },
-            },
+            "plan": {"type": "array", "minItems": 1, "maxItems": STEPS, "items": step},
+            "trigger": {"oneOf": [{"type": "null"}, trigger("schedule", 60), trigger("event", 80)]},
         },
         "required": ["name", "plan"],
     })

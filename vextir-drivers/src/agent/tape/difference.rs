@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// How much of a value is shown, in bytes.
 const SHOWN: usize = 120;
+/// How much of two texts is shown before they part, in bytes.
+const BEFORE: usize = 30;
 
 /// The first difference from the question that agrees longest; nothing if there is none.
 pub(super) fn nearest<'v>(known: impl Iterator<Item = &'v Value>, asked: &Value) -> Option<String> {
@@ -40,8 +42,22 @@ fn first(then: &Value, now: &Value, place: String, same: &mut usize) -> Option<D
             *same += 1;
             None
         }
+        (Value::String(one), Value::String(other)) => {
+            let [one, other] = apart(one, other).map(|text| shown(Some(&Value::String(text))));
+            Some(Difference { place, then: one, now: other })
+        }
         _ => Some(Difference { place, then: shown(Some(then)), now: shown(Some(now)) }),
     }
+}
+
+/// Two texts from a little before the place where they part.
+fn apart(one: &str, other: &str) -> [String; 2] {
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    [one, other].map(|text| {
+        let from = text.floor_char_boundary(same.saturating_sub(BEFORE));
+        let cut = if from > 0 { ".." } else { "" };
+        format!("{cut}{}", &text[from..])
+    })
 }
 
 fn differ(then: Option<&Value>, now: Option<&Value>, place: String, same: &mut usize) -> Option<Difference> {
