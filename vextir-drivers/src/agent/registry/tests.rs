@@ -95,8 +95,9 @@ far: {provider: ollama, endpoint: 'https://me:very-secret@x', time_out: 5m}
         "3:58: a price needs `output` []",
         "3:66: `input`, in dollars, is a number, 0 to 1000",
         "4:35: the endpoint holds a user or password",
-        "4:62: a model has no key \"time_out\" [did you mean `timeout`?]",
+        "4:63: a model has no key \"time_out\" [did you mean `timeout`?]",
     ];
+    assert!(!faults.to_string().contains("very-secret"), "{faults}");
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
         assert!(told.starts_with(expected), "{told} instead of {expected}");
