@@ -24,7 +24,8 @@ use vextir::{
 pub const TOKENS: &str = "tokens";
 /// The unit of money in the ledger of a causal tree: a millionth of a dollar.
 pub const MICRO_USD: &str = "micro_usd";
-/// The signal with a part of an answer as it comes: `{"text": .., "agent": .., "run": ..}`.
+/// The signal with a part of an answer as it comes: `{"text", "agent", "run", "model", "attempt"}`. With another model or
+/// attempt the answer begins anew.
 pub const TOKEN: &str = "token";
 
 /// How long a call may take, with all that wait before it.
@@ -39,6 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// * **What may be another one's** (no key, no such model, too long, refused) is asked of the next at once.
 /// * **The causal tree pays.** About what a call may use of `tokens` and `micro_usd` is reserved before it, and what it used is
 ///   drawn after it, failed tries included, for the model and for the agent, too.
+/// * **A `request` for `model.completed`** ends as unanswered where `model.failed` comes; who wants both subscribes to both.
 /// * **The policy obligation `restrict_to_cheap_models`** has the cheapest model asked that can do it.
 ///
 /// ```

@@ -187,7 +187,7 @@ async fn where_a_policy_demands_it_the_cheapest_is_asked() {
         let models = ModelRegistry::new()
             .with("first", model(&dear).with_price(0.03, 0.06))
             .with("small", model(&cheap).with_price(0.001, 0.001))
-            .with("dumb", ModelSpec::own().with_capabilities(["guess"]).with_price(0.01, 0.01));
+            .with("dumb", ModelSpec::own().with_capabilities(["guess"]));
         let app = Processor::builder(MemoryBus::new())
             .driver(vextir_drivers::agent::Models::new(models))
             .authorizer(Thrifty(demand))

@@ -44,8 +44,9 @@ const REFUSED: [&str; 5] = [
     "content management policy",
     "safety system",
 ];
-/// What says that there is no such model.
-const NO_MODEL: [&str; 4] = ["model_not_found", "not_found_error", "model not found", "unknown model"];
+/// What says that there is no such model, or none that can do this.
+const NO_MODEL: [&str; 5] =
+    ["model_not_found", "not_found_error", "model not found", "unknown model", "does not support tools"];
 
 /// What a service said.
 #[derive(Debug, Default)]

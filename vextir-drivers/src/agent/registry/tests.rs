@@ -142,7 +142,9 @@ fn models_are_chosen_by_what_they_can_do_and_cost() {
         .with("dear", ModelSpec::own().with_price(0.03, 0.06))
         .with("seeing", ModelSpec::own().with_price(0.01, 0.02).with_capabilities(["chat", "vision"]))
         .with("cheap", ModelSpec::own().with_price(0.001, 0.002))
-        .with("mute", ModelSpec::own().with_capabilities(["chat"]));
+        .with("mute", ModelSpec::own().with_capabilities(["chat"]))
+        .with("unpriced", ModelSpec::openai("x").with_capabilities(["chat", "legal"]))
+        .with("deaf", ModelSpec::own().with_capabilities(["embed"]));
     let wanted = |capabilities: &[&str], most, prefer| {
         let capabilities = capabilities.iter().map(ToString::to_string).collect();
         ModelChoice::Wanted(ModelWanted { capabilities, max_cost_per_1k: most, prefer })
@@ -153,6 +155,10 @@ fn models_are_chosen_by_what_they_can_do_and_cost() {
     assert_eq!(choose(wanted(&["function_calling"], Some(0.01), Prefer::Order)), ["cheap"]);
     let none = refusal(&models, wanted(&["flying"], None, Prefer::Order), Needs::default());
     assert!(none.contains("no model can do what is wanted"), "{none}");
+    assert_eq!(choose(wanted(&["legal"], None, Prefer::Price)), ["unpriced"]);
+    let nothing = refusal(&models, wanted(&["legal"], Some(1.0), Prefer::Price), Needs::default());
+    assert!(nothing.contains("no model can do"), "what it costs is not known: {nothing}");
+    assert_eq!(names(&models, wanted(&["legal"], None, Prefer::Order), CHEAP), ["unpriced"]);
     assert_eq!(names(&models, "dear", CHEAP), ["mute"], "the cheapest that can do it");
     assert_eq!(names(&models, "dear", Needs { tools: true, ..CHEAP }), ["cheap"]);
     assert_eq!(names(&models, "dear", Needs { vision: true, ..CHEAP }), ["seeing"]);
