@@ -28,6 +28,8 @@ pub const MICRO_USD: &str = "micro_usd";
 /// attempt the answer begins anew.
 pub const TOKEN: &str = "token";
 
+/// The id of the driver.
+pub(super) const DRIVER: &str = "models";
 /// How long a call may take, with all that wait before it.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -128,7 +130,7 @@ impl Driver for Models {
         let mut complete = Capability::of::<ModelComplete>().effect(Effect::ActsOutside);
         complete.description = "Ask a language model.".to_owned();
         complete.outputs = vec![OutputSpec::of::<ModelCompleted>(), OutputSpec::of::<ModelFailed>()];
-        Manifest::new("models")
+        Manifest::new(DRIVER)
             .with_description("Asks language models.")
             .with_kind(DriverKind::Tool)
             .can(complete)

@@ -100,3 +100,6 @@ enum Fault {
     /// It is not what it should be.
     Wrong(ModelError),
 }
+
+#[cfg(test)]
+mod tests;

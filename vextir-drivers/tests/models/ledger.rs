@@ -125,6 +125,11 @@ async fn a_report_tells_by_user_agent_model_and_tree() {
     ask("ann", "a", Some("helper")).await;
     ask("ann", "b", None).await;
     ask("bob", "a", Some("helper")).await;
+    // Anybody can say so, and nobody believes it.
+    let seen =
+        app.bus().read(0, &vextir_core::EventFilter::try_from("model.completed").unwrap(), 1).await.unwrap();
+    let forged = Event::new("model.completed").with_data(seen.events[0].event.data.clone());
+    app.as_user("ann").emit(forged).await.unwrap();
     let since = Timestamp::default();
     let all = UsageReport::read(&*app.bus(), None, since).await.unwrap();
     assert_eq!((all.total.calls, all.total.tokens(), all.total.micro_usd), (3, 450, 4_000));

@@ -5,6 +5,7 @@
 extern crate vextir_core as vextir;
 
 mod chain;
+mod handle;
 mod hostile;
 mod ledger;
 mod llm;
