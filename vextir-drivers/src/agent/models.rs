@@ -24,9 +24,12 @@ use vextir::{
 pub const TOKENS: &str = "tokens";
 /// The unit of money in the ledger of a causal tree: a millionth of a dollar.
 pub const MICRO_USD: &str = "micro_usd";
-/// The signal with a part of an answer as it comes: `{"text": .., "agent": .., "run": ..}`.
+/// The signal with a part of an answer as it comes: `{"text", "agent", "run", "model", "attempt"}`. With another model or
+/// attempt the answer begins anew.
 pub const TOKEN: &str = "token";
 
+/// The id of the driver.
+pub(super) const DRIVER: &str = "models";
 /// How long a call may take, with all that wait before it.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -39,6 +42,7 @@ const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// * **What may be another one's** (no key, no such model, too long, refused) is asked of the next at once.
 /// * **The causal tree pays.** About what a call may use of `tokens` and `micro_usd` is reserved before it, and what it used is
 ///   drawn after it, failed tries included, for the model and for the agent, too.
+/// * **A `request` for `model.completed`** ends as unanswered where `model.failed` comes; who wants both subscribes to both.
 /// * **The policy obligation `restrict_to_cheap_models`** has the cheapest model asked that can do it.
 ///
 /// ```
@@ -126,7 +130,7 @@ impl Driver for Models {
         let mut complete = Capability::of::<ModelComplete>().effect(Effect::ActsOutside);
         complete.description = "Ask a language model.".to_owned();
         complete.outputs = vec![OutputSpec::of::<ModelCompleted>(), OutputSpec::of::<ModelFailed>()];
-        Manifest::new("models")
+        Manifest::new(DRIVER)
             .with_description("Asks language models.")
             .with_kind(DriverKind::Tool)
             .can(complete)

@@ -30,8 +30,10 @@ impl Form {
     fn path(self, spec: &ModelSpec, model: &str) -> String {
         match self.0 {
             Provider::Anthropic => "messages".to_owned(),
-            Provider::Gemini if spec.stream => format!("models/{model}:streamGenerateContent"),
-            Provider::Gemini => format!("models/{model}:generateContent"),
+            Provider::Gemini => {
+                let verb = if spec.stream { "streamGenerateContent" } else { "generateContent" };
+                format!("models/{}:{verb}", model.trim_start_matches("models/"))
+            }
             // Some write the address with it.
             Provider::Ollama if spec.endpoint.trim_end_matches('/').ends_with("/api") => "chat".to_owned(),
             Provider::Ollama => "api/chat".to_owned(),
@@ -98,3 +100,6 @@ enum Fault {
     /// It is not what it should be.
     Wrong(ModelError),
 }
+
+#[cfg(test)]
+mod tests;

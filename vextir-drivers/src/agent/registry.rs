@@ -164,18 +164,19 @@ impl ModelRegistry {
                     self.follow(name, &mut chain)?;
                 }
             }
-            ModelChoice::Wanted(wanted) => {
-                let mut fitting = self.wanted(wanted);
-                fitting.retain(|entry| needs.capabilities().all(|capability| entry.spec.can(capability)));
-                chain = fitting;
-            }
+            ModelChoice::Wanted(wanted) => chain = self.wanted(wanted),
         }
-        let all = if needs.cheap { self.entries.to_vec() } else { chain.clone() };
         let can = |entry: &Arc<Entry>| needs.capabilities().all(|capability| entry.spec.can(capability));
-        let mut able: Vec<_> = all.into_iter().filter(can).collect();
+        let mut able: Vec<_> = match choice {
+            // Whoever was named, the cheapest may be another one.
+            ModelChoice::Named(_) | ModelChoice::OneOf(_) if needs.cheap => {
+                self.wanted(&ModelWanted::default()).into_iter().filter(can).collect()
+            }
+            _ => chain.iter().filter(|entry| can(entry)).cloned().collect(),
+        };
         if needs.cheap {
-            let least = able.iter().map(|entry| entry.spec.price.rank()).min();
-            able.retain(|entry| Some(entry.spec.price.rank()) == least);
+            let least = able.iter().map(|entry| entry.spec.rank()).min();
+            able.retain(|entry| Some(entry.spec.rank()) == least);
         }
         able.truncate(LONGEST_CHAIN);
         if able.is_empty() { Err(self.unable(&chain, needs)) } else { Ok(able) }
@@ -200,12 +201,13 @@ impl ModelRegistry {
     fn wanted(&self, wanted: &ModelWanted) -> Vec<Arc<Entry>> {
         let most = wanted.max_cost_per_1k.map(|dollars| Price::dollars(dollars, 0.0).input);
         let fits = |entry: &&Arc<Entry>| {
-            wanted.capabilities.iter().all(|capability| entry.spec.can(capability))
-                && most.is_none_or(|most| entry.spec.price.most() <= most)
+            entry.spec.can(CHAT)
+                && wanted.capabilities.iter().all(|capability| entry.spec.can(capability))
+                && most.is_none_or(|most| entry.spec.dearer() <= most)
         };
         let mut fitting: Vec<_> = self.entries.iter().filter(fits).cloned().collect();
         if wanted.prefer == Prefer::Price {
-            fitting.sort_by_key(|entry| entry.spec.price.rank());
+            fitting.sort_by_key(|entry| entry.spec.rank());
         }
         fitting
     }

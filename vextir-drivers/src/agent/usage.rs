@@ -1,5 +1,6 @@
 //! What models were used for, by whom and at what cost: read from the log.
 
+use super::models::DRIVER;
 use super::{ModelCompleted, ModelFailed, TokenUsage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -76,7 +77,8 @@ impl UsageReport {
     /// # Errors
     /// The back end failed. What retention has removed is not counted.
     pub async fn read(bus: &dyn EventBus, user: Option<&str>, since: Timestamp) -> Result<Self> {
-        let mut filter = EventFilter::try_from([ModelCompleted::TYPE, ModelFailed::TYPE])?;
+        // Others can emit such events, too; those count nothing.
+        let mut filter = EventFilter::try_from([ModelCompleted::TYPE, ModelFailed::TYPE])?.source(DRIVER);
         if let Some(user) = user {
             filter = filter.user(user);
         }

@@ -84,7 +84,14 @@ async fn one(
 ) -> Result<Result<ModelReply, ModelError>, BoxError> {
     let span = question.spans.begin(entry, question);
     let tokens = |text: &str| {
-        cx.signal(TOKEN, json!({"text": text, "agent": question.agent, "run": question.run}));
+        let told = json!({
+            "text": text,
+            "agent": question.agent,
+            "run": question.run,
+            "model": entry.name,
+            "attempt": cx.attempt(),
+        });
+        cx.signal(TOKEN, told);
     };
     let call = async {
         let Ok(_permit) = entry.permits.acquire().await else {

@@ -133,9 +133,9 @@ pub(super) fn malformed(why: &str) -> ModelError {
     ModelError::new(ModelErrorClass::Malformed, why)
 }
 
-/// A number of tokens.
+/// A number of tokens; no service uses so many that sums of them have no room.
 pub(super) fn count(value: &Value, key: &str) -> u64 {
-    value.get(key).and_then(Value::as_u64).unwrap_or(0)
+    value.get(key).and_then(Value::as_u64).unwrap_or(0).min(u32::MAX.into())
 }
 
 /// Text below a key; empty if there is none.

@@ -20,10 +20,8 @@ use tokio::time::timeout;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a service may think before it says anything, where it answers bit by bit.
-const FIRST: Duration = Duration::from_secs(120);
-/// How long it may say nothing in between.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long a service may say nothing, at least: some think long before they begin, and in between.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How much is read of what a service says about a failure.
 const MOST_COMPLAINT: usize = 16 << 10;
 /// The version of Anthropic's interface.
@@ -105,6 +103,12 @@ impl Service {
         Ok(asking.headers(headers))
     }
 
+    /// How long it may say nothing. All of the time, where it answers at once or not at all.
+    fn silence(&self) -> Duration {
+        let whole = self.spec.timeout;
+        if self.spec.stream { SILENCE.max(whole / 2).min(whole) } else { whole }
+    }
+
     /// One call; what has come of the answer stands in the draft, however it ends.
     async fn exchange(
         &self,
@@ -118,8 +122,8 @@ impl Service {
         let key = self.key().await?;
         let asking = client.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         let asking = self.signed(asking, key.as_ref())?;
-        let first = if self.spec.stream { FIRST.min(self.spec.timeout) } else { self.spec.timeout };
-        let sent = timeout(first, asking.send()).await.map_err(|_| address.late("nothing", first))?;
+        let silence = self.silence();
+        let sent = timeout(silence, asking.send()).await.map_err(|_| address.late("nothing", silence))?;
         let response = sent.map_err(|error| address.broken(&error))?;
         let tell = |complaint: Complaint| {
             complaint.into_error(&address.to_string(), key.as_ref().map(Secret::expose), request)
@@ -127,7 +131,8 @@ impl Service {
         if !response.status().is_success() {
             return Err(tell(complaint(response).await));
         }
-        let reading = Reading { form: self.form(), address: &address, largest: self.spec.largest_answer };
+        let reading =
+            Reading { form: self.form(), address: &address, silence, largest: self.spec.largest_answer };
         reading.run(response, draft, tokens).await.map_err(|fault| match fault {
             Fault::Json(true) => address.cut(),
             Fault::Json(false) => malformed("a part of the answer is no JSON"),
@@ -170,6 +175,7 @@ impl fmt::Debug for Service {
 struct Reading<'a> {
     form: Form,
     address: &'a Address<'a>,
+    silence: Duration,
     largest: usize,
 }
 
@@ -188,8 +194,8 @@ impl Reading<'_> {
         let mut frames = Frames::new(framing);
         let (mut read, mut parts) = (0, Vec::new());
         loop {
-            let chunk = timeout(IDLE, response.chunk()).await;
-            let chunk = chunk.map_err(|_| Fault::Wrong(self.address.late("nothing more", IDLE)))?;
+            let chunk = timeout(self.silence, response.chunk()).await;
+            let chunk = chunk.map_err(|_| Fault::Wrong(self.address.late("nothing more", self.silence)))?;
             let Some(chunk) = chunk.map_err(|_| Fault::Wrong(self.address.cut()))? else { break };
             read += chunk.len();
             if read > self.largest {

@@ -180,6 +180,7 @@ fn endpoint(spec: ModelSpec, form: &Form<'_>, found: &mut Found) -> ModelSpec {
     let Some(node) = form.get("endpoint", found) else { return spec };
     let Some(written) = text(node, "`endpoint`", found) else { return spec };
     if let Err(error) = check_endpoint(written) {
+        found.veil(node.at.clone());
         found.add(node.at.clone(), error.message().to_owned());
     }
     spec.with_endpoint(written)

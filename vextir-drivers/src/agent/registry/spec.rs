@@ -106,16 +106,6 @@ impl Price {
         let input = usage.input.saturating_mul(self.input);
         input.saturating_add(usage.output.saturating_mul(self.output)).div_ceil(1_000_000)
     }
-
-    /// What models are compared by: that of 1,000 tokens in and 1,000 out.
-    pub(super) fn rank(self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-
-    /// The larger of the two.
-    pub(super) fn most(self) -> u64 {
-        self.input.max(self.output)
-    }
 }
 
 /// A model of a [`ModelRegistry`](crate::agent::ModelRegistry): who serves it and how it is used.
@@ -140,13 +130,15 @@ pub struct ModelSpec {
     pub key: Option<SecretRef>,
     /// What it can do: `chat`, `function_calling`, `vision`, and words of your own to choose by.
     pub capabilities: BTreeSet<String>,
-    /// What it costs.
+    /// What it costs. Where it is chosen by its price and none was said, a model of OpenAI's, Anthropic's or Google's counts as
+    /// the dearest, and every other one as free.
     pub price: Price,
     /// How many tokens a request and its answer may have together, if that is known. An Ollama server is told.
     pub context_window: Option<u32>,
     /// The most tokens of an answer, if that is limited.
     pub max_output_tokens: Option<u32>,
-    /// How long one call may take, up to the last byte of its answer; 5 minutes by default.
+    /// How long one call may take, up to the last byte of its answer; 5 minutes by default. For half of it, or a minute if that
+    /// is more, the service may say nothing.
     pub timeout: Duration,
     /// How many calls run at a time; others wait. 16 by default.
     pub concurrency: usize,
@@ -280,6 +272,22 @@ impl ModelSpec {
     #[must_use]
     pub fn can(&self, capability: &str) -> bool {
         self.capabilities.contains(capability)
+    }
+
+    /// What models are compared by: the price of 1,000 tokens in and 1,000 out, in nano-dollars. Of a provider that wants money
+    /// it is beyond all others where nobody has said it.
+    pub(super) fn rank(&self) -> u64 {
+        self.known_price().map_or(u64::MAX, |price| price.input.saturating_add(price.output))
+    }
+
+    /// The dearer of the two prices, in nano-dollars.
+    pub(super) fn dearer(&self) -> u64 {
+        self.known_price().map_or(u64::MAX, |price| price.input.max(price.output))
+    }
+
+    fn known_price(&self) -> Option<Price> {
+        let is_paid = matches!(self.provider, Provider::OpenAi | Provider::Anthropic | Provider::Gemini);
+        Some(self.price).filter(|price| !is_paid || *price != Price::default())
     }
 
     /// The most tokens of an answer to a request that asks for so many.

@@ -95,8 +95,9 @@ far: {provider: ollama, endpoint: 'https://me:very-secret@x', time_out: 5m}
         "3:58: a price needs `output` []",
         "3:66: `input`, in dollars, is a number, 0 to 1000",
         "4:35: the endpoint holds a user or password",
-        "4:62: a model has no key \"time_out\" [did you mean `timeout`?]",
+        "4:63: a model has no key \"time_out\" [did you mean `timeout`?]",
     ];
+    assert!(!faults.to_string().contains("very-secret"), "{faults}");
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
         assert!(told.starts_with(expected), "{told} instead of {expected}");
@@ -141,7 +142,9 @@ fn models_are_chosen_by_what_they_can_do_and_cost() {
         .with("dear", ModelSpec::own().with_price(0.03, 0.06))
         .with("seeing", ModelSpec::own().with_price(0.01, 0.02).with_capabilities(["chat", "vision"]))
         .with("cheap", ModelSpec::own().with_price(0.001, 0.002))
-        .with("mute", ModelSpec::own().with_capabilities(["chat"]));
+        .with("mute", ModelSpec::own().with_capabilities(["chat"]))
+        .with("unpriced", ModelSpec::openai("x").with_capabilities(["chat", "legal"]))
+        .with("deaf", ModelSpec::own().with_capabilities(["embed"]));
     let wanted = |capabilities: &[&str], most, prefer| {
         let capabilities = capabilities.iter().map(ToString::to_string).collect();
         ModelChoice::Wanted(ModelWanted { capabilities, max_cost_per_1k: most, prefer })
@@ -152,6 +155,10 @@ fn models_are_chosen_by_what_they_can_do_and_cost() {
     assert_eq!(choose(wanted(&["function_calling"], Some(0.01), Prefer::Order)), ["cheap"]);
     let none = refusal(&models, wanted(&["flying"], None, Prefer::Order), Needs::default());
     assert!(none.contains("no model can do what is wanted"), "{none}");
+    assert_eq!(choose(wanted(&["legal"], None, Prefer::Price)), ["unpriced"]);
+    let nothing = refusal(&models, wanted(&["legal"], Some(1.0), Prefer::Price), Needs::default());
+    assert!(nothing.contains("no model can do"), "what it costs is not known: {nothing}");
+    assert_eq!(names(&models, wanted(&["legal"], None, Prefer::Order), CHEAP), ["unpriced"]);
     assert_eq!(names(&models, "dear", CHEAP), ["mute"], "the cheapest that can do it");
     assert_eq!(names(&models, "dear", Needs { tools: true, ..CHEAP }), ["cheap"]);
     assert_eq!(names(&models, "dear", Needs { vision: true, ..CHEAP }), ["seeing"]);
