@@ -29,6 +29,8 @@ pub mod embed;
 pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(any(feature = "context", feature = "script"))]
+mod labels;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 #[cfg(feature = "script")]
