@@ -19,7 +19,7 @@ extern crate vextir_core as vextir;
 
 #[cfg(feature = "agent")]
 pub mod agent;
-#[cfg(feature = "command")]
+#[cfg(all(feature = "command", unix))]
 pub mod command;
 #[cfg(feature = "context")]
 pub mod context;
