@@ -15,8 +15,9 @@
 //! let tools = HttpTools::new().allow("*.example.com").search("https://search.example.com");
 //! let app = vextir::Processor::builder(vextir::MemoryBus::new()).driver(tools).start().await?;
 //! // What is not allowed is refused before anything is sent.
-//! let page = app.as_user("ann").request::<HttpFetched>(HttpFetch::get("http://localhost/admin"));
-//! assert!(page.await.unwrap_err().to_string().contains("localhost is not among the hosts"));
+//! let ann = app.as_user("ann");
+//! let page = ann.request::<HttpFetched>(HttpFetch::get("http://localhost/admin")).await;
+//! assert!(page.unwrap_err().to_string().contains("localhost is not among the hosts"));
 //! # Ok(())
 //! # }
 //! ```
