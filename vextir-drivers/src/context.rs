@@ -11,6 +11,10 @@
 //!
 //! [`ContextWatch`] emits `context.changed` for what changes.
 //!
+//! Labels travel through documents: what an event with labels writes has them in its metadata, as `labels`, beside those that it
+//! had, and what a document or a search tells has those of the documents. An event without labels that sets the metadata can take
+//! them off again.
+//!
 //! Each acts for the event's user and within that user's rights, and commits with its answer. A change that cannot be
 //! made fails the event for good, with the reason.
 //!
@@ -28,6 +32,7 @@
 //! # }
 //! ```
 
+mod labelled;
 mod payload;
 mod search;
 mod watch;
@@ -41,7 +46,8 @@ pub use payload::{
 pub use search::{ContextFound, ContextHit, ContextSearch};
 pub use watch::ContextWatch;
 
-use serde_json::Value;
+use labelled::Labelled;
+use serde_json::{Value, json};
 use vextir::context::{Content, ItemKind, Writing};
 use vextir::{Context, Ctx, LineEdit, Result, driver};
 
@@ -56,24 +62,24 @@ pub struct ContextDriver;
 impl ContextDriver {
     /// Read a document, or see what is in a folder.
     #[on(effect = "reads")]
-    async fn read(&self, ask: ContextRead, cx: &Ctx) -> Result<ContextData> {
+    async fn read(&self, ask: ContextRead, cx: &Ctx) -> Result<Labelled<ContextData>> {
         let context = cx.context();
         let Some(document) = context.read(&ask.path).await? else {
             let items = items_of(&context, &ask.path, "", MOST).await?;
-            return Ok(ContextData {
-                path: ask.path,
-                found: !items.is_empty(),
-                items,
-                ..ContextData::default()
-            });
+            let found = !items.is_empty();
+            let data = ContextData { path: ask.path, found, items, ..ContextData::default() };
+            return Ok(Labelled::plain(data));
         };
         let content = match &document.content {
             Content::Text(_) if ask.numbered => Value::String(document.numbered()),
             Content::Text(text) => Value::String(text.clone()),
             Content::Json(value) => value.clone(),
         };
+        let labels = crate::labels::of(&document.metadata);
         let (metadata, version) = (Some(document.metadata), Some(document.version));
-        Ok(ContextData { path: document.path, found: true, content, metadata, version, items: Vec::new() })
+        let data =
+            ContextData { path: document.path, found: true, content, metadata, version, items: Vec::new() };
+        Ok(Labelled { payload: data, labels })
     }
 
     /// List what is in a folder, by name.
@@ -92,7 +98,7 @@ impl ContextDriver {
             value => Content::Json(value),
         };
         let mut writing = cx.context().write(&ask.path, content);
-        if let Some(metadata) = ask.metadata {
+        if let Some(metadata) = marked(&ask.path, ask.metadata, cx).await? {
             writing = writing.metadata(metadata);
         }
         if let Some(version) = ask.expected_version {
@@ -104,14 +110,20 @@ impl ContextDriver {
     /// Add to the end of a text.
     #[on]
     async fn append(&self, ask: ContextAppend, cx: &Ctx) -> Result<ContextWritten> {
-        let writing = cx.context().append(&ask.path, ask.text);
+        let mut writing = cx.context().append(&ask.path, ask.text);
+        if let Some(metadata) = marked(&ask.path, None, cx).await? {
+            writing = writing.metadata(metadata);
+        }
         written(ask.path, writing).await
     }
 
     /// Merge into a JSON document: keys that are not named stay, null removes one.
     #[on]
     async fn patch(&self, ask: ContextPatch, cx: &Ctx) -> Result<ContextWritten> {
-        let writing = cx.context().patch(&ask.path, ask.patch);
+        let mut writing = cx.context().patch(&ask.path, ask.patch);
+        if let Some(metadata) = marked(&ask.path, None, cx).await? {
+            writing = writing.metadata(metadata);
+        }
         written(ask.path, writing).await
     }
 
@@ -120,7 +132,10 @@ impl ContextDriver {
     #[on]
     async fn edit(&self, ask: ContextEdit, cx: &Ctx) -> Result<ContextWritten> {
         let edits = ask.edits.into_iter().map(|edit| LineEdit::new(edit.first, edit.old, edit.new));
-        let writing = cx.context().edit(&ask.path, edits);
+        let mut writing = cx.context().edit(&ask.path, edits);
+        if let Some(metadata) = marked(&ask.path, None, cx).await? {
+            writing = writing.metadata(metadata);
+        }
         written(ask.path, writing).await
     }
 
@@ -155,9 +170,33 @@ impl ContextDriver {
 
     /// Search documents by words, paths and meaning, best first.
     #[on(effect = "reads")]
-    async fn search(&self, ask: ContextSearch, cx: &Ctx) -> Result<ContextFound> {
-        search::search(&cx.context(), ask).await
+    async fn search(&self, ask: ContextSearch, cx: &Ctx) -> Result<Labelled<ContextFound>> {
+        let context = cx.context();
+        let found = search::search(&context, ask).await?;
+        let mut labels = std::collections::BTreeSet::new();
+        for hit in &found.hits {
+            let document = context.read(&hit.path).await?;
+            labels.extend(document.iter().flat_map(|document| crate::labels::of(&document.metadata)));
+        }
+        Ok(Labelled { payload: found, labels })
     }
+}
+
+/// The metadata that a change sets: those that were asked for, and with them, or with those that are there, what the event is
+/// labelled with. Nothing if neither says anything.
+async fn marked(path: &str, asked: Option<Value>, cx: &Ctx) -> Result<Option<Value>> {
+    let labels = &cx.event().labels;
+    if labels.is_empty() {
+        return Ok(asked);
+    }
+    let there = cx.context().read(path).await?.map_or_else(|| json!({}), |document| document.metadata);
+    let metadata = match asked {
+        // It is refused where it is no object.
+        Some(asked) if asked.is_object() => crate::labels::added(asked, &crate::labels::of(&there)),
+        Some(asked) => return Ok(Some(asked)),
+        None => there,
+    };
+    Ok(Some(crate::labels::added(metadata, labels)))
 }
 
 async fn written(path: String, writing: Writing) -> Result<ContextWritten> {

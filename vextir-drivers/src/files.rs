@@ -53,6 +53,8 @@
 //!   scan, and the listings of the folders that are open (of at most a million names; a folder with more is
 //!   reported as unreadable, as are folders more than 200 levels deep).
 //!
+//! [`FileReader`] reads files when it is asked to, within the folders that are granted.
+//!
 //! Events about one path share an ordering key: each driver gets them one after the other.
 
 mod diff;
@@ -65,6 +67,7 @@ mod join;
 mod missing;
 mod name;
 mod payload;
+mod read;
 mod record;
 mod scan;
 mod sink;
@@ -78,3 +81,4 @@ pub use name::{escape, unescape};
 pub use payload::{
     FileChanged, FileCreated, FileMoved, FileRemoved, FileScanned, FileUnreadable, FileWatch, WatchMode,
 };
+pub use read::{FileContent, FileItem, FileItems, FileList, FileRead, FileReader};

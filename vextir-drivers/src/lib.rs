@@ -19,7 +19,7 @@ extern crate vextir_core as vextir;
 
 #[cfg(feature = "agent")]
 pub mod agent;
-#[cfg(feature = "command")]
+#[cfg(all(feature = "command", unix))]
 pub mod command;
 #[cfg(feature = "context")]
 pub mod context;
@@ -29,6 +29,8 @@ pub mod embed;
 pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(any(feature = "context", feature = "script"))]
+mod labels;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 #[cfg(feature = "script")]

@@ -212,3 +212,49 @@ async fn changes_become_events_once_also_over_a_restart() {
     assert_eq!(gap.path, "/Inbox");
     app.shutdown().await.unwrap();
 }
+
+/// The labels of the answer to an event with these.
+async fn labels_of(app: &Processor, event: Event, answer: &str) -> Vec<String> {
+    let mut answers = app.subscribe(answer.to_owned()).await.unwrap();
+    app.as_user("ann").emit(event).await.unwrap();
+    let event =
+        tokio::time::timeout(Duration::from_secs(60), answers.next()).await.unwrap().unwrap().unwrap();
+    event.labels.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn labels_travel_through_documents() {
+    let (_hub, app, ann) = tenant("ann").await;
+    let untrusted =
+        |kind: &'static str, data: Value| Event::new(kind).with_data(data).with_label("untrusted");
+    let plain = |kind: &'static str, data: Value| Event::new(kind).with_data(data);
+    let page = json!({"path": "/Page", "content": "words of a stranger", "metadata": {"title": "Page", "labels": []}});
+    labels_of(&app, untrusted("context.write", page), "context.written").await;
+    let metadata = async |path: &str| ann.context().read(path).await.unwrap().unwrap().metadata;
+    assert_eq!(metadata("/Page").await, json!({"title": "Page", "labels": ["untrusted"]}));
+    let read = || plain("context.read", json!({"path": "/Page"}));
+    assert_eq!(labels_of(&app, read(), "context.data").await, ["untrusted"]);
+    let search = plain("context.search", json!({"text": "stranger", "fresh": true}));
+    assert_eq!(labels_of(&app, search, "context.found").await, ["untrusted"]);
+    // What is written over it without a label does not make it trusted; metadata that are set do.
+    labels_of(&app, plain("context.append", json!({"path": "/Page", "text": "."})), "context.written").await;
+    assert_eq!(labels_of(&app, read(), "context.data").await, ["untrusted"]);
+    let own = json!({"path": "/Page", "content": "mine", "metadata": {"title": "Page"}});
+    labels_of(&app, plain("context.write", own), "context.written").await;
+    assert!(labels_of(&app, read(), "context.data").await.is_empty());
+    // Each way of writing brings them in, beside those that are there.
+    for (kind, path, data) in [
+        ("context.append", "/A", json!({"path": "/A", "text": "x"})),
+        ("context.edit", "/B", json!({"path": "/B", "edits": [{"first": 1, "old": "text", "new": "x"}]})),
+        ("context.patch", "/C", json!({"path": "/C", "patch": {"a": 1}})),
+        ("context.write", "/D", json!({"path": "/D", "content": "x"})),
+        ("context.write", "/E", json!({"path": "/E", "content": "x", "metadata": {"title": "E"}})),
+    ] {
+        let first = if path == "/C" { json!({}).into() } else { vextir_core::Content::from("text") };
+        ann.context().write(path, first).metadata(json!({"labels": ["private"]})).await.unwrap();
+        labels_of(&app, untrusted(kind, data), "context.written").await;
+        assert_eq!(metadata(path).await["labels"], json!(["private", "untrusted"]), "{kind}");
+    }
+    let other = plain("context.search", json!({"text": "nothing of it", "fresh": true}));
+    assert!(labels_of(&app, other, "context.found").await.is_empty());
+}

@@ -8,4 +8,6 @@ extern crate vextir_core as vextir;
 #[cfg(target_os = "linux")]
 mod denied;
 mod live;
+#[cfg(unix)]
+mod read;
 mod world;

@@ -181,9 +181,9 @@ fn mutate(text: &str, (how, from, length, to): (u8, usize, usize, usize)) -> Str
     let part: String = signs[start..end].iter().collect();
     let (head, tail): (String, String) = (signs[..start].iter().collect(), signs[end..].iter().collect());
     match how % 4 {
-        0 => head + &tail,
-        1 => head + &part + &part + &tail,
-        2 => head + SALT[to % SALT.len()] + &tail,
+        0 => head + &*tail,
+        1 => head + &*part + &*part + &*tail,
+        2 => head + SALT[to % SALT.len()] + &*tail,
         _ => {
             let mut rest: Vec<char> = head.chars().chain(tail.chars()).collect();
             let place = place.min(rest.len());

@@ -167,7 +167,7 @@ mod tests {
     fn errors_are_short_whatever_the_names_are() {
         let names = json!({"x": "é".repeat(100_000).chars().map(|sign| (sign.to_string(), json!(1))).collect::<serde_json::Map<_, _>>()});
         let many: serde_json::Map<_, _> =
-            (0..10_000).map(|at| ("k".repeat(1_000) + &at.to_string(), names.clone())).collect();
+            (0..10_000).map(|at| ("k".repeat(1_000) + at.to_string().as_str(), names.clone())).collect();
         assert!(super::no_name(&"k".repeat(1_000), &many).len() < 1_000);
     }
 }

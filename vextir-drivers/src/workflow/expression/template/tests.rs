@@ -371,7 +371,7 @@ fn what_is_nested_or_chained_does_not_end_the_process() {
         format!("{{{{ {}a }}}}", "- ".repeat(250)),
         format!("{{{{ a{} }}}}", " if a else a".repeat(60)),
         format!("{{{{ a{} }}}}", " ** a".repeat(120)),
-        format!("{{{{ a{} }}}}", "[a".repeat(120) + &"]".repeat(120)),
+        format!("{{{{ a{} }}}}", "[a".repeat(120) + &*"]".repeat(120)),
         format!("{}{}", "{% if a %}".repeat(16), "{% endif %}".repeat(16)),
         format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(500)),
         "{% for a in a %}".repeat(500),
