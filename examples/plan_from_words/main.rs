@@ -3,6 +3,9 @@
 //! An instruction is written from a sentence. The model is told what the drivers of the application can do; what it writes is checked
 //! as every instruction is, and what is wrong with it goes back to the model, in four rounds at most. What holds is kept as a draft;
 //! a person reads it, and installs it (`--install`), and then it runs.
+//!
+//! It needs a model that can write. What its tape says was written by hand, in two rounds, since the small model that answers the other
+//! examples cannot.
 
 #[path = "../office/brain.rs"]
 mod brain;

@@ -277,7 +277,8 @@ pub(crate) fn changes(news: &Changes, since: &str) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{} {what}", count(*number)))
         .collect();
-    since + &if parts.is_empty() { "nothing changed".to_owned() } else { parts.join(", ") }
+    let what = if parts.is_empty() { "nothing changed".to_owned() } else { parts.join(", ") };
+    format!("{since}{what}")
 }
 
 /// Per cent, rounded.
