@@ -1,1 +1,17 @@
 //! The Model Context Protocol: tools of others, and ours for others.
+
+mod answer;
+mod child;
+mod config;
+mod link;
+mod name;
+mod payload;
+mod server;
+mod tool;
+mod wire;
+
+pub use answer::{McpAnswer, McpContent, McpMessage, McpPrompt, McpResource};
+pub use config::{McpConfig, McpText};
+pub use payload::{McpChanged, McpDown, McpUp};
+pub use server::McpServer;
+pub use tool::McpTool;
