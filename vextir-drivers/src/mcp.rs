@@ -5,6 +5,7 @@ mod child;
 mod config;
 mod link;
 mod name;
+mod offer;
 mod payload;
 mod server;
 mod tool;
@@ -12,6 +13,7 @@ mod wire;
 
 pub use answer::{McpAnswer, McpContent, McpMessage, McpPrompt, McpResource};
 pub use config::{McpConfig, McpText};
+pub use offer::{Offer, Serving};
 pub use payload::{McpChanged, McpDown, McpUp};
 pub use server::McpServer;
 pub use tool::McpTool;

@@ -3,6 +3,7 @@
 
 mod lines;
 mod reach;
+pub(super) mod serving;
 
 use super::child::Child;
 use super::{McpAnswer, McpConfig};
