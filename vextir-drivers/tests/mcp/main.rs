@@ -9,4 +9,5 @@ extern crate vextir_core as vextir;
 
 mod faults;
 mod npm;
+mod offer;
 mod stage;

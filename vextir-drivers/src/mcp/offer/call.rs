@@ -26,7 +26,8 @@ impl Menu {
             return Err(Error::new(ErrorKind::Busy, what));
         };
         let id = fresh_id();
-        let event = Event::new(offered.event_type.as_str()).with_id(id.clone()).with_data(Value::Object(arguments));
+        let event =
+            Event::new(offered.event_type.as_str()).with_id(id.clone()).with_data(Value::Object(arguments));
         tokio::select! {
             biased;
             caused = user.process_event(event) => answer_of(user, &id, caused?).await,
@@ -70,7 +71,10 @@ async fn answer_of(user: &Tenant, id: &EventId, caused: Vec<Event>) -> Result<Va
     let held = user.held(HELD).await?;
     let waits = |parked: &&vextir::bus::Parked| parked.event.id == *id || parked.event.root() == id;
     if let Some(parked) = held.iter().find(waits) {
-        let what = format!("it is held, and waits for a person's decision or more budget: event {}", parked.event.id);
+        let what = format!(
+            "it is held, and waits for a person's decision or more budget: event {}",
+            parked.event.id
+        );
         return Err(Error::new(ErrorKind::Held, what));
     }
     Ok(Value::Null)

@@ -45,7 +45,8 @@ impl Documents {
     pub(in crate::mcp) async fn read(&self, user: &Tenant, address: &str) -> Result<String> {
         let missing = || Error::new(ErrorKind::NotFound, "there is no such document");
         let path = path(address).ok_or_else(missing)?;
-        let inside = self.folder == "/" || path.strip_prefix(&self.folder).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            self.folder == "/" || path.strip_prefix(&self.folder).is_some_and(|rest| rest.starts_with('/'));
         // A path that climbs is none; what cannot be seen is not told from what is not there.
         if !inside || path.split('/').any(|part| part == ".." || part == ".") {
             return Err(missing());
@@ -62,7 +63,9 @@ fn address(path: &str) -> String {
     let mut address = SCHEME.to_owned();
     for byte in path.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => address.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                address.push(byte.into())
+            }
             _ => address.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -52,7 +52,8 @@ impl Offer {
         admit: impl Fn(&str) -> Option<Tenant> + Send + Sync + 'static,
     ) -> Result<Serving> {
         let menu: Arc<Menu> = Arc::new(self.menu()?);
-        let bad = |error: std::io::Error| Error::new(ErrorKind::Unavailable, format!("the listener: {error}"));
+        let bad =
+            |error: std::io::Error| Error::new(ErrorKind::Unavailable, format!("the listener: {error}"));
         let address = listener.local_addr().map_err(bad)?;
         let stop = CancellationToken::new();
         let http = Http::new(menu, &self.hosts, &self.origins, stop.clone());
@@ -115,7 +116,8 @@ impl fmt::Debug for Serving {
 async fn enter(State(gate): State<Gate>, mut request: Request<Body>) -> Response {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.split_once(' '));
-    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let token =
+        token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     let Some(user) = token.and_then(|token| (gate.admit)(token)) else {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed").into_response();
@@ -154,4 +156,3 @@ impl Gate {
         owners.insert(session, user);
     }
 }
-

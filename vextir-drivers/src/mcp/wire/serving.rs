@@ -7,8 +7,8 @@ use axum::http::{Request, Response};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig,
+    Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -86,7 +86,8 @@ impl ServerHandler for Counter {
     fn get_info(&self) -> ServerConfig {
         let mut capabilities = ServerCapabilities::default();
         capabilities.tools = Some(rmcp::model::ToolsCapability::default());
-        capabilities.resources = self.menu.documents.as_ref().map(|_| rmcp::model::ResourcesCapability::default());
+        capabilities.resources =
+            self.menu.documents.as_ref().map(|_| rmcp::model::ResourcesCapability::default());
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("vextir", env!("CARGO_PKG_VERSION")))
     }
@@ -114,7 +115,9 @@ impl ServerHandler for Counter {
         let called = self.menu.call(&user, &request.name, arguments, context.ct.cancelled()).await;
         Ok(match called {
             Ok(answer) => CallToolResponse::Complete(told(answer)),
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.menu.tools.contains_key(&*request.name) => {
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && !self.menu.tools.contains_key(&*request.name) =>
+            {
                 return Err(ErrorData::invalid_params(format!("there is no tool {:?}", request.name), None));
             }
             Err(error) => {
