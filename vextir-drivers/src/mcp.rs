@@ -1,4 +1,6 @@
 //! The Model Context Protocol: tools of others, and ours for others.
+//!
+#![doc = include_str!("../docs/mcp.md")]
 
 mod answer;
 mod child;

@@ -169,7 +169,7 @@ impl Link {
                 if repeatable { (ErrorKind::Timeout, why) } else { (ErrorKind::Failed, why + open) }
             }
         };
-        self.error(kind, &format!("{what}: {}", cut(&why, LONGEST_MESSAGE)))
+        Error::new(kind, format!("MCP server {:?}, {what}: {}", self.name, cut(&why, LONGEST_MESSAGE)))
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
