@@ -4,7 +4,7 @@ mod form;
 mod place;
 
 pub use place::McpText;
-pub(super) use place::Place;
+pub(super) use place::{Place, without_query};
 
 use crate::mcp::name;
 use form::Form;
@@ -236,6 +236,12 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
         let config = McpConfig::url("https://a.example/mcp").header("x-key", "hunter2");
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        let config = McpConfig::url("https://a.example/mcp?key=hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        let config = McpConfig::command("x", ["--key", "hunter2"]);
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        let text = super::without_query("sending to (https://a.example/mcp?key=hunter2): refused? yes");
+        assert_eq!(text, "sending to (https://a.example/mcp): refused? yes");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl fmt::Debug for McpText {
 }
 
 /// Where a server is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(in crate::mcp) enum Place {
     Command { program: String, args: Vec<String>, env: BTreeMap<String, McpText>, folder: Option<PathBuf> },
     Url { url: String, headers: BTreeMap<String, McpText>, key: Option<SecretRef> },
@@ -93,24 +93,60 @@ impl Place {
     }
 }
 
+/// Arguments and queries hold keys often enough: they are not shown.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command { program, env, folder, .. } => {
+                let mut shown = f.debug_struct("Command");
+                shown.field("program", program).field("env", env).field("folder", folder);
+                shown.finish_non_exhaustive()
+            }
+            Self::Url { url, headers, key } => {
+                let mut shown = f.debug_struct("Url");
+                shown.field("url", &without_query(url)).field("headers", headers).field("key", key).finish()
+            }
+        }
+    }
+}
+
+/// A text without the queries of the URLs in it.
+pub(in crate::mcp) fn without_query(text: &str) -> String {
+    let bare = |word: &str| match word.split_once('?') {
+        Some((before, query)) if before.contains("://") => {
+            let end = if query.ends_with("):") {
+                "):"
+            } else if query.ends_with(')') {
+                ")"
+            } else {
+                ""
+            };
+            format!("{before}{end}")
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(bare).collect::<Vec<_>>().join(" ")
+}
+
 fn check_url(url: &str) -> Result<()> {
     let bare = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let authority = bare.unwrap_or(url).split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
         return Err(Error::invalid("`url` holds a password or a name; say `key` or `headers` instead"));
     }
+    let shown = url.split('?').next().unwrap_or_default();
     if REPOSITORIES.contains(&authority.to_ascii_lowercase().as_str()) {
         return Err(Error::invalid(format!(
-            "`{url}` is a repository: install it and say `command`, or give the URL of a running server"
+            "`{shown}` is a repository: install it and say `command`, or give the URL of a running server"
         )));
     }
     if bare.is_none() {
         return Err(Error::invalid(format!(
-            "`{url}` is no URL of a server: it begins with https:// (or http:// on this machine)"
+            "`{shown}` is no URL of a server: it begins with https:// (or http:// on this machine)"
         )));
     }
     if authority.is_empty() {
-        return Err(Error::invalid(format!("`{url}` names no host")));
+        return Err(Error::invalid(format!("`{shown}` names no host")));
     }
     Ok(())
 }

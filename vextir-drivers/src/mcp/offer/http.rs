@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vextir::{Error, ErrorKind, Name, Result, Tenant};
@@ -38,6 +39,8 @@ struct Gate {
     most_sessions: usize,
     /// Whose a session is: nobody else's token opens it.
     owners: Arc<Mutex<HashMap<String, Name>>>,
+    /// One permit for each request that names no session: it may be opening one.
+    opening: Arc<Semaphore>,
 }
 
 impl Offer {
@@ -62,6 +65,7 @@ impl Offer {
             http,
             most_sessions: self.limits.sessions,
             owners: Arc::default(),
+            opening: Arc::new(Semaphore::new(self.limits.sessions)),
         };
         let router = Router::new().route("/mcp", axum::routing::any(enter)).with_state(gate);
         let ended = stop.clone().cancelled_owned();
@@ -123,16 +127,19 @@ async fn enter(State(gate): State<Gate>, mut request: Request<Body>) -> Response
         return (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed").into_response();
     };
     let session = request.headers().get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match &session {
+    let opening = match &session {
         Some(session) if !gate.is_owner(session, user.user()) => {
             return (StatusCode::NOT_FOUND, "there is no such session").into_response();
         }
-        Some(_) => {}
-        None if gate.http.sessions().await.len() >= gate.most_sessions => {
-            return (StatusCode::SERVICE_UNAVAILABLE, "too many sessions; try again later").into_response();
-        }
-        None => {}
-    }
+        Some(_) => None,
+        None => match gate.opens().await {
+            Some(permit) => Some(permit),
+            None => {
+                let what = "too many sessions; try again later";
+                return (StatusCode::SERVICE_UNAVAILABLE, what).into_response();
+            }
+        },
+    };
     let name = user.user().clone();
     request.extensions_mut().insert(user);
     let response = gate.http.handle(request).await;
@@ -140,10 +147,18 @@ async fn enter(State(gate): State<Gate>, mut request: Request<Body>) -> Response
     if let (None, Some(opened)) = (session, opened) {
         gate.own(opened, name).await;
     }
+    drop(opening);
     response
 }
 
 impl Gate {
+    /// Whether one more session may be opened: those that are open and those that are being opened are within the bound.
+    async fn opens(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = self.opening.clone().try_acquire_owned().ok()?;
+        let opening = self.most_sessions - self.opening.available_permits().min(self.most_sessions);
+        (self.http.sessions().await.len() + opening <= self.most_sessions).then_some(permit)
+    }
+
     fn is_owner(&self, session: &str, user: &Name) -> bool {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(session) == Some(user)
     }

@@ -4,7 +4,7 @@ use super::lines::Lines;
 use super::{Client, Fault, Session};
 use crate::mcp::McpConfig;
 use crate::mcp::child::Child;
-use crate::mcp::config::{McpText, Place};
+use crate::mcp::config::{McpText, Place, without_query};
 use crate::secret::SecretRef;
 use axum::http::{HeaderName, HeaderValue};
 use rmcp::RoleClient;
@@ -55,7 +55,7 @@ pub(super) async fn open(config: &McpConfig) -> Result<Session> {
             let http = http(config, url, headers, key.as_ref()).await?;
             let transport = StreamableHttpClientTransport::from_config(http);
             let running = greet(client.serve_with_ct(transport, stop.clone())).await;
-            (running.map_err(|error| error.context(url.clone()))?, None)
+            (running.map_err(|error| error.context(without_query(url)))?, None)
         }
     };
     let peer = running.peer().clone();
@@ -90,7 +90,7 @@ async fn greet<E: Display>(greeting: impl Future<Output = Result<Running, E>>) -
 
 /// An error in at most 512 bytes: a server's answer may be in it.
 fn shown(error: &impl Display) -> String {
-    crate::mcp::tool::cut(&error.to_string(), 512).to_owned()
+    crate::mcp::tool::cut(&without_query(&error.to_string()), 512).to_owned()
 }
 
 async fn http(
