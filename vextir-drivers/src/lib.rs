@@ -5,7 +5,7 @@
 //! | `agent` | `agent::Agent`: models, tools, and agents whose every step is an event |
 //! | `command` | `command::CommandDriver` runs commands within limits |
 //! | `http` | `http::HttpTools`: `http.fetch` and `web.search` |
-//! | `mcp` | `mcp::McpServer`: tools of MCP servers; `mcp::serve_stdio`: what the processor can do, for others |
+//! | `mcp` | `mcp::McpServer`: tools of MCP servers; `mcp::Offer`: what the processor can do, for others |
 //! | `script` | `script::Scripts`: handlers as data, in a sandbox |
 //! | `context` | `context::ContextDriver` reads and writes documents by event |
 //! | `embed-http` | `embed::HttpEmbedder` has texts made into vectors by an OpenAI-compatible service |
