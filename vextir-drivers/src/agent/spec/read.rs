@@ -231,18 +231,19 @@ fn paths(node: &Node, what: &str, found: &mut Found) -> Vec<String> {
 
 fn recall(node: &Node, found: &mut Found) -> Option<Recall> {
     let form = Form::read(node, "what is recalled", &["folders", "documents", "hits", "max_tokens"], found)?;
-    let mut recall = Recall::default();
-    recall.folders =
-        form.get("folders", found).map(|node| paths(node, "`folders`", found)).unwrap_or_default();
-    recall.documents =
-        form.get("documents", found).map(|node| paths(node, "`documents`", found)).unwrap_or_default();
+    let usual = Recall::default();
+    let paths = |key: &str, found: &mut Found| {
+        form.get(key, found).map(|node| paths(node, &format!("`{key}`"), found)).unwrap_or_default()
+    };
     let number = |key: &str, most: u64, found: &mut Found| {
         form.get(key, found).and_then(|node| whole(node, &format!("`{key}`"), (0, most), found))
     };
-    recall.hits =
-        number("hits", 100, found).and_then(|hits| usize::try_from(hits).ok()).unwrap_or(recall.hits);
-    recall.max_tokens = number("max_tokens", 10_000_000, found).unwrap_or(recall.max_tokens);
-    Some(recall)
+    Some(Recall {
+        folders: paths("folders", found),
+        documents: paths("documents", found),
+        hits: number("hits", 100, found).and_then(|hits| usize::try_from(hits).ok()).unwrap_or(usual.hits),
+        max_tokens: number("max_tokens", 10_000_000, found).unwrap_or(usual.max_tokens),
+    })
 }
 
 fn scopes(node: &Node, found: &mut Found) -> Option<Scopes> {
