@@ -134,7 +134,7 @@ pub(crate) fn open(kind: &str) -> String {
 /// A stream of these events.
 pub(crate) fn events<S: AsRef<str>>(parts: &[S]) -> String {
     let events: String = parts.iter().map(|part| format!("data: {}\n\n", part.as_ref())).collect();
-    open("text/event-stream") + &events
+    format!("{}{events}", open("text/event-stream"))
 }
 
 /// An answer of OpenAI's form, bit by bit: this text, and so many tokens.
