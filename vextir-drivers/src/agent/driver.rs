@@ -285,6 +285,9 @@ impl Agent {
         let cause = cx.find(&begin.cause).await?.ok_or_else(|| {
             Error::invalid(format!("the event {} that the run {} is about is gone", begin.cause, begin.run))
         })?;
+        if begin.run != run_of(&self.spec.id, &cause) || self.spec.capability(&cause.event_type).is_none() {
+            return Err(Error::invalid(format!("the run {:?} is none of the event {}", begin.run, cause.id)));
+        }
         let mut run = AgentRun::new(begin.run, self.spec.id.clone(), begin.cause, cause.event_type.clone());
         let toolbox = self.toolbox(cx);
         run.missing = missing(&toolbox);

@@ -7,4 +7,5 @@ extern crate vextir_core as vextir;
 mod double;
 mod recall;
 mod runs;
+mod taped;
 mod wrong;

@@ -35,6 +35,7 @@ impl Agent {
             }
             Begun::Tool(turn, index) if turn == run.turn => {
                 let outcome = outcome(&mut run, &ended, cx).await?;
+                tell_tool(&run, index, &outcome);
                 turn::tool_ended(&mut run, given, index, outcome, &labels)
             }
             // The model was asked again meanwhile.
@@ -77,6 +78,22 @@ impl Agent {
         carry::finished(&run, Some(failed.error), cx).await?;
         store::save(cx, &run).await
     }
+}
+
+/// A span for the tool that was called. Its work is done by other drivers, under spans of the kernel.
+fn tell_tool(run: &AgentRun, index: usize, outcome: &Outcome) {
+    let Some(called) = run.calls.get(index) else { return };
+    let error = matches!(outcome, Outcome::Failed(_)).then_some("tool_error");
+    let span = tracing::info_span!(
+        "execute_tool",
+        otel.name = format!("execute_tool {}", called.call.name),
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = called.call.name,
+        gen_ai.tool.call.id = called.call.id,
+        gen_ai.tool.r#type = "function",
+        error.r#type = error,
+    );
+    span.in_scope(|| {});
 }
 
 /// What came out of a branch: answers, and what errors said.
