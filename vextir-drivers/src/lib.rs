@@ -29,7 +29,7 @@ pub mod embed;
 pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(any(feature = "context", feature = "script"))]
+#[cfg(any(feature = "agent", feature = "context", feature = "script"))]
 mod labels;
 #[cfg(feature = "mcp")]
 pub mod mcp;

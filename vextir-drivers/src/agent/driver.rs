@@ -278,8 +278,10 @@ impl Agent {
     }
 
     async fn begin(&self, begin: Begin, cx: &Ctx) -> Result<()> {
-        // Or it was asked for twice.
-        if store::load(cx, &begin.run).await?.is_some() {
+        // Or it was asked for twice. One that failed before it had asked anything begins anew.
+        if let Some(run) = store::load(cx, &begin.run).await?
+            && !(run.status == RunStatus::Failed && run.turn == 0)
+        {
             return Ok(());
         }
         let cause = cx.find(&begin.cause).await?.ok_or_else(|| {
@@ -289,10 +291,11 @@ impl Agent {
             return Err(Error::invalid(format!("the run {:?} is none of the event {}", begin.run, cause.id)));
         }
         let mut run = AgentRun::new(begin.run, self.spec.id.clone(), begin.cause, cause.event_type.clone());
+        (run.root, run.home) = (Some(cx.event().root().clone()), Some(cx.event().id.clone()));
         let toolbox = self.toolbox(cx);
         run.missing = missing(&toolbox);
-        self.tell_missing(&run.missing, cx)?;
-        run.labels.extend(cx.event().labels.iter().cloned());
+        self.tell_missing(&run, cx)?;
+        run.labels.extend(cx.event().labels.iter().chain(&cause.labels).cloned());
         let brief = self.critic.as_ref().map(|critic| critic.brief(&cx.manifests()));
         recall::opening(&mut run, &self.spec, brief.as_deref(), &cause, cx).await?;
         let next = turn::ask(&mut run, self.given(&toolbox, &cx.manifests()));
@@ -303,18 +306,19 @@ impl Agent {
         Given { spec: &self.spec, toolbox, critic: self.critic.as_deref(), manifests }
     }
 
-    /// Says once what is missing, and once more when that is something else.
-    fn tell_missing(&self, missing: &[String], cx: &Ctx) -> Result<()> {
+    /// Says with each run what is missing, and in the log once.
+    fn tell_missing(&self, run: &AgentRun, cx: &Ctx) -> Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told == missing {
+        if *told != run.missing {
+            tracing::warn!(agent = %self.spec.id, missing = run.missing.join("; "), "an agent lacks tools that it declares");
+            run.missing.clone_into(&mut told);
+        }
+        if run.missing.is_empty() {
             return Ok(());
         }
-        missing.clone_into(&mut told);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(agent = %self.spec.id, missing = missing.join("; "), "an agent lacks tools that it declares");
-        cx.emit(Event::of(&AgentDegraded { agent: self.spec.id.clone(), missing: missing.to_vec() })?)
+        let degraded =
+            AgentDegraded { agent: self.spec.id.clone(), run: run.run.clone(), missing: run.missing.clone() };
+        cx.emit(Event::of(&degraded)?)
     }
 
     async fn conclude(&self, mut run: AgentRun, next: Next, cx: &Ctx) -> Result<()> {
@@ -327,7 +331,12 @@ impl Agent {
 
     async fn asked(&self, verb: Verb, event: &Event, cx: &Ctx) -> Result<()> {
         if verb == Verb::Begin {
-            return self.begin(event.data.decode()?, cx).await;
+            let begin: Begin = event.data.decode()?;
+            key::in_turn(event, &begin.run)?;
+            if event.source != self.spec.id {
+                return Err(Error::invalid("a run is begun by the event that the agent handles: emit that"));
+            }
+            return self.begin(begin, cx).await;
         }
         let Control { run } = event.data.decode()?;
         key::in_turn(event, &run)?;
@@ -341,12 +350,21 @@ impl Agent {
                 carry::finished(&run, None, cx).await?;
                 store::save(cx, &run).await
             }
-            Verb::Retry if run.status == RunStatus::Failed => {
-                (run.status, run.reason, run.corrections) = (RunStatus::Working, None, 0);
-                let toolbox = self.toolbox(cx);
-                let next = turn::again(&mut run, self.given(&toolbox, &cx.manifests()));
-                self.conclude(run, next, cx).await
-            }
+            Verb::Retry if run.status == RunStatus::Failed => match self.spec.bounds.limits.clone() {
+                // It goes on in a causal tree with the limits of its agent, too.
+                Some(limits) if event.source != self.spec.id => {
+                    let again = Event::new(event.event_type.clone()).with_data(event.data.clone());
+                    cx.emit_root_with(again.with_ordering_key(order(&run.run)), limits)
+                }
+                _ if run.turn == 0 => self.begin(Begin { run: run.run, cause: run.cause }, cx).await,
+                _ => {
+                    (run.corrections, run.home) = (0, Some(event.id.clone()));
+                    run.root = Some(event.root().clone());
+                    let toolbox = self.toolbox(cx);
+                    let next = turn::again(&mut run, self.given(&toolbox, &cx.manifests()));
+                    self.conclude(run, next, cx).await
+                }
+            },
             Verb::Retry if !run.status.is_over() => Ok(()),
             Verb::Retry => Err(Error::invalid(format!("the run {} has not failed", run.run))),
             _ => Ok(()),

@@ -46,7 +46,7 @@ pub struct AgentFinished {
     pub used: Used,
 }
 
-/// An agent works without some of the tools that it declares: the event `agent.degraded`, once for each state that it is found in.
+/// An agent works without some of the tools that it declares: the event `agent.degraded`, with each run that begins so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Payload)]
 #[payload(type = "agent.degraded", category = "output")]
 #[non_exhaustive]
@@ -54,6 +54,9 @@ pub struct AgentDegraded {
     /// The agent.
     #[schemars(with = "String")]
     pub agent: Name,
+    /// The run.
+    #[schemars(with = "String")]
+    pub run: Name,
     /// What it lacks: a name and why, for each.
     pub missing: Vec<String>,
 }

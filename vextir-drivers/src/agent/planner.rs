@@ -94,7 +94,11 @@ impl Critic for Checker {
         let draft: PlanDraft = serde_json::from_value(answer.clone())
             .map_err(|error| vextir::Error::invalid(format!("the draft is none: {error}")))?;
         let metadata = json!({"kind": "instruction", "draft": true, "name": draft.name});
-        cx.context().write(&draft.path, draft.text).metadata(metadata).await.map(drop)
+        cx.context()
+            .write(&draft.path, draft.text)
+            .metadata(crate::labels::added(metadata, &cx.event().labels))
+            .await
+            .map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Message, TokenUsage, ToolCall};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vextir::{EventId, Name};
 
 /// Where a run stands.
@@ -49,8 +49,20 @@ pub struct AgentRun {
     /// Why it waits, or why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The root of the causal tree in which it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<EventId>,
+    /// The event of that tree which all that it does names as its cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<EventId>,
     /// How often the model was asked.
     pub turn: u32,
+    /// How many turns it got beyond the bound, to go on after it had failed there.
+    #[serde(default)]
+    pub granted: u32,
+    /// What of it is held, and why, by the event that it began with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<String, String>,
     /// The conversation: what the model is told next.
     pub messages: Vec<Message>,
     /// The tools of this turn, with their answers.
@@ -91,6 +103,9 @@ pub struct Called {
     /// The event that it became; nothing for what was answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<Name>,
+    /// What it fails with comes from outside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
     /// What the model is told; nothing while it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -121,6 +136,12 @@ impl Used {
 }
 
 impl AgentRun {
+    /// Where it stands follows from what of it is held.
+    pub(super) fn stand(&mut self) {
+        self.status = if self.held.is_empty() { RunStatus::Working } else { RunStatus::Held };
+        self.reason = self.held.values().next().cloned();
+    }
+
     /// A run that begins.
     #[must_use]
     pub fn new(run: Name, agent: Name, cause: EventId, capability: Name) -> Self {
@@ -131,7 +152,11 @@ impl AgentRun {
             capability,
             status: RunStatus::Working,
             reason: None,
+            root: None,
+            home: None,
             turn: 0,
+            granted: 0,
+            held: BTreeMap::new(),
             messages: Vec::new(),
             calls: Vec::new(),
             loaded: BTreeSet::new(),

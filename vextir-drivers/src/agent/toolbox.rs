@@ -22,12 +22,16 @@ pub(super) const MANY: usize = 20;
 pub(super) struct Tool {
     pub(super) spec: ToolSpec,
     pub(super) event_type: Name,
+    /// It acts outside, so that what it fails with may come from there.
+    pub(super) outside: bool,
+    /// It says that it answers.
+    pub(super) answers: bool,
     validator: OnceLock<Option<Validator>>,
 }
 
 impl Tool {
-    pub(super) fn new(spec: ToolSpec, event_type: Name) -> Arc<Self> {
-        Arc::new(Self { spec, event_type, validator: OnceLock::new() })
+    pub(super) fn new(spec: ToolSpec, event_type: Name, outside: bool, answers: bool) -> Arc<Self> {
+        Arc::new(Self { spec, event_type, outside, answers, validator: OnceLock::new() })
     }
 
     /// Whether it can be called with these arguments.

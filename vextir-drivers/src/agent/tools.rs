@@ -4,6 +4,7 @@ use crate::yaml::word::instead_of;
 use crate::yaml::{self, Faults, Form, Found, Node, Source, What};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 const WHAT: What = What {
@@ -61,7 +62,7 @@ pub enum ToolEntry {
 }
 
 /// How an MCP server is reached, as it was written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct McpEntry {
     /// Its address, if it has one.
@@ -70,6 +71,17 @@ pub struct McpEntry {
     pub command: Option<String>,
     /// All that was said, as JSON: what `mcp::McpConfig` is read from.
     pub config: Map<String, Value>,
+}
+
+impl fmt::Debug for McpEntry {
+    /// Without what may be secret: addresses, arguments, the environment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said: Vec<&String> = self.config.keys().collect();
+        f.debug_struct("McpEntry")
+            .field("command", &self.command)
+            .field("says", &said)
+            .finish_non_exhaustive()
+    }
 }
 
 impl McpEntry {

@@ -44,6 +44,8 @@ pub(super) enum Replied {
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Answered(String),
+    /// It answered, and something that it caused failed.
+    Partly(String, String),
     Failed(String),
 }
 
@@ -80,13 +82,14 @@ impl Given<'_> {
 /// Asks the model for the next time.
 pub(super) fn ask(run: &mut AgentRun, given: Given<'_>) -> Next {
     let bounds = &given.spec.bounds;
-    if run.turn >= bounds.turns {
-        return Next::Fail(format!("it has not answered within {} calls of the model", bounds.turns));
+    let turns = bounds.turns.saturating_add(run.granted);
+    if run.turn >= turns {
+        return Next::Fail(format!("it has not answered within {turns} calls of the model"));
     }
     run.turn += 1;
     compact(&mut run.messages, bounds.context_tokens >> run.shortened);
     let mut request = ModelRequest::new(run.messages.iter().cloned()).with_tools(given.shown(run));
-    if run.turn == bounds.turns && !request.tools.is_empty() {
+    if run.turn == turns && !request.tools.is_empty() {
         let last = "This is your last turn. Answer now, with what you know; no tool can be called any more.";
         request.messages.push(Message::user(last));
         request.tool_choice = ToolChoice::None;
@@ -102,10 +105,13 @@ pub(super) fn ask(run: &mut AgentRun, given: Given<'_>) -> Next {
     Next::Ask(Box::new(request))
 }
 
-/// The model is asked again, after the run had failed.
+/// The model is asked again, after the run had failed. What tools would have answered is lost.
 pub(super) fn again(run: &mut AgentRun, given: Given<'_>) -> Next {
-    run.turn = run.turn.min(given.spec.bounds.turns.saturating_sub(1));
-    ask(run, given)
+    run.granted = run.granted.max((run.turn + 1).saturating_sub(given.spec.bounds.turns));
+    for called in &mut run.calls {
+        called.answer.get_or_insert_with(|| "error: its answer was lost".to_owned());
+    }
+    told(run, given)
 }
 
 /// The model has answered.
@@ -185,13 +191,20 @@ pub(super) fn tool_ended(
         return Next::Wait;
     };
     let most = given.spec.bounds.result_bytes;
+    let has_failed = !matches!(outcome, Outcome::Answered(_));
     let text = match outcome {
         Outcome::Answered(text) => cut_middle(&text, most),
+        Outcome::Partly(text, reason) => cut_middle(&format!("{text}\nerror: {reason}"), most),
         Outcome::Failed(reason) => format!("error: {}", cut_middle(&reason, most)),
     };
-    let is_outside = labels.iter().any(|label| *label == UNTRUSTED);
+    // What something outside fails with is its own words, and no event of its own carries them.
+    let fails_outside = called.outside && has_failed;
+    let is_outside = fails_outside || labels.iter().any(|label| *label == UNTRUSTED);
     called.answer = Some(if is_outside { format!("{OUTSIDE}{text}") } else { text });
     run.labels.extend(labels.iter().cloned());
+    if fails_outside {
+        run.labels.insert(Name::literal(UNTRUSTED));
+    }
     if run.calls.iter().any(|called| called.answer.is_none()) { Next::Wait } else { told(run, given) }
 }
 

@@ -61,3 +61,15 @@ async fn tools_stay_within_the_folders_of_the_agent() {
     assert!(!format!("{:?}", asked).contains("cellar"));
     assert!(run.sources.contains("/Research/rust"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_question_is_searched_by_its_beginning() {
+    let world = world([ModelReply::text("Nectar.")]).await;
+    let query = format!("Who makes honey? {}", "ü".repeat(3_000));
+    let (run, _) =
+        world.ask("researcher", Event::new("research.request").with_data(json!({"query": query}))).await;
+    assert_eq!(run.status, RunStatus::Completed, "{:?}", run.reason);
+    let inside = Event::new("research.request").with_data(json!({"query": "x", "topic": "../System"}));
+    let (run, _) = world.ask("researcher", inside).await;
+    assert!(run.sources.iter().all(|path| path.starts_with("/Research/")), "{:?}", run.sources);
+}

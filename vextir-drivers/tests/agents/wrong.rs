@@ -170,3 +170,59 @@ fn faulty_files_say_where_and_what() {
         assert!(faults.contains(said), "{text}: {faults}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_used_its_turns_up_goes_on_when_it_is_told_to() {
+    let calm = Arc::new(AtomicBool::new(false));
+    let now = calm.clone();
+    let model = Double::new(move |_| {
+        let stop = now.load(Ordering::SeqCst);
+        Ok(if stop { ModelReply::text("Enough.") } else { call("math_add", json!({"a": 1, "b": 1})) })
+    });
+    let world = World::new(model, [agent().bounds(|bounds| bounds.turns = 3)]).await;
+    let id = world.app.emit(ask().with_id("ask-1".parse().unwrap())).await.unwrap();
+    let run = world.wait_for("helper", &id, RunStatus::Failed).await;
+    assert!(run.reason.unwrap().contains("3 calls of the model"));
+    assert_eq!(world.model.asked().len(), 3);
+    // With the last turn no tool is called any more.
+    assert_eq!(run.used.tools, 2);
+    calm.store(true, Ordering::SeqCst);
+    AgentRuns::new(world.app.as_user("local"), "helper").retry(&run.run).await.unwrap();
+    let run = world.wait_for("helper", &id, RunStatus::Completed).await;
+    assert_eq!((run.turn, run.answer), (4, Some(json!("Enough."))));
+    let last = world.model.asked().pop().unwrap().messages;
+    let answered =
+        |one: &vextir_drivers::agent::Message| matches!(one, vextir_drivers::agent::Message::Tool { .. });
+    assert_eq!(last.iter().filter(|one| answered(one)).count(), 2, "{last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_tree_is_cancelled_is_told_as_cancelled() {
+    let model = Double::new(|_| Ok(call("slow_work", json!({}))));
+    let world = World::new(model, [agent().tools(["slow_work"])]).await;
+    world.app.register(Slow).await.unwrap();
+    let id = world.app.emit(ask().with_id("ask-1".parse().unwrap())).await.unwrap();
+    while world.wait_for("helper", &id, RunStatus::Working).await.calls.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    world.app.cancel(&id).await.unwrap();
+    world.wait_for("helper", &id, RunStatus::Cancelled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_begins_a_run_but_by_the_event_of_the_agent() {
+    let world = World::new(Double::says([ModelReply::text("Yes.")]), [agent()]).await;
+    let (run, _) = world.ask("helper", ask()).await;
+    let data = json!({"run": run.run, "cause": run.cause});
+    for event in [
+        Event::new("agent.helper.begin").with_data(data.clone()),
+        Event::new("agent.helper.begin").with_data(data).with_ordering_key(format!("agent/{}", run.run)),
+        Event::new("agent.helper.retry").with_data(json!({"run": run.run})),
+        Event::new("agent.helper.cancel").with_data(json!({"run": 7})),
+    ] {
+        let caused = world.app.process_event(event).await.unwrap();
+        assert_eq!(of_type(&caused, "error").len(), 1, "{caused:?}");
+    }
+    assert_eq!(world.model.asked().len(), 1);
+    assert_eq!(world.run_of("helper", &run.cause).await, run);
+}

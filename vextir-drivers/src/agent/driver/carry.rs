@@ -13,7 +13,8 @@ pub(super) async fn carry(spec: &AgentSpec, run: &mut AgentRun, next: Next, cx: 
     match next {
         Next::Wait => Ok(()),
         Next::Ask(request) => {
-            (run.status, run.reason) = (RunStatus::Working, None);
+            run.held.clear();
+            run.stand();
             let ask = ModelComplete::new(spec.model.clone(), *request);
             let ask = ask.for_agent(run.agent.clone(), run.run.clone(), run.turn);
             let id = key::begun(&run.run, Begun::Model(run.turn))?;
@@ -37,14 +38,15 @@ pub(super) async fn carry(spec: &AgentSpec, run: &mut AgentRun, next: Next, cx: 
     }
 }
 
-/// The run's first event, where it is in this causal tree: all hangs off it, so that depth does not grow with the number of steps.
+/// The event of this causal tree with which the run began, or was begun again: all hangs off it, so that depth does not grow with
+/// the number of steps.
 async fn home(run: &AgentRun, cx: &Ctx) -> Result<Option<EventId>> {
-    let begin = key::begin(&run.run)?;
-    if cx.event().id == begin {
-        return Ok(Some(begin));
+    let Some(home) = run.home.clone() else { return Ok(None) };
+    if cx.event().id == home {
+        return Ok(Some(home));
     }
     // Retention may have removed it.
-    Ok(cx.find(&begin).await?.filter(|begin| begin.root() == cx.event().root()).map(|_| begin))
+    Ok(cx.find(&home).await?.filter(|home| home.root() == cx.event().root()).map(|_| home))
 }
 
 /// An event of a run: who acts, and what it knows from where.

@@ -2,9 +2,9 @@
 
 use super::key::{self, Verb};
 use super::{Control, event_type, order};
-use crate::agent::run::AgentRun;
+use crate::agent::run::{AgentRun, RunStatus};
 use serde_json::json;
-use vextir::{Content, Context, Ctx, Error, Event, Name, Result, Tenant};
+use vextir::{Content, Context, Ctx, Error, Event, LeaseState, Name, Result, Tenant};
 
 const FOLDER: &str = "/System/Agents";
 
@@ -28,7 +28,11 @@ pub(super) async fn load(cx: &Ctx, run: &str) -> Result<Option<AgentRun>> {
 }
 
 pub(super) async fn save(cx: &Ctx, run: &AgentRun) -> Result<()> {
-    cx.context().write(&path(&run.run), json!(run)).await.map(drop)
+    let writing = cx.context().write(&path(&run.run), json!(run));
+    if run.labels.is_empty() {
+        return writing.await.map(drop);
+    }
+    writing.metadata(crate::labels::added(json!({}), &run.labels)).await.map(drop)
 }
 
 /// The runs of one agent, for one user.
@@ -58,7 +62,14 @@ impl AgentRuns {
     /// # Errors
     /// The store failed, or somebody wrote something else there.
     pub async fn get(&self, run: &str) -> Result<Option<AgentRun>> {
-        read(&self.tenant.context(), run).await
+        let Some(mut run) = read(&self.tenant.context(), run).await? else { return Ok(None) };
+        // Nobody is told of the end of a whole causal tree.
+        if let Some(root) = run.root.as_ref().filter(|_| !run.status.is_over())
+            && self.tenant.lease(root).await?.is_some_and(|lease| lease.state == LeaseState::Cancelled)
+        {
+            run.status = RunStatus::Cancelled;
+        }
+        Ok(Some(run))
     }
 
     /// The names of its runs after this one, in alphabetical order, at most `limit`.

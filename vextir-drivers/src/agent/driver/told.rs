@@ -1,9 +1,9 @@
 //! What others tell of a run: the model answered, a tool did, something is held, or was lost.
 
-use super::key::{self, Begun};
+use super::key::{self, Begun, Verb};
 use super::{Agent, Begin, carry, store};
-use crate::agent::run::{AgentRun, RunStatus};
-use crate::agent::turn::{self, Outcome, Replied};
+use crate::agent::run::{AgentRun, Called, RunStatus};
+use crate::agent::turn::{self, Next, Outcome, Replied};
 use crate::agent::{ModelCompleted, ModelFailed};
 use serde_json::{Value, json};
 use vextir::{BranchEnded, BranchHeld, Category, Ctx, DeliveryFailed, Event, Name, Payload, Result};
@@ -23,6 +23,7 @@ impl Agent {
             carry::finished(&run, None, cx).await?;
             return store::save(cx, &run).await;
         }
+        run.held.remove(&ended.branch.to_string());
         let toolbox = self.toolbox(cx);
         let manifests = cx.manifests();
         let given = self.given(&toolbox, &manifests);
@@ -34,39 +35,55 @@ impl Agent {
                 turn::replied(&mut run, given, replied)
             }
             Begun::Tool(turn, index) if turn == run.turn => {
-                let outcome = outcome(&mut run, &ended, cx).await?;
+                let answers =
+                    |called: &Called| toolbox.get(&called.call.name).is_some_and(|tool| tool.answers);
+                let answers = run.calls.get(index).is_some_and(answers);
+                let outcome = outcome(&mut run, &ended, answers, cx).await?;
                 tell_tool(&run, index, &outcome);
                 turn::tool_ended(&mut run, given, index, outcome, &labels)
             }
             // The model was asked again meanwhile.
             _ => return Ok(()),
         };
-        if matches!(run.status, RunStatus::Held | RunStatus::Failed) {
-            (run.status, run.reason) = (RunStatus::Working, None);
+        // What failed goes on with what it failed at, and with nothing less.
+        if run.status != RunStatus::Failed || next != Next::Wait {
+            run.stand();
         }
         self.conclude(run, next, cx).await
     }
 
     /// Something that a run asked for is held, or goes on.
     pub(super) async fn held(&self, held: BranchHeld, cx: &Ctx) -> Result<()> {
-        let Some((run, _)) = key::parse(&held.branch) else { return Ok(()) };
-        let Some(mut run) = store::load(cx, &run).await?.filter(|run| !run.status.is_over()) else {
+        let Some((run, Begun::Model(turn) | Begun::Tool(turn, _))) = key::parse(&held.branch) else {
             return Ok(());
         };
-        run.status = if held.reason.is_some() { RunStatus::Held } else { RunStatus::Working };
-        run.reason = held.reason;
+        let run = store::load(cx, &run).await?.filter(|run| !run.status.is_over() && run.turn == turn);
+        let Some(mut run) = run else { return Ok(()) };
+        match held.reason {
+            Some(reason) => run.held.insert(held.branch.to_string(), reason),
+            None => run.held.remove(&held.branch.to_string()),
+        };
+        run.stand();
         store::save(cx, &run).await
     }
 
     /// This driver will not hear again of something that concerns a run: the run is over.
     pub(super) async fn failed(&self, failed: DeliveryFailed, cx: &Ctx) -> Result<()> {
         let Some(name) = key::ordered(cx.event()) else { return Ok(()) };
+        // What somebody asked of a run and could not be done, and how it looked, changes nothing.
+        let lost = cx.find(&failed.event_id).await?;
+        let asked = |lost: &Event| {
+            key::verb(&self.spec().id, &lost.event_type).is_some_and(|verb| verb != Verb::Begin)
+        };
+        if lost.as_ref().is_some_and(|lost| lost.event_type == BranchHeld::TYPE || asked(lost)) {
+            return Ok(());
+        }
         let mut run = match store::load(cx, &name).await? {
             Some(run) if run.agent != self.spec().id || run.status.is_over() => return Ok(()),
             Some(run) => run,
             None => {
                 // Its first event failed, so nothing was written yet.
-                let Some(begin) = cx.find(&failed.event_id).await? else { return Ok(()) };
+                let Some(begin) = lost else { return Ok(()) };
                 let Ok(Begin { run, cause }) = begin.data.decode() else { return Ok(()) };
                 let capability =
                     cx.find(&cause).await?.map_or_else(Name::default, |event| event.event_type.clone());
@@ -75,6 +92,7 @@ impl Agent {
         };
         run.status = if failed.cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
         run.reason = Some(failed.error.clone());
+        run.root.get_or_insert_with(|| cx.event().root().clone());
         carry::finished(&run, Some(failed.error), cx).await?;
         store::save(cx, &run).await
     }
@@ -83,7 +101,7 @@ impl Agent {
 /// A span for the tool that was called. Its work is done by other drivers, under spans of the kernel.
 fn tell_tool(run: &AgentRun, index: usize, outcome: &Outcome) {
     let Some(called) = run.calls.get(index) else { return };
-    let error = matches!(outcome, Outcome::Failed(_)).then_some("tool_error");
+    let error = (!matches!(outcome, Outcome::Answered(_))).then_some("tool_error");
     let span = tracing::info_span!(
         "execute_tool",
         otel.name = format!("execute_tool {}", called.call.name),
@@ -145,7 +163,7 @@ async fn replied(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Re
 }
 
 /// What a tool answered.
-async fn outcome(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Outcome> {
+async fn outcome(run: &mut AgentRun, ended: &BranchEnded, answers_always: bool, cx: &Ctx) -> Result<Outcome> {
     let (answers, errors) = outputs(ended, cx).await?;
     let is_direct = |event: &&Event| event.correlation_id.as_ref() == Some(&ended.branch);
     // What a tool answers is more than what else came of it, if it answers.
@@ -166,6 +184,8 @@ async fn outcome(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Ou
         return Ok(Outcome::Failed(errors.join("; ")));
     }
     let mut text = match told.as_slice() {
+        // An agent in a causal tree of its own, for example.
+        [] if answers_always => "no answer came; it may still be at work".to_owned(),
         [] => "done".to_owned(),
         [only] => shown(only).to_string(),
         several => {
@@ -177,7 +197,7 @@ async fn outcome(run: &mut AgentRun, ended: &BranchEnded, cx: &Ctx) -> Result<Ou
         text.push_str(&format!("\n({} more)", ended.more));
     }
     if !errors.is_empty() {
-        text.push_str(&format!("\nerror: {}", errors.join("; ")));
+        return Ok(Outcome::Partly(text, errors.join("; ")));
     }
     Ok(Outcome::Answered(text))
 }

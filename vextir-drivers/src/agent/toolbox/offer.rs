@@ -6,7 +6,7 @@ use crate::agent::tools::{ToolEntry, ToolRegistry};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use vextir::{Capability, Manifest, Name, Pattern};
+use vextir::{Capability, Effect, Manifest, Name, Pattern};
 
 /// The longest name that models take.
 const LONGEST: usize = 64;
@@ -144,15 +144,18 @@ fn add(toolbox: &mut Toolbox, name: String, event_type: Name, known: &[(&Manifes
     let of_type = known.iter().filter(|(_, one)| one.pattern == event_type);
     // Of several drivers the first that says something.
     let (mut description, mut schema) = (String::new(), None);
+    let (mut outside, mut answers) = (false, false);
     for (manifest, one) in of_type {
         if description.is_empty() {
             let own = if one.description.is_empty() { &manifest.description } else { &one.description };
             description.clone_from(own);
         }
+        outside |= one.effect == Effect::ActsOutside;
+        answers |= !one.outputs.is_empty();
         schema = schema.or_else(|| one.input.as_ref().map(|schema| schema.as_value().clone()));
     }
     let spec = ToolSpec { name: name.clone(), description, schema: schema.map_or_else(open, plain) };
-    toolbox.tools.insert(name, Tool::new(spec, event_type));
+    toolbox.tools.insert(name, Tool::new(spec, event_type, outside, answers));
 }
 
 /// The schema of what is not described.

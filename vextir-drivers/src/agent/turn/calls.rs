@@ -10,8 +10,8 @@ use vextir::Name;
 
 /// What becomes of one call.
 enum Fate {
-    /// It becomes an event of this type.
-    Event(Name),
+    /// It becomes an event of this type, perhaps for something outside.
+    Event(Name, bool),
     /// It is answered at once.
     Known(String),
     /// It was wrong, and the model is told why.
@@ -30,14 +30,14 @@ pub(super) fn wanted(run: &mut AgentRun, given: Given<'_>, reply: ModelReply) ->
             Fate::Wrong(format!("not called: at most {} tools at a time", given.spec.bounds.parallel))
         };
         let called = match fate {
-            Fate::Event(event_type) => {
+            Fate::Event(event_type, outside) => {
                 events.push(index);
-                Called { call, event_type: Some(event_type), answer: None }
+                Called { call, event_type: Some(event_type), outside, answer: None }
             }
-            Fate::Known(answer) => Called { call, event_type: None, answer: Some(answer) },
+            Fate::Known(answer) => Called { call, event_type: None, outside: false, answer: Some(answer) },
             Fate::Wrong(why) => {
                 wrong += 1;
-                Called { call, event_type: None, answer: Some(format!("error: {why}")) }
+                Called { call, event_type: None, outside: false, answer: Some(format!("error: {why}")) }
             }
         };
         run.calls.push(called);
@@ -70,6 +70,9 @@ fn numbered(calls: Vec<ToolCall>, turn: u32) -> Vec<ToolCall> {
 
 fn fate(run: &mut AgentRun, given: Given<'_>, call: &ToolCall) -> Fate {
     let toolbox = given.toolbox;
+    if run.turn >= given.spec.bounds.turns.saturating_add(run.granted) {
+        return Fate::Wrong("no tool can be called any more".to_owned());
+    }
     if call.name == SEARCH && toolbox.tools.len() > MANY {
         let tools = found(toolbox, &call.arguments);
         run.loaded.extend(tools.iter().map(|tool| tool.spec.name.clone()));
@@ -96,6 +99,6 @@ fn fate(run: &mut AgentRun, given: Given<'_>, call: &ToolCall) -> Fate {
     }
     match out_of_scope(&given.spec.scopes, &tool.event_type, &call.arguments) {
         Some(why) => Fate::Wrong(format!("`{}` was not called: {why}", call.name)),
-        None => Fate::Event(tool.event_type.clone()),
+        None => Fate::Event(tool.event_type.clone(), tool.outside),
     }
 }

@@ -10,7 +10,7 @@ fn toolbox(names: &[&str]) -> Toolbox {
         let schema =
             json!({"type": "object", "required": ["path"], "properties": {"path": {"type": "string"}}});
         let spec = ToolSpec { name: (*name).to_owned(), description: format!("Does {name}."), schema };
-        ((*name).to_owned(), Tool::new(spec, name.replace('_', ".").into()))
+        ((*name).to_owned(), Tool::new(spec, name.replace('_', ".").into(), false, true))
     };
     Toolbox { tools: names.iter().map(tool).collect(), missing: Vec::new() }
 }
@@ -109,9 +109,13 @@ fn the_last_turn_has_to_answer() {
         panic!("nothing asked")
     };
     assert_eq!(last.tool_choice, ToolChoice::None);
-    world.reply(call("2", "context_read", json!({"path": "/x"})));
-    let next = world.with(|run, given| tool_ended(run, given, 0, Outcome::Answered("x".into()), &[]));
+    let next = world.reply(call("2", "context_read", json!({"path": "/x"})));
     assert!(matches!(next, Next::Fail(reason) if reason.contains("2 calls of the model")));
+    assert_eq!(world.run.used.tools, 1, "nothing is called that nobody would hear of");
+    // What it wanted is lost, and it goes on with a turn more.
+    let Next::Ask(again) = world.with(super::again) else { panic!("nothing asked") };
+    assert_eq!(world.run.turn, 3);
+    assert_eq!(again.tool_choice, ToolChoice::None);
 }
 
 #[test]
