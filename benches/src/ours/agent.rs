@@ -17,6 +17,9 @@ use crate::measurement::{Measurement, Unit};
 use crate::resources::resident_mebibytes;
 use crate::trial::Trial;
 
+/// How long a run may take before the workload is broken.
+const LONGEST: Duration = Duration::from_mins(5);
+
 /// A model that calls tools in each turn but the last one.
 #[derive(Debug, Clone, Copy)]
 struct Double {
@@ -63,7 +66,7 @@ async fn start(trial: &Trial, model: Double, at_a_time: usize) -> Result<Process
 /// One run, from the emit until its answer is committed and seen.
 async fn run(user: &Tenant) -> Result<AgentFinished> {
     let event = Event::new("bench.run").with_data(json!({"question": "How warm is it in Oslo?"}));
-    let ended: AgentFinished = user.request(event).await?;
+    let ended: AgentFinished = user.request_within(LONGEST, event).await?;
     if ended.status == "completed" { Ok(ended) } else { Err(format!("{ended:?}").into()) }
 }
 
