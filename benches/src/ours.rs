@@ -3,6 +3,7 @@
 //! All durable ones use `Hub::open` in the trial's folder with its defaults (WAL, `synchronous = FULL`) on a runtime
 //! with as many threads as the machine has cores, and nothing is switched off: checks, leases and audit are on.
 
+pub(crate) mod agent;
 mod answerer;
 pub(crate) mod documents;
 mod drain;

@@ -1,5 +1,6 @@
 //! The rows of the table: which figure is divided by which, and how far it must get.
 
+mod agents;
 mod documents;
 
 use crate::options::Options;
@@ -62,7 +63,7 @@ pub(crate) fn select(options: &Options) -> Vec<Row> {
 
 pub(crate) fn all() -> Vec<Row> {
     let documents = [documents::documents(), documents::sql(), documents::million()].concat();
-    [limits(), peers(), schedules(), graph(), resources(), searching(), documents].concat()
+    [limits(), peers(), schedules(), agents::agents(), graph(), resources(), searching(), documents].concat()
 }
 
 /// Ours beside what SQLite, the disk and a hash map can do, with the same rows.

@@ -1,6 +1,6 @@
 //! Starts the program, kills it at a random moment, and starts it again.
 
-use crate::{Result, log, plans, work};
+use crate::{Result, agents, log, plans, work};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ pub enum Subject {
     Events,
     /// Instructions with every kind of step.
     Plans,
+    /// Agents, with models and tools.
+    Agents,
 }
 
 impl Subject {
@@ -23,6 +25,7 @@ impl Subject {
         match self {
             Self::Events => work::USERS.len(),
             Self::Plans => plans::USERS.len(),
+            Self::Agents => agents::USERS.len(),
         }
     }
 
@@ -30,7 +33,7 @@ impl Subject {
     fn longest_life(self) -> u64 {
         match self {
             Self::Events => 300_000,
-            Self::Plans => 600_000,
+            Self::Plans | Self::Agents => 600_000,
         }
     }
 
@@ -39,6 +42,7 @@ impl Subject {
         match self {
             Self::Events => "events",
             Self::Plans => "plans",
+            Self::Agents => "agents",
         }
     }
 }

@@ -5,9 +5,10 @@
 //! * [`log`] is what the program says about itself.
 //! * [`work`] says what each emitted event must lead to.
 //! * [`check`] holds the file against that, and [`promise`] counts what is broken.
-//! * [`plans`] is the same for instructions: another program, and another check.
+//! * [`plans`] is the same for instructions: another program, and another check. [`agents`] is the same for agents.
 //! * [`sabotage`] breaks a copy of the file, to see that the check can fail.
 
+pub mod agents;
 pub mod campaign;
 pub mod check;
 pub mod child;

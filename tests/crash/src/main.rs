@@ -1,15 +1,16 @@
-//! `cargo run --release -p vextir-crash -- [--plans] [--kills N] [--seed S] [--seconds S] [--keep DIR]`
+//! `cargo run --release -p vextir-crash -- [--plans | --agents] [--kills N] [--seed S] [--seconds S] [--keep DIR]`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use vextir_crash::campaign::{Plan, Subject, copy};
-use vextir_crash::{Result, check, child, log, plans, sabotage};
+use vextir_crash::{Result, agents, check, child, log, plans, sabotage};
 
 const USAGE: &str = "\
 Kills a program under load and counts what its file says afterwards.
 
   --plans       the program runs instructions
+  --agents      the program runs agents
   --kills N     how often it is killed; 1000 by default
   --seconds S   ends after S seconds, however many kills are missing
   --seed S      the moments of the kills; random by default
@@ -46,6 +47,8 @@ fn run_child(args: &[String]) -> Result<()> {
         ("events", "drain") => runtime.block_on(child::drain(&file)),
         ("plans", "load") => runtime.block_on(plans::child::load(&file, next)),
         ("plans", "drain") => runtime.block_on(plans::child::drain(&file)),
+        ("agents", "load") => runtime.block_on(agents::child::load(&file, next)),
+        ("agents", "drain") => runtime.block_on(agents::child::drain(&file)),
         other => Err(format!("no such child: {other:?}").into()),
     }
 }
@@ -59,6 +62,7 @@ fn run_campaign(args: &[String]) -> Result<bool> {
         let mut value = || args.next().ok_or_else(|| format!("{option} needs a value\n\n{USAGE}"));
         match option.as_str() {
             "--plans" => subject = Subject::Plans,
+            "--agents" => subject = Subject::Agents,
             "--kills" => kills = value()?.parse()?,
             "--seed" => seed = value()?.parse()?,
             "--seconds" => longest = Some(Duration::from_secs(value()?.parse()?)),
@@ -69,7 +73,9 @@ fn run_campaign(args: &[String]) -> Result<bool> {
         }
     }
     if subject == Subject::Plans && broken.is_some() {
-        return Err(format!("--sabotage breaks a file of events; leave --plans out\n\n{USAGE}").into());
+        return Err(
+            format!("--sabotage breaks a file of events or of agents; leave --plans out\n\n{USAGE}").into()
+        );
     }
     let temporary = tempfile::tempdir()?;
     let folder = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
@@ -91,6 +97,11 @@ fn run_plan(plan: &Plan, broken: Option<&str>) -> Result<bool> {
             let found = plans::check::file(&plan.file(), &report.told)?;
             (found.promises.hold(), found.to_string())
         }
+        (Subject::Agents, broken) => {
+            let file = broken.map_or_else(|| Ok(plan.file()), |name| forgetful(plan, name))?;
+            let found = agents::check::file(&file, &report.told)?;
+            (found.promises.hold(), found.to_string())
+        }
         (Subject::Events, broken) => {
             let file = broken.map_or_else(|| Ok(plan.file()), |name| sabotaged(plan, name))?;
             let found = check::file(&file, &report.told)?;
@@ -107,5 +118,12 @@ fn sabotaged(plan: &Plan, name: &str) -> Result<PathBuf> {
     let file = plan.folder.join("broken.db");
     copy(&plan.file(), &file)?;
     way.apply(&file)?;
+    Ok(file)
+}
+
+/// The same for agents, and for what they noted.
+fn forgetful(plan: &Plan, name: &str) -> Result<PathBuf> {
+    let file = plan.folder.join("broken.db");
+    agents::sabotage::apply(name, &plan.file(), &file)?;
     Ok(file)
 }

@@ -10,7 +10,7 @@ pub struct Sabotage {
     /// Its name.
     pub name: &'static str,
     /// What it does to the tables.
-    script: &'static str,
+    pub(crate) script: &'static str,
     /// What must be found.
     pub promise: &'static str,
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use vextir_crash::campaign::{Plan, Report, Subject, copy};
-use vextir_crash::{check, plans, sabotage};
+use vextir_crash::{agents, check, plans, sabotage};
 
 fn run(subject: Subject, folder: &Path, kills: u64, least: usize, seed: u64) -> Report {
     let program = env!("CARGO_BIN_EXE_vextir-crash").into();
@@ -55,5 +55,27 @@ fn plans_are_not_sabotaged_in_silence() {
         .unwrap();
     assert_eq!(program.status.code(), Some(2));
     let said = String::from_utf8(program.stderr).unwrap();
-    assert!(said.starts_with("--sabotage breaks a file of events"), "{said}");
+    assert!(said.starts_with("--sabotage breaks a file of events or of agents"), "{said}");
+}
+
+#[test]
+fn agents_whose_program_is_killed_ask_no_model_again_that_has_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(Subject::Agents, folder.path(), 12, 60, 4);
+    let file = folder.path().join("hub.db");
+    let found = agents::check::file(&file, &report.told).unwrap();
+    assert!(found.promises.hold(), "{found}");
+    let ended = |status: &str| found.ended.get(status).copied().unwrap_or(0);
+    assert!(
+        found.models > 100 && found.tools > 60 && ended("completed") > 40,
+        "too little happened: {found}"
+    );
+    assert!(ended("failed") > 2 && ended("cancelled") > 2, "too little happened: {found}");
+    let file_ways = agents::sabotage::ALL.iter().map(|way| way.name);
+    for name in file_ways.chain(agents::sabotage::FORGETFUL.map(|(name, _)| name)) {
+        let broken = folder.path().join(format!("{name}.db"));
+        let promise = agents::sabotage::apply(name, &file, &broken).unwrap();
+        let found = agents::check::file(&broken, &report.told).unwrap();
+        assert!(found.promises.is_broken(promise), "{name}: {found}");
+    }
 }
