@@ -34,6 +34,20 @@ pub mod prelude {
     pub use vextir_context::Hub;
 }
 
+/// What proves a back end, and what tries drivers and agents; meant for `[dev-dependencies]`.
+///
+/// A conformance suite for each contract, a simulation that crashes at every commit, and, with the feature `agent`, the tape of
+/// recorded runs.
+#[cfg(feature = "testkit")]
+pub mod testkit {
+    #[doc(inline)]
+    pub use vextir_core::testkit::*;
+
+    #[cfg(feature = "agent")]
+    #[doc(inline)]
+    pub use vextir_drivers::agent::{Tape, TapedDriver, TapedModel};
+}
+
 /// Longer texts, by task. Every program in them is compiled and run with the tests.
 pub mod guide {
     #[cfg(feature = "macros")]
@@ -51,6 +65,14 @@ pub mod guide {
     #[cfg(all(feature = "macros", feature = "hub", feature = "workflow"))]
     #[doc = include_str!("guide/instruction.md")]
     pub mod instruction {}
+
+    #[cfg(all(feature = "macros", feature = "hub", feature = "agent"))]
+    #[doc = include_str!("guide/agent.md")]
+    pub mod agent {}
+
+    #[cfg(all(feature = "macros", feature = "hub", feature = "agent"))]
+    #[doc = include_str!("guide/tools.md")]
+    pub mod tools {}
 
     #[doc = include_str!("guide/design.md")]
     pub mod design {}
