@@ -36,8 +36,10 @@ pub mod prelude {
 
 /// What proves a back end, and what tries drivers and agents; meant for `[dev-dependencies]`.
 ///
-/// A conformance suite for each contract, a simulation that crashes at every commit, and, with the feature `agent`, the tape of
-/// recorded runs.
+/// * `bus_conformance!` and `store_conformance!` write one test for each promise of [`EventBus`] and [`ContextStore`];
+///   [`conformance`](testkit::conformance) and [`stores`](testkit::stores) have what stands behind them.
+/// * [`Simulation`](testkit::Simulation) runs drivers under seeded interleavings, and kills the process at every commit.
+/// * `Tape`, with the feature `agent`, records what models and drivers answer, and replays it offline.
 #[cfg(feature = "testkit")]
 pub mod testkit {
     #[doc(inline)]
