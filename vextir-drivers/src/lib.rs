@@ -10,7 +10,7 @@
 //! | `context` | `context::ContextDriver` reads and writes documents by event |
 //! | `embed-http` | `embed::HttpEmbedder` has texts made into vectors by an OpenAI-compatible service |
 //! | `workflow` | `workflow::Instruction`: instructions in YAML, checked before they run |
-//! | `files` | `files::Files` watches folders: what is created, changed, moved and removed |
+//! | `files` | `files::Files` watches folders: what is created, changed, moved and removed; `files::FileReader` reads files in them |
 //!
 //! Applications reach them as `vextir::drivers`, behind the same features of the facade.
 #![cfg_attr(docsrs, feature(doc_cfg))]
