@@ -6,6 +6,7 @@ mod key;
 mod recall;
 mod store;
 mod told;
+mod turns;
 mod wiring;
 
 pub use store::AgentRuns;
@@ -60,6 +61,7 @@ pub struct Agent {
     /// What it was told to lack.
     told: Mutex<Vec<String>>,
     critic: Option<Arc<dyn Critic>>,
+    turns: turns::Turns,
 }
 
 /// A run is to begin.
@@ -84,7 +86,14 @@ impl Agent {
     /// An agent that is all that this says.
     #[must_use]
     pub fn from_spec(spec: AgentSpec) -> Self {
-        Self { spec, tools: Arc::default(), known: Mutex::default(), told: Mutex::default(), critic: None }
+        Self {
+            spec,
+            tools: Arc::default(),
+            known: Mutex::default(),
+            told: Mutex::default(),
+            critic: None,
+            turns: turns::Turns::default(),
+        }
     }
 
     /// Reads an agent; `file_name` is for what is said of its faults.
@@ -325,7 +334,13 @@ impl Agent {
         if let (Next::Answer(answer), Some(critic)) = (&next, &self.critic) {
             critic.keep(answer, cx).await?;
         }
+        let calls = matches!(next, Next::Call(_));
         carry(&self.spec, &mut run, next, cx).await?;
+        if calls {
+            self.turns.begin(cx.user(), &run);
+        } else if run.status.is_over() {
+            self.turns.forget(cx.user(), &run.run);
+        }
         store::save(cx, &run).await
     }
 

@@ -4,7 +4,7 @@ mod offer;
 mod scope;
 mod search;
 
-pub(super) use offer::{Toolbox, offered};
+pub(super) use offer::{Toolbox, is_inner, offered};
 pub(super) use scope::out_of_scope;
 pub(super) use search::{SEARCH, found, search_tool};
 

@@ -1,9 +1,11 @@
 //! What others tell of a run: the model answered, a tool did, something is held, or was lost.
 
 use super::key::{self, Begun, Verb};
+use super::turns::{Answer, Answers, Noted};
 use super::{Agent, Begin, carry, store};
 use crate::agent::run::{AgentRun, Called, RunStatus};
-use crate::agent::turn::{self, Next, Outcome, Replied};
+use crate::agent::toolbox::is_inner;
+use crate::agent::turn::{self, Given, Next, Outcome, Replied};
 use crate::agent::{ModelCompleted, ModelFailed};
 use serde_json::{Value, json};
 use vextir::{BranchEnded, BranchHeld, Category, Ctx, DeliveryFailed, Event, Name, Payload, Result};
@@ -12,43 +14,49 @@ impl Agent {
     /// Everything that a run's event caused is over.
     pub(super) async fn ended(&self, ended: BranchEnded, cx: &Ctx) -> Result<()> {
         let Some((run, begun)) = key::parse(&ended.branch) else { return Ok(()) };
+        let answer = Answer { ended, labels: cx.event().labels.clone() };
+        let noted = match begun {
+            Begun::Tool(turn, index) if !answer.ended.cancelled => {
+                self.turns.note(cx.user(), &run, turn, index, answer.clone())
+            }
+            _ => Noted::Unknown,
+        };
+        if matches!(noted, Noted::Waits) {
+            return Ok(());
+        }
         let Some(mut run) = store::load(cx, &run).await? else { return Ok(()) };
         // One that failed is here again because somebody redrives the event that it failed at.
         let is_stale = matches!(run.status, RunStatus::Completed | RunStatus::Cancelled);
         if is_stale || run.agent != self.spec().id {
             return Ok(());
         }
-        if ended.cancelled {
+        if answer.ended.cancelled {
             run.status = RunStatus::Cancelled;
+            self.turns.forget(cx.user(), &run.run);
             carry::finished(&run, None, cx).await?;
             return store::save(cx, &run).await;
         }
-        run.held.remove(&ended.branch.to_string());
         let toolbox = self.toolbox(cx);
         let manifests = cx.manifests();
         let given = self.given(&toolbox, &manifests);
-        let labels: Vec<Name> = cx.event().labels.iter().cloned().collect();
         let next = match begun {
             Begun::Model(turn) if turn == run.turn && run.calls.is_empty() => {
-                run.labels.extend(labels);
-                let replied = replied(&mut run, &ended, cx).await?;
+                run.labels.extend(answer.labels);
+                let replied = replied(&mut run, &answer.ended, cx).await?;
                 turn::replied(&mut run, given, replied)
             }
-            Begun::Tool(turn, index) if turn == run.turn => {
-                let answers =
-                    |called: &Called| toolbox.get(&called.call.name).is_some_and(|tool| tool.answers);
-                let answers = run.calls.get(index).is_some_and(answers);
-                let outcome = outcome(&mut run, &ended, answers, cx).await?;
-                tell_tool(&run, index, &outcome);
-                turn::tool_ended(&mut run, given, index, outcome, &labels)
+            Begun::Tool(turn, index) if turn == run.turn && !run.calls.is_empty() => {
+                let noted = match noted {
+                    Noted::Unknown => self.turns.look(&run, index, answer, cx).await?,
+                    noted => noted,
+                };
+                let Noted::All(answers) = noted else { return Ok(()) };
+                all_answered(&mut run, given, answers, cx).await?
             }
             // The model was asked again meanwhile.
             _ => return Ok(()),
         };
-        // What failed goes on with what it failed at, and with nothing less.
-        if run.status != RunStatus::Failed || next != Next::Wait {
-            run.stand();
-        }
+        run.stand();
         self.conclude(run, next, cx).await
     }
 
@@ -90,12 +98,28 @@ impl Agent {
                 AgentRun::new(run, self.spec().id.clone(), cause, capability)
             }
         };
+        self.turns.forget(cx.user(), &run.run);
         run.status = if failed.cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
         run.reason = Some(failed.error.clone());
         run.root.get_or_insert_with(|| cx.event().root().clone());
         carry::finished(&run, Some(failed.error), cx).await?;
         store::save(cx, &run).await
     }
+}
+
+/// All tools of a turn have answered.
+async fn all_answered(run: &mut AgentRun, given: Given<'_>, answers: Answers, cx: &Ctx) -> Result<Next> {
+    let mut next = Next::Wait;
+    for (index, Answer { ended, labels }) in answers {
+        run.held.remove(&ended.branch.to_string());
+        let answers = |called: &Called| given.toolbox.get(&called.call.name).is_some_and(|tool| tool.answers);
+        let answers = run.calls.get(index).is_some_and(answers);
+        let outcome = outcome(run, &ended, answers, cx).await?;
+        tell_tool(run, index, &outcome);
+        let labels: Vec<Name> = labels.into_iter().collect();
+        next = turn::tool_ended(run, given, index, outcome, &labels);
+    }
+    Ok(next)
 }
 
 /// A span for the tool that was called. Its work is done by other drivers, under spans of the kernel.
@@ -124,7 +148,7 @@ async fn outputs(ended: &BranchEnded, cx: &Ctx) -> Result<(Vec<Event>, Vec<Strin
                 .as_str()
                 .map_or_else(|| event.data.as_json().to_owned(), str::to_owned);
             errors.push(error);
-        } else {
+        } else if !is_inner(&event.event_type) || event.event_type.starts_with("model.") {
             answers.push(event);
         }
     }

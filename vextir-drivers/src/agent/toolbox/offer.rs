@@ -11,8 +11,9 @@ use vextir::{Capability, Effect, Manifest, Name, Pattern};
 /// The longest name that models take.
 const LONGEST: usize = 64;
 
-/// What no model calls: what only the kernel says, and the inner events of agents, models and schedules.
-const INNER: [&str; 6] = ["branch.**", "delivery.**", "error", "lease.**", "model.**", "agent.**"];
+/// What no model calls: what only the kernel says, the inner events of agents and models, and what installs code.
+const INNER: [&str; 7] =
+    ["agent.**", "branch.**", "delivery.**", "error", "handler.**", "lease.**", "model.**"];
 
 /// The tools of an agent, in the order of its declaration, and the names for which there is none.
 #[derive(Debug, Default)]
@@ -64,7 +65,8 @@ pub(in crate::agent) fn offered(
     toolbox
 }
 
-fn is_inner(event_type: &str) -> bool {
+/// Whether an event is the system's own, and no tool or answer of one.
+pub(in crate::agent) fn is_inner(event_type: &str) -> bool {
     INNER.iter().any(|inner| Pattern::new(Name::literal(inner)).is_ok_and(|inner| inner.matches(event_type)))
 }
 
