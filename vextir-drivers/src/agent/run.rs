@@ -63,7 +63,9 @@ pub struct AgentRun {
     /// What of it is held, and why, by the event that it began with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<String, String>,
-    /// The conversation: what the model is told next.
+    /// The conversation: what the model is told next. In the document it is one text, the JSON of it: it is replaced with every turn, and
+    /// a document's parts are kept track of one by one.
+    #[serde(with = "conversation")]
     pub messages: Vec<Message>,
     /// The tools of this turn, with their answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -92,6 +94,22 @@ pub struct AgentRun {
     /// What it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
+}
+
+/// A conversation as the JSON of it.
+mod conversation {
+    use super::Message;
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    pub(super) fn serialize<S: Serializer>(messages: &[Message], serializer: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_string(messages).map_err(ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Message>, D::Error> {
+        let text = String::deserialize(source)?;
+        serde_json::from_str(&text).map_err(de::Error::custom)
+    }
 }
 
 /// A tool that was called.

@@ -76,7 +76,7 @@ fn answer(question: &Question, messages: &[Message]) -> String {
     for message in messages.iter().filter(|one| matches!(one, Message::Tool { .. })) {
         let data: Value = serde_json::from_str(message.text()).unwrap_or_default();
         sum += data["sum"].as_u64().unwrap_or(0);
-        errors += usize::from(message.text().starts_with("error: "));
+        errors += usize::from(message.text().contains("error: "));
         for event in data.as_array().into_iter().flatten().chain([&json!({"data": data})]) {
             if let Some(text) = event["data"]["text"].as_str() {
                 let _ = write!(said, ", {text}");
