@@ -12,7 +12,7 @@
 //! [`ContextWatch`] emits `context.changed` for what changes.
 //!
 //! Labels travel through documents: what an event with labels writes has them in its metadata, as `labels`, beside those that it
-//! had, and what a document or a search tells has those of the documents. An event without labels that sets the metadata can take
+//! had, and what a document, a list or a search tells has those of the documents. An event without labels that sets the metadata can take
 //! them off again.
 //!
 //! Each acts for the event's user and within that user's rights, and commits with its answer. A change that cannot be
@@ -48,8 +48,9 @@ pub use watch::ContextWatch;
 
 use labelled::Labelled;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use vextir::context::{Content, ItemKind, Writing};
-use vextir::{Context, Ctx, LineEdit, Result, driver};
+use vextir::{Context, Ctx, LineEdit, Name, Result, driver};
 
 /// The most entries that one answer holds.
 const MOST: usize = 1_000;
@@ -65,10 +66,10 @@ impl ContextDriver {
     async fn read(&self, ask: ContextRead, cx: &Ctx) -> Result<Labelled<ContextData>> {
         let context = cx.context();
         let Some(document) = context.read(&ask.path).await? else {
-            let items = items_of(&context, &ask.path, "", MOST).await?;
+            let (items, labels) = items_of(&context, &ask.path, "", MOST).await?;
             let found = !items.is_empty();
             let data = ContextData { path: ask.path, found, items, ..ContextData::default() };
-            return Ok(Labelled::plain(data));
+            return Ok(Labelled { payload: data, labels });
         };
         let content = match &document.content {
             Content::Text(_) if ask.numbered => Value::String(document.numbered()),
@@ -84,10 +85,10 @@ impl ContextDriver {
 
     /// List what is in a folder, by name.
     #[on(effect = "reads")]
-    async fn list(&self, ask: ContextList, cx: &Ctx) -> Result<ContextItems> {
+    async fn list(&self, ask: ContextList, cx: &Ctx) -> Result<Labelled<ContextItems>> {
         let limit = ask.limit.unwrap_or(MOST).min(MOST);
-        let items = items_of(&cx.context(), &ask.path, &ask.after, limit).await?;
-        Ok(ContextItems { path: ask.path, items })
+        let (items, labels) = items_of(&cx.context(), &ask.path, &ask.after, limit).await?;
+        Ok(Labelled { payload: ContextItems { path: ask.path, items }, labels })
     }
 
     /// Write a document: a string is a text, everything else is JSON.
@@ -173,11 +174,7 @@ impl ContextDriver {
     async fn search(&self, ask: ContextSearch, cx: &Ctx) -> Result<Labelled<ContextFound>> {
         let context = cx.context();
         let found = search::search(&context, ask).await?;
-        let mut labels = std::collections::BTreeSet::new();
-        for hit in &found.hits {
-            let document = context.read(&hit.path).await?;
-            labels.extend(document.iter().flat_map(|document| crate::labels::of(&document.metadata)));
-        }
+        let labels = labels_at(&context, found.hits.iter().map(|hit| hit.path.as_str())).await?;
         Ok(Labelled { payload: found, labels })
     }
 }
@@ -204,8 +201,26 @@ async fn written(path: String, writing: Writing) -> Result<ContextWritten> {
     Ok(ContextWritten { path })
 }
 
-async fn items_of(context: &Context, folder: &str, after: &str, limit: usize) -> Result<Vec<ContextItem>> {
+/// What documents are labelled with: their names, too, may be chosen by who wrote them.
+async fn labels_at(context: &Context, paths: impl Iterator<Item = &str>) -> Result<BTreeSet<Name>> {
+    let mut labels = BTreeSet::new();
+    for path in paths {
+        let document = context.read(path).await?;
+        labels.extend(document.iter().flat_map(|document| crate::labels::of(&document.metadata)));
+    }
+    Ok(labels)
+}
+
+/// What is in a folder, and the labels of the documents in it.
+async fn items_of(
+    context: &Context,
+    folder: &str,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<ContextItem>, BTreeSet<Name>)> {
     let items = context.list_page(folder, after, limit).await?;
+    let documents = items.iter().filter(|item| item.kind == ItemKind::Document);
+    let labels = labels_at(context, documents.map(|item| item.path.as_str())).await?;
     let item = |item: vextir::context::Item| ContextItem {
         path: item.path,
         kind: match item.kind {
@@ -213,5 +228,5 @@ async fn items_of(context: &Context, folder: &str, after: &str, limit: usize) ->
             ItemKind::Document => "document".into(),
         },
     };
-    Ok(items.into_iter().map(item).collect())
+    Ok((items.into_iter().map(item).collect(), labels))
 }

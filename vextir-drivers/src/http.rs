@@ -28,14 +28,15 @@
 //!   ([`HttpTools::with_methods`]).
 //! * **No way leads inside.** A host is looked up once for a connection, each address is checked, and the connection goes to
 //!   those addresses: private, loopback, link-local (and so the metadata of clouds), shared, reserved and multicast ones are
-//!   refused, as IPv4 within IPv6 too, unless the application allows that very host ([`HttpTools::allow_private`]). Proxies of
-//!   the environment are not used. Each redirect is checked like the first address; at most five are followed, and headers
-//!   are not carried to another host.
+//!   refused, as IPv4 within IPv6 too, unless the application allows that very host and port ([`HttpTools::allow_private`]).
+//!   Proxies of the environment are not used. Each redirect is checked like the first address, and from outside none leads
+//!   inside; at most five are followed, and headers are not carried to another host.
 //! * **It ends.** 20 seconds with all redirects, 256 KiB of text, unless the application says otherwise; what is longer is cut,
 //!   and `truncated` says so. What is no text is told, and not passed on.
 //! * **What comes from outside is labelled `untrusted`**, and so is all that it causes.
-//! * What fails on the way is tried again; what was refused is not, nor anything but a `GET` or a `HEAD`. A status that says
-//!   no is an answer.
+//! * **Only a `GET` and a `HEAD` are sent twice.** What fails on the way is tried again if it is one; what was refused is not.
+//!   Before anything else is sent, that is noted: when the process dies with it, or its answer cannot be told, it fails, for it
+//!   is not known whether it was done. A status that says no is an answer.
 
 mod address;
 mod body;

@@ -29,13 +29,20 @@ pub mod embed;
 pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(any(feature = "agent", feature = "context", feature = "script"))]
+#[cfg(any(
+    feature = "agent",
+    all(feature = "command", unix),
+    feature = "context",
+    feature = "script"
+))]
 mod labels;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+#[cfg(any(all(feature = "command", unix), feature = "http"))]
+mod note;
 #[cfg(feature = "script")]
 pub mod script;
-#[cfg(any(feature = "agent", feature = "http", feature = "mcp"))]
+#[cfg(any(feature = "agent", feature = "command", feature = "http", feature = "mcp"))]
 pub mod secret;
 #[cfg(any(feature = "agent", feature = "embed-http"))]
 mod service;

@@ -45,11 +45,12 @@
 //! * **The code does nothing itself.** What it emits and writes is committed with the settlement, with the rights of its user, or
 //!   not at all. A document that it reads is loaded, and the code begins anew; so each run is the same, for the same event and
 //!   the same documents. There is no clock, no chance, no file and no network in it.
-//! * **Labels travel through it**: what it emits and writes carries those of the event and of all documents that it read. What is
-//!   labelled `untrusted` installs no handler.
+//! * **Labels travel through it**: what it emits and writes carries those of the event, of all documents that it read, and of the
+//!   handler's own. What is labelled `untrusted` installs no handler, neither as an event nor as a document that somebody wrote
+//!   where handlers are; and no handler writes below `/System`.
 //! * **It is bounded**: 64 KiB of code; half a million operations and five seconds; 16 calls within each other, with 32 variables
 //!   and some 8 MiB each; 128 KiB of text and 2,048 elements and members in one value, with all that is in it; 64 documents read;
-//!   100 events, 100 documents and 1 MiB of both. Four run at a time, others wait.
+//!   100 events, 100 documents and 1 MiB of both. Four run at a time, two of one user, and others wait; that is not counted.
 //! * **There are no closures**, for they could hold what no limit counts. Where a function is wanted, name one:
 //!   `list.map(Fn("double"))`.
 //! * **A failure names handler, line and column**, in the `error` event too, and is not tried again; one that ran out of time is.
@@ -61,6 +62,7 @@ mod driver;
 mod effects;
 mod fault;
 mod payload;
+mod room;
 mod run;
 mod sandbox;
 mod store;

@@ -6,7 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use vextir::{Error, ErrorKind, Result};
@@ -80,15 +82,7 @@ impl SecretRef {
             Place::Env(name) => std::env::var(name).map_err(|_| self.missing("set the variable"))?,
             Place::File(path) => {
                 let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || {
-                    let is_small = std::fs::metadata(&path)?.len() <= LONGEST;
-                    if is_small {
-                        std::fs::read_to_string(&path)
-                    } else {
-                        Err(std::io::ErrorKind::FileTooLarge.into())
-                    }
-                });
-                match read.await {
+                match tokio::task::spawn_blocking(move || read(&path)).await {
                     Ok(Ok(text)) => text,
                     Ok(Err(error)) => return Err(self.missing(&error.kind().to_string())),
                     Err(_) => return Err(self.missing("the runtime has ended")),
@@ -103,6 +97,13 @@ impl SecretRef {
     fn missing(&self, why: &str) -> Error {
         Error::new(ErrorKind::NotFound, format!("the secret {self} is not there: {why}"))
     }
+}
+
+/// What is in a file, if it is not too much: a device says of itself that it is empty, and may have no end.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if read as u64 > LONGEST { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
 impl FromStr for SecretRef {
@@ -189,6 +190,11 @@ mod tests {
         assert!(error.to_string().contains("it is empty"), "{error}");
         let Err(error) = SecretRef::env("VEXTIR_NO_SUCH_VARIABLE").resolve().await else { panic!("found") };
         assert!(error.to_string().contains("env:VEXTIR_NO_SUCH_VARIABLE"), "{error}");
+        #[cfg(unix)]
+        {
+            let Err(error) = SecretRef::file("/dev/zero").resolve().await else { panic!("it ends") };
+            assert!(error.to_string().contains("file too large"), "{error}");
+        }
         let given = SecretRef::with(|| Ok("x".to_owned()));
         assert_eq!(given.resolve().await.unwrap_or_else(|_| unreachable!()).expose(), "x");
         assert!(serde_json::to_string(&given).is_err());

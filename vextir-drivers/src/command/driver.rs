@@ -1,18 +1,21 @@
 //! The driver: what the application allows, and what is told of a task.
 
-use super::note::Notes;
+use super::env::CommandText;
+use super::group::{end_orphan, noted};
 use super::payload::{CommandFinished, CommandOutput, CommandRun};
 use super::place::folder;
 use super::run::{Ended, Job};
+use super::untold::{Over, Untold};
+use crate::note::{Notes, task_of};
 use async_trait::async_trait;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use vextir::{
-    Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind, Event, EventId, Failure,
-    HandlerResult, IntoEvent, Manifest, Name, Payload, Result, Timestamp,
+    Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind, Event, Failure,
+    HandlerResult, IntoEvent, Manifest, Name, Payload, Result,
 };
 
 /// The most arguments, and the most bytes of them.
@@ -25,17 +28,17 @@ const TOLD: usize = 16 << 10;
 const LARGEST: usize = 256 << 10;
 
 /// Runs commands that the application allows; see the [module](crate::command) for what it promises.
-#[derive(Debug)]
 pub struct CommandDriver {
     id: Name,
     commands: BTreeMap<String, Grant>,
     folders: Vec<PathBuf>,
-    env: Vec<(String, String)>,
+    env: Vec<(String, CommandText)>,
     settable: BTreeSet<String>,
     timeout: Duration,
     memory: u64,
     output: usize,
     notes: Notes,
+    untold: Untold,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,7 @@ impl CommandDriver {
             memory: 512 << 20,
             output: 64 << 10,
             notes: Notes::default(),
+            untold: Untold::default(),
         }
     }
 
@@ -74,14 +78,14 @@ impl CommandDriver {
         self
     }
 
-    /// Allows a program under a name.
+    /// Allows a program under a name. It is named by its whole path; the start fails with one that is not.
     #[must_use]
     pub fn allow(mut self, name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
         self.commands.insert(name.into(), Grant { program: program.into(), repeatable: false });
         self
     }
 
-    /// Allows a program that does no harm when it is run once more after a crash.
+    /// Allows a program, as [`CommandDriver::allow`] does, that does no harm when it is run once more after a crash.
     #[must_use]
     pub fn allow_repeatable(mut self, name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
         self.commands.insert(name.into(), Grant { program: program.into(), repeatable: true });
@@ -95,9 +99,10 @@ impl CommandDriver {
         self
     }
 
-    /// Gives all commands a variable of the environment: `PATH`, for example.
+    /// Gives all commands a variable of the environment: a text, or a [`SecretRef`](crate::secret::SecretRef) that is looked up
+    /// each time that a command starts.
     #[must_use]
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<CommandText>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
@@ -130,7 +135,7 @@ impl CommandDriver {
         self
     }
 
-    fn job(&self, ask: &CommandRun) -> Result<(Job, bool)> {
+    async fn job(&self, ask: &CommandRun) -> Result<(Job, bool)> {
         let denied = |what: String| Error::new(ErrorKind::Denied, what);
         let unknown =
             || denied(format!("{:?} is not among the commands that the application allows", ask.command));
@@ -146,12 +151,19 @@ impl CommandDriver {
         if let Some(name) = ask.env.keys().find(|name| !self.settable.contains(*name)) {
             return Err(denied(format!("{name:?} is not among the variables that may be set")));
         }
-        let set = ask.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let folder = folder(ask.cwd.as_deref(), &self.folders)?;
+        let mut env = Vec::with_capacity(self.env.len() + ask.env.len());
+        for (name, value) in &self.env {
+            let value =
+                value.resolve().await.map_err(|error| error.context(format!("the variable {name}")))?;
+            env.push((name.clone(), value));
+        }
+        env.extend(ask.env.clone());
         let job = Job {
             program: grant.program.clone(),
             args: ask.args.clone(),
-            folder: folder(ask.cwd.as_deref(), &self.folders)?,
-            env: self.env.iter().cloned().chain(set).collect(),
+            folder,
+            env,
             stdin: ask.stdin.clone(),
             timeout: ask.timeout.map_or(self.timeout, |asked| Duration::from_secs(asked).min(self.timeout)),
             memory: self.memory,
@@ -161,29 +173,24 @@ impl CommandDriver {
     }
 
     async fn run(&self, ask: CommandRun, cx: &Ctx) -> HandlerResult {
-        let (job, repeatable) = self.job(&ask)?;
         let (user, task) = (cx.user(), task_of(&cx.event().id));
-        let started = cx.now();
-        if self.notes.has_begun(user, &task).await? && !repeatable {
-            let lost =
-                CommandFinished { task, command: ask.command.clone(), lost: true, ..Default::default() };
-            return told(&ask, started, lost, &Ended::default(), cx).await;
+        if let Some(over) = self.untold.of(user, &task) {
+            return told(&ask, &over, cx).await;
         }
-        self.notes.note(user, &task, None).await?;
-        let running = match job.start() {
-            Ok(running) => running,
-            Err(error) => {
-                self.notes.forget(user, &task).await?;
-                return Err(error.into());
-            }
-        };
-        // From here on it has run: nothing is tried again.
-        let once = |error: Error| Failure::permanent(error);
-        self.notes.note(user, &task, running.pid()).await.map_err(once)?;
-        let ended = running.end(&job, cx).await.map_err(once)?;
+        let (job, repeatable) = self.job(&ask).await?;
+        let (started, command) = (cx.now(), ask.command.clone());
+        if self.notes.has_begun(user, &task).await? && !repeatable {
+            let finished = CommandFinished { task, command, lost: true, ..Default::default() };
+            return told(&ask, &Over { started, finished, ended: Ended::default() }, cx).await;
+        }
+        let running = job.start()?;
+        // It does nothing yet, and is gone if this fails.
+        self.notes.note(user, &task, noted(running.pid())).await?;
+        // From here on it runs, and is not run again.
+        let ended = running.end(&job, cx).await.map_err(Failure::permanent)?;
         let finished = CommandFinished {
             task,
-            command: ask.command.clone(),
+            command,
             code: ended.code(),
             signal: ended.signal(),
             timed_out: ended.timed_out,
@@ -193,18 +200,15 @@ impl CommandDriver {
             stderr: pieces(&ended.stderr, TOLD).next().unwrap_or_default(),
             truncated: ended.truncated,
         };
-        told(&ask, started, finished, &ended, cx).await
+        let over = self.untold.keep(user, Over { started, finished, ended });
+        told(&ask, &over, cx).await
     }
-}
 
-/// What a task is called: as its event, if that has a name that fits.
-fn task_of(id: &EventId) -> String {
-    let text = id.to_string();
-    let is_plain = text.len() <= 64 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
-    if is_plain {
-        return text;
+    /// What is settled is not asked for again.
+    async fn forget(&self, user: &Name, task: &str) -> Result<()> {
+        self.untold.forget(user, task);
+        self.notes.forget(user, task).await
     }
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of what was said, in pieces that end where a character does. What is no text is replaced.
@@ -220,13 +224,8 @@ fn pieces(bytes: &[u8], most: usize) -> impl Iterator<Item = String> {
 }
 
 /// The events and the documents of a task that is over.
-async fn told(
-    ask: &CommandRun,
-    started: Timestamp,
-    finished: CommandFinished,
-    ended: &Ended,
-    cx: &Ctx,
-) -> HandlerResult {
+async fn told(ask: &CommandRun, over: &Over, cx: &Ctx) -> HandlerResult {
+    let Over { finished, ended, .. } = over;
     let streams = [("stdout", &ended.stdout), ("stderr", &ended.stderr)];
     let mut events = Vec::new();
     for (stream, bytes) in streams {
@@ -236,31 +235,35 @@ async fn told(
             events.push(output.into_event()?.with_label("untrusted"));
         }
     }
+    write(ask, over, cx).await?;
+    events.push(finished.clone().into_event()?.with_label("untrusted"));
+    Ok(events)
+}
+
+/// The documents, with the labels of the event; without a store there are none.
+async fn write(ask: &CommandRun, over: &Over, cx: &Ctx) -> Result<()> {
+    let Over { started, finished, ended } = over;
     let folder = "/System/Tasks";
     let path = format!("{folder}/{}", finished.task);
     let documents = cx.context();
     match documents.read(&path).await {
-        Err(error) if error.kind() == ErrorKind::Unsupported => {}
-        Err(error) => return Err(Failure::permanent(error).into()),
-        Ok(_) => {
-            let metadata = json!({"labels": ["untrusted"]});
-            for (stream, bytes) in streams {
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                let path = format!("{folder}/.output/{}/{stream}", finished.task);
-                documents.write(&path, text).metadata(metadata.clone()).await?;
-            }
-            let CommandFinished { command, code, signal, timed_out, lost, seconds, truncated, .. } =
-                &finished;
-            let summary = json!({
-                "command": command, "args": ask.args, "cwd": ask.cwd, "started": started.to_string(),
-                "finished": cx.now().to_string(), "seconds": seconds, "code": code, "signal": signal,
-                "timed_out": timed_out, "lost": lost, "truncated": truncated,
-            });
-            documents.write(&path, summary).await?;
-        }
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+        found => found?,
+    };
+    let metadata = crate::labels::added(json!({}), &cx.event().labels);
+    let of_output = crate::labels::added(metadata.clone(), &[Name::literal("untrusted")].into());
+    for (stream, bytes) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let path = format!("{folder}/.output/{}/{stream}", finished.task);
+        documents.write(&path, text).metadata(of_output.clone()).await?;
     }
-    events.push(finished.into_event()?.with_label("untrusted"));
-    Ok(events)
+    let CommandFinished { command, code, signal, timed_out, lost, seconds, truncated, .. } = finished;
+    let summary = json!({
+        "command": command, "args": ask.args, "cwd": ask.cwd, "started": started.to_string(),
+        "finished": cx.now().to_string(), "seconds": seconds, "code": code, "signal": signal,
+        "timed_out": timed_out, "lost": lost, "truncated": truncated,
+    });
+    documents.write(&path, summary).metadata(metadata).await.map(drop)
 }
 
 #[async_trait]
@@ -287,11 +290,11 @@ impl Driver for CommandDriver {
             CommandRun::TYPE => return self.run(event.decode()?, cx).await,
             CommandFinished::TYPE if event.source == self.id => {
                 let finished: CommandFinished = event.decode()?;
-                self.notes.forget(cx.user(), &finished.task).await?;
+                self.forget(cx.user(), &finished.task).await?;
             }
             DeliveryFailed::TYPE => {
                 let failed: DeliveryFailed = event.decode()?;
-                self.notes.forget(cx.user(), &task_of(&failed.event_id)).await?;
+                self.forget(cx.user(), &task_of(&failed.event_id)).await?;
             }
             _ => {}
         }
@@ -306,6 +309,24 @@ impl Driver for CommandDriver {
     }
 
     async fn start(&self, emitter: Emitter) -> Result<()> {
-        self.notes.begin(emitter).await
+        for (name, Grant { program, .. }) in &self.commands {
+            if !program.is_absolute() {
+                let message = format!("the command {name:?}: {} is no whole path", program.display());
+                return Err(Error::invalid(message));
+            }
+        }
+        self.notes.begin(emitter, end_orphan).await
+    }
+}
+
+impl fmt::Debug for CommandDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("CommandDriver")
+            .field("id", &self.id)
+            .field("commands", &self.commands)
+            .field("folders", &self.folders)
+            .field("env", &names)
+            .finish_non_exhaustive()
     }
 }

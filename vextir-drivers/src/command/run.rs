@@ -11,13 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use vextir::{Ctx, Error, ErrorKind, Result};
 
-/// Sets the limits and becomes the command: nothing of what was asked is read by the shell, and there is no moment without limits.
-const LIMITED: &str = r#"ulimit -v "$1" && ulimit -t "$2" && ulimit -c 0 && shift 2 && exec "$@""#;
+/// Sets the limits, waits for a line, and becomes the command: nothing of what was asked is read by the shell, there is no moment
+/// without limits, and when we die before the line is written nothing is run. The shell reads no more than the line.
+const LIMITED: &str =
+    r#"ulimit -v "$1" && ulimit -t "$2" && ulimit -c 0 && shift 2 && read -r _ && exec "$@""#;
+/// For a command that is given nothing to read.
+const NOTHING: &str = " </dev/null";
 /// How long the streams of what left the group are waited for.
 const LEFT_OPEN: Duration = Duration::from_secs(1);
 
-/// What is run, checked.
-#[derive(Debug)]
+/// What is run, checked. It is not shown: its environment may hold secrets.
 pub(super) struct Job {
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
@@ -97,7 +100,7 @@ pub(super) struct Running {
 }
 
 impl Job {
-    /// Starts it.
+    /// Starts what becomes the command once its end is waited for; before that it does nothing.
     ///
     /// # Errors
     /// `NotFound`: there is no such program.
@@ -110,7 +113,7 @@ impl Job {
         }
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", LIMITED, "sh"])
+            .args(["-c", &[LIMITED, if self.stdin.is_some() { "" } else { NOTHING }].concat(), "sh"])
             .arg((self.memory >> 10).to_string())
             .arg(self.timeout.as_secs().max(1).to_string())
             .arg(&self.program)
@@ -118,7 +121,7 @@ impl Job {
             .current_dir(&self.folder)
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
@@ -132,7 +135,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its end, or brings it about.
+    /// Lets it go, and waits for its end, or brings it about.
     ///
     /// # Errors
     /// `Closed`: the work was cancelled.
@@ -173,9 +176,41 @@ impl Running {
     }
 }
 
-/// Gives the command what it reads; one that does not want it is not made to.
+/// Lets the command go, and gives it what it reads; one that does not want it is not made to.
 async fn feed(stdin: Option<ChildStdin>, text: Option<&str>) {
-    if let (Some(mut stdin), Some(text)) = (stdin, text) {
+    let Some(mut stdin) = stdin else { return };
+    if stdin.write_all(b"\n").await.is_ok()
+        && let Some(text) = text
+    {
         let _ = stdin.write_all(text.as_bytes()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Job;
+    use std::time::Duration;
+
+    /// As when we die before it is noted which process it is.
+    #[tokio::test(flavor = "current_thread")]
+    async fn nothing_runs_that_is_not_let_go() {
+        for stdin in [None, Some("text".to_owned())] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("file");
+            let job = Job {
+                program: "/bin/sh".into(),
+                args: vec!["-c".into(), format!("echo > {}", file.display())],
+                folder: "/".into(),
+                env: Vec::new(),
+                stdin,
+                timeout: Duration::from_secs(60),
+                memory: 512 << 20,
+                output: 64,
+            };
+            let mut running = job.start().unwrap();
+            drop(running.child.stdin.take());
+            assert!(!running.child.wait().await.unwrap().success());
+            assert!(!file.exists());
+        }
     }
 }

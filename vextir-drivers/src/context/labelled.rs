@@ -9,12 +9,6 @@ pub(super) struct Labelled<P> {
     pub(super) labels: BTreeSet<Name>,
 }
 
-impl<P> Labelled<P> {
-    pub(super) fn plain(payload: P) -> Self {
-        Self { payload, labels: BTreeSet::new() }
-    }
-}
-
 impl<P: Payload> IntoOutputs for Labelled<P> {
     fn add_to(self, outputs: &mut Vec<Event>) -> Result<(), BoxError> {
         let event = Event::of(&self.payload)?;

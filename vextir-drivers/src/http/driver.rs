@@ -1,19 +1,21 @@
 //! The driver: what the application allows, and who answers what.
 
 use super::fetch::{Request, is_safe};
-use super::guard::{Guard, Resolver, plain};
+use super::guard::{Door, Guard, Reach, Resolver, plain};
 use super::payload::{HttpFetch, HttpFetched, WebResults, WebSearch};
 use super::search::Service;
+use crate::note::{Notes, task_of};
 use crate::secret::SecretRef;
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
+use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use vextir::{
-    Capability, Ctx, Driver, Emitter, Error, ErrorKind, Event, Failure, HandlerResult, IntoEvent, Manifest,
-    Name, Payload, Result,
+    Capability, Ctx, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind, Event, Failure,
+    HandlerResult, IntoEvent, Manifest, Name, Payload, Result,
 };
 
 /// The most bytes that the application can allow for one answer: it has to fit into an event.
@@ -29,13 +31,25 @@ pub struct HttpTools {
     max_bytes: usize,
     service: Option<Service>,
     clients: Arc<std::sync::Mutex<Option<Clients>>>,
+    /// What was sent and asks for more than an answer.
+    notes: Arc<Notes>,
 }
 
-/// Made once: one for what handlers ask for, one for the application's own service.
+/// Made once: two for what handlers ask for, one for the application's own service.
 #[derive(Debug, Clone)]
-struct Clients {
-    fetch: Client,
+pub(super) struct Clients {
+    outside: Client,
+    inside: Client,
     search: Client,
+}
+
+impl Clients {
+    pub(super) fn for_reach(&self, reach: Reach) -> &Client {
+        match reach {
+            Reach::Outside => &self.outside,
+            Reach::Inside => &self.inside,
+        }
+    }
 }
 
 impl Default for HttpTools {
@@ -56,6 +70,7 @@ impl HttpTools {
             max_bytes: 256 << 10,
             service: None,
             clients: Arc::default(),
+            notes: Arc::default(),
         }
     }
 
@@ -77,10 +92,11 @@ impl HttpTools {
         self.guarded(|guard| guard.hosts.push(plain(host.as_ref())))
     }
 
-    /// Allows a host, and that it is on this machine or in its network.
+    /// Allows a host, and that it is on this machine or in its network: `localhost:8080` with one port, `localhost:*` with all,
+    /// `localhost` with those of `http` and `https`, 80 and 443. No redirect from elsewhere leads to it.
     #[must_use]
     pub fn allow_private(self, host: impl AsRef<str>) -> Self {
-        self.guarded(|guard| guard.inside.push(plain(host.as_ref())))
+        self.guarded(|guard| guard.inside.push(Door::new(host.as_ref())))
     }
 
     /// Says at which addresses a host is, instead of the system. They are checked all the same.
@@ -133,8 +149,13 @@ impl HttpTools {
         if let Some(clients) = &*made {
             return Ok(clients.clone());
         }
-        let guarded = || self.builder().dns_resolver(Arc::new(Resolver(self.guard.clone())));
-        let clients = Clients { fetch: build(guarded)?, search: build(|| self.builder())? };
+        let guarded =
+            |reach| build(|| self.builder().dns_resolver(Arc::new(Resolver(self.guard.clone(), reach))));
+        let clients = Clients {
+            outside: guarded(Reach::Outside)?,
+            inside: guarded(Reach::Inside)?,
+            search: build(|| self.builder())?,
+        };
         Ok(made.insert(clients).clone())
     }
 
@@ -150,14 +171,37 @@ impl HttpTools {
     async fn fetch(&self, ask: HttpFetch, cx: &Ctx) -> HandlerResult {
         let most = ask.max_bytes.unwrap_or(self.max_bytes).min(self.max_bytes);
         let request = Request::new(ask, &self.guard, &self.methods, cx.idempotency_key())?;
-        let repeats = is_safe(&request.method);
-        let client = self.clients()?.fetch;
-        let answer = self.within(request.send(&client, &self.guard, most)).await;
-        match answer {
-            Ok(fetched) => untrusted(fetched),
-            Err(error) if !repeats => Err(Failure::permanent(error).into()),
-            Err(error) => Err(error.into()),
+        let clients = self.clients()?;
+        if is_safe(&request.method) {
+            return untrusted(self.within(request.send(&clients, &self.guard, most)).await?);
         }
+        let (user, task) = (cx.user(), task_of(&cx.event().id));
+        if self.notes.has_begun(user, &task).await? {
+            let message = format!(
+                "{} was sent before, and it is not known whether it was done; it is not sent again",
+                request.method
+            );
+            return Err(Failure::permanent(Error::new(ErrorKind::Failed, message)).into());
+        }
+        self.notes.note(user, &task, json!({}).into()).await?;
+        // From here on it may be done, and is not sent again.
+        let answer = self.within(request.send(&clients, &self.guard, most)).await;
+        untrusted(answer.map_err(Failure::permanent)?)
+    }
+
+    /// What is settled does not come again.
+    async fn forget(&self, event: &Event, cx: &Ctx) -> HandlerResult {
+        let asked = match event.event_type.as_str() {
+            DeliveryFailed::TYPE => Some(event.decode::<DeliveryFailed>()?.event_id),
+            _ => event.correlation_id.clone().filter(|_| event.source == self.id),
+        };
+        if let Some(task) = asked.as_ref().map(task_of)
+            // Of most there is none.
+            && self.notes.has_begun(cx.user(), &task).await?
+        {
+            self.notes.forget(cx.user(), &task).await?;
+        }
+        Ok(Vec::new())
     }
 
     async fn ask(&self, ask: WebSearch) -> HandlerResult {
@@ -197,6 +241,14 @@ impl Driver for HttpTools {
             .with_description("Asks the web.")
             .with_timeout(self.timeout + Duration::from_secs(10))
             .can(fetch);
+        let manifest = if self.methods.is_empty() {
+            manifest
+        } else {
+            let answered = Capability::of::<HttpFetched>().describe("Forget that something was sent.");
+            manifest
+                .can(answered.effect(Effect::Reads))
+                .can(Capability::of::<DeliveryFailed>().effect(Effect::Reads))
+        };
         if self.service.is_none() {
             return manifest;
         }
@@ -207,6 +259,7 @@ impl Driver for HttpTools {
     async fn handle_event(&self, event: Event, cx: &Ctx) -> HandlerResult {
         match event.event_type.as_str() {
             WebSearch::TYPE => self.ask(event.decode()?).await,
+            HttpFetched::TYPE | DeliveryFailed::TYPE => self.forget(&event, cx).await,
             _ => self.fetch(event.decode()?, cx).await,
         }
     }
@@ -214,11 +267,15 @@ impl Driver for HttpTools {
     fn check(&self, event: &Event) -> Result<()> {
         match event.event_type.as_str() {
             WebSearch::TYPE => event.decode::<WebSearch>().map(drop),
-            _ => event.decode::<HttpFetch>().map(drop),
+            HttpFetch::TYPE => event.decode::<HttpFetch>().map(drop),
+            _ => Ok(()),
         }
     }
 
-    async fn start(&self, _emitter: Emitter) -> Result<()> {
-        self.service.as_ref().map_or(Ok(()), |service| service.url().map(drop))
+    async fn start(&self, emitter: Emitter) -> Result<()> {
+        if let Some(service) = &self.service {
+            service.url()?;
+        }
+        self.notes.begin(emitter, |_| ()).await
     }
 }

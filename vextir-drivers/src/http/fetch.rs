@@ -1,10 +1,11 @@
 //! One fetch, with its redirects.
 
 use super::body::{self, Body};
-use super::guard::Guard;
+use super::driver::Clients;
+use super::guard::{Guard, Reach};
 use super::payload::{HttpFetch, HttpFetched};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use std::error::Error as _;
 use url::Url;
 use vextir::{Error, ErrorKind, Result};
@@ -22,6 +23,7 @@ const OURS: [&str; 8] =
 /// What is asked, checked.
 pub(super) struct Request {
     url: Url,
+    reach: Reach,
     pub(super) method: Method,
     headers: HeaderMap,
     body: Option<String>,
@@ -36,7 +38,7 @@ impl Request {
         }
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| Error::invalid(format!("{method:?} is no method")))?;
-        let url = guard.check(&ask.url)?;
+        let (url, reach) = guard.check(&ask.url)?;
         if ask.headers.len() > HEADERS || ask.body.as_ref().is_some_and(|body| body.len() > SENT) {
             return Err(Error::invalid(format!("at most {HEADERS} headers and {SENT} bytes are sent")));
         }
@@ -54,12 +56,13 @@ impl Request {
         {
             headers.entry("idempotency-key").or_insert(key);
         }
-        Ok(Self { url, method, headers, body: ask.body })
+        Ok(Self { url, reach, method, headers, body: ask.body })
     }
 
     /// Asks, and follows.
-    pub(super) async fn send(mut self, client: &Client, guard: &Guard, most: usize) -> Result<HttpFetched> {
+    pub(super) async fn send(mut self, clients: &Clients, guard: &Guard, most: usize) -> Result<HttpFetched> {
         for _ in 0..=REDIRECTS {
+            let client = clients.for_reach(self.reach);
             let mut request =
                 client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
             if let Some(body) = &self.body {
@@ -85,7 +88,8 @@ impl Request {
     }
 
     fn follow(&mut self, next: Url, status: StatusCode, guard: &Guard) -> Result<()> {
-        guard.check_url(&next).map_err(|error| error.context("a redirect"))?;
+        // Who is outside leads to nothing that is inside, and neither does who was sent there.
+        self.reach = guard.check_url(&next, self.reach).map_err(|error| error.context("a redirect"))?;
         if next.origin() != self.url.origin() {
             // They may hold what is only for the first.
             self.headers.clear();
@@ -127,4 +131,31 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Request;
+    use crate::http::HttpFetch;
+    use crate::http::guard::{Door, Guard};
+    use reqwest::StatusCode;
+
+    #[test]
+    fn no_redirect_leads_from_outside_to_what_is_inside() {
+        let inside = vec![Door::new("localhost:8080"), Door::new("127.0.0.1:*")];
+        let guard = Guard { hosts: vec!["*".into()], inside, ..Guard::default() };
+        let from = |url: &str| Request::new(HttpFetch::get(url), &guard, &[], String::new()).unwrap();
+        let to = |url: &str| url.parse().unwrap();
+        let mut within = from("http://127.0.0.1:9000/");
+        within.follow(to("http://127.0.0.1:9001/"), StatusCode::FOUND, &guard).unwrap();
+        // There and back again.
+        within.follow(to("http://1.1.1.1/"), StatusCode::FOUND, &guard).unwrap();
+        for mut request in [from("http://1.1.1.1/"), within] {
+            let error = request.follow(to("http://127.0.0.1:9001/"), StatusCode::FOUND, &guard).unwrap_err();
+            assert!(error.to_string().contains("no public address"), "{error}");
+            // A name that may be a public one is looked up, and then it may not be inside.
+            let ends = request.follow(to("http://localhost:8080/"), StatusCode::FOUND, &guard);
+            assert!(ends.is_ok() && request.reach == crate::http::guard::Reach::Outside);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::payload::{
     HandlerInstall, HandlerInstalled, HandlerItem, HandlerItems, HandlerList, HandlerRemove, HandlerRemoved,
 };
 use super::run::{Outcome, Runner};
-use super::store;
+use super::store::{self, Found};
 use async_trait::async_trait;
 use rhai::AST;
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ impl Scripts {
                 "handler {id:?}: handlers may be installed for {list}; not for {event_type}"
             )));
         }
-        store::put(&cx.context(), &form).await?;
+        store::put(&cx.context(), &form, &cx.event().labels).await?;
         Event::of(&HandlerInstalled { id: form.id, event_type: form.event_type })
     }
 
@@ -163,8 +163,8 @@ impl Scripts {
     /// Runs the handler of the event's type, if there is one.
     async fn act(&self, event: &Event, cx: &Ctx) -> HandlerResult {
         let documents = cx.context();
-        let form = match self.own_for(&event.event_type) {
-            Some(own) => Some(own.clone()),
+        let found = match self.own_for(&event.event_type) {
+            Some(own) => Some(Found { form: own.clone(), labels: BTreeSet::new() }),
             None if self.patterns.is_empty() => None,
             None => match store::find_for(&documents, &event.event_type).await {
                 // Without documents nothing can be installed.
@@ -172,13 +172,14 @@ impl Scripts {
                 found => found?,
             },
         };
-        let Some(form) = form else { return Ok(Vec::new()) };
+        let Some(Found { form, labels }) = found else { return Ok(Vec::new()) };
         let failed = |fault: Fault| {
             let text = format!("handler {:?}: {fault}", form.id);
             if fault.may_pass { Failure::transient(text) } else { Failure::permanent(text) }
         };
         let code = self.compiled(&form.code).map_err(failed)?;
-        let outcome = self.runner.run(code, told(event), &documents).await.map_err(failed)?;
+        let mut outcome = self.runner.run(code, told(event), &documents).await.map_err(failed)?;
+        outcome.labels.extend(labels);
         carry_out(&form.id, outcome, cx).await
     }
 }

@@ -49,6 +49,9 @@ impl Effects {
 
     pub(super) fn write(&mut self, path: &str, value: &Dynamic) -> Called<()> {
         let path = cleaned(path);
+        if is_of_the_system(&path) {
+            return Err(refused(&format!("a handler writes nothing below /System; not {path:?}")));
+        }
         if self.writes.len() >= MOST && !self.writes.contains_key(&path) {
             return Err(refused(&format!("a handler writes at most {MOST} documents")));
         }
@@ -92,6 +95,16 @@ impl Effects {
 
 fn cleaned(path: &str) -> String {
     format!("/{}", path.trim_matches('/'))
+}
+
+/// What is below it says what runs: handlers, instructions, agents. That is true of what others share, too.
+fn is_of_the_system(path: &str) -> bool {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    match segments.next() {
+        Some("System") => true,
+        Some("Shared") => segments.nth(1) == Some("System"),
+        _ => false,
+    }
 }
 
 fn refused(why: &str) -> Box<EvalAltResult> {

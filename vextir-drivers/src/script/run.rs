@@ -2,6 +2,7 @@
 
 use super::effects::{Effects, Loaded};
 use super::fault::Fault;
+use super::room::{Place, Room};
 use super::sandbox::{Bounds, Sandbox, lock};
 use super::value::inward;
 use rhai::{AST, EvalAltResult, Scope};
@@ -11,16 +12,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use vextir::{Content, Context, Name};
 
 /// The most documents that one handler reads, and the most bytes of one.
 const MOST_READ: usize = 64;
 const LARGEST_READ: usize = 512 << 10;
-/// How long the code may take, with all that is begun anew.
+/// How long the code may run, with all that is begun anew. What it waits for is not counted: room, and documents.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How many threads run code at a time.
-const THREADS: usize = 4;
 /// Values nest as deep as they have elements, and are freed by recursion.
 const STACK: usize = 64 << 20;
 /// How many operations lie between two looks at the time.
@@ -29,13 +28,13 @@ const LOOK: u64 = 256;
 /// Runs code.
 pub(super) struct Runner {
     sandbox: Sandbox,
-    threads: Arc<Semaphore>,
+    room: Room,
 }
 
 /// What a run came to.
 pub(super) struct Outcome {
     pub(super) effects: Effects,
-    /// Those of all documents that it read.
+    /// Those of all documents that it read, and of its own.
     pub(super) labels: BTreeSet<Name>,
 }
 
@@ -65,7 +64,7 @@ impl Drop for Waiting {
 
 impl Runner {
     pub(super) fn new() -> Self {
-        Self { sandbox: Sandbox::new(), threads: Arc::new(Semaphore::new(THREADS)) }
+        Self { sandbox: Sandbox::new(), room: Room::new() }
     }
 
     pub(super) fn compile(&self, code: &str) -> Result<AST, Fault> {
@@ -81,12 +80,14 @@ impl Runner {
     ) -> Result<Outcome, Fault> {
         let job = Job { code, event: Arc::new(event) };
         let (mut known, mut labels) = (BTreeMap::new(), BTreeSet::new());
-        let (mut is_long, mut begun) = (false, None);
+        let (mut is_long, mut left) = (false, LONGEST);
         loop {
             let loaded: Loaded = Arc::new(known);
             let ended = if is_long {
-                let begun = *begun.get_or_insert_with(Instant::now);
-                self.on_thread(job.clone(), loaded.clone(), begun).await?
+                let place = self.room.enter(documents.user()).await?;
+                let (ended, took) = self.on_thread(job.clone(), loaded.clone(), left, place).await?;
+                left = left.saturating_sub(took);
+                ended
             } else {
                 self.once(&job, &Bounds::QUICK, loaded.clone(), |_| false)
             };
@@ -106,22 +107,27 @@ impl Runner {
         }
     }
 
-    /// On a thread of its own, once there is room.
-    async fn on_thread(&self, job: Job, loaded: Loaded, begun: Instant) -> Result<Ended, Fault> {
-        let gone = |_| Fault::passing("the sandbox is closed");
-        let permit = self.threads.clone().acquire_owned().await.map_err(gone)?;
+    /// On a thread of its own, for no longer than is left; and how long it took.
+    async fn on_thread(
+        &self,
+        job: Job,
+        loaded: Loaded,
+        left: Duration,
+        place: Place,
+    ) -> Result<(Ended, Duration), Fault> {
         let stop = Arc::new(AtomicBool::new(false));
         let waiting = Waiting(stop.clone());
         let (answer, answered) = oneshot::channel();
-        let own = Self { sandbox: self.sandbox.clone(), threads: self.threads.clone() };
+        let own = Self { sandbox: self.sandbox.clone(), room: self.room.clone() };
         let work = move || {
+            let begun = Instant::now();
             let stops = move |operations: u64| {
-                operations.is_multiple_of(LOOK) && (stop.load(Ordering::Relaxed) || begun.elapsed() > LONGEST)
+                operations.is_multiple_of(LOOK) && (stop.load(Ordering::Relaxed) || begun.elapsed() > left)
             };
             let ended = own.once(&job, &Bounds::WHOLE, loaded, stops);
             // Who waited may be gone.
-            let _ = answer.send(ended);
-            drop::<OwnedSemaphorePermit>(permit);
+            let _ = answer.send((ended, begun.elapsed()));
+            drop(place);
         };
         let thread = std::thread::Builder::new().name("vextir-script".into()).stack_size(STACK);
         thread.spawn(work).map_err(|error| Fault::passing(format!("no thread for the sandbox: {error}")))?;

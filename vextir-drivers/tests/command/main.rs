@@ -4,6 +4,7 @@
 
 extern crate vextir_core as vextir;
 
+mod again;
 mod crash;
 mod limits;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use vextir_context::Hub;
 use vextir_core::{Event, MemoryBus, Processor, Result};
 use vextir_drivers::command::{CommandDriver, CommandFinished, CommandOutput, CommandRun};
+use vextir_drivers::secret::SecretRef;
 
 /// A shell is allowed, which a real application would not do.
 fn shell() -> CommandDriver {
@@ -97,6 +99,39 @@ async fn the_environment_is_what_is_given() {
     names.retain(|name| !matches!(*name, "PWD" | "OLDPWD" | "SHLVL" | "_"));
     names.sort_unstable();
     assert_eq!(names, ["ASKED", "GIVEN", "PATH"]);
+}
+
+#[tokio::test]
+async fn a_program_is_named_by_its_whole_path() {
+    let driver = CommandDriver::new().allow("ls", "ls");
+    let error = Processor::builder(MemoryBus::new()).driver(driver).start().await.unwrap_err().to_string();
+    assert!(error.contains("the command \"ls\": ls is no whole path"), "{error}");
+}
+
+#[tokio::test]
+async fn secrets_are_given_to_commands_and_shown_to_nobody() {
+    let key = SecretRef::with(|| Ok("k3y".to_owned()));
+    let driver = shell().env("PLAIN", "t0ken").env("KEY", key);
+    let shown = format!("{driver:?}");
+    assert!(shown.contains("PLAIN") && shown.contains("/bin/sh"), "{shown}");
+    assert!(!shown.contains("t0ken") && !shown.contains("k3y") && !shown.contains("/usr/bin:"), "{shown}");
+    let done = run(driver, script("echo $PLAIN $KEY")).await.unwrap();
+    assert_eq!(done.stdout, "t0ken k3y\n");
+    let driver = shell().env("KEY", SecretRef::env("VEXTIR_NO_SUCH_VARIABLE"));
+    let error = run(driver, script("echo")).await.unwrap_err().to_string();
+    assert!(error.contains("the variable KEY") && error.contains("env:VEXTIR_NO_SUCH_VARIABLE"), "{error}");
+}
+
+#[tokio::test]
+async fn the_documents_of_a_task_carry_the_labels_of_its_event() {
+    let app = Processor::builder(Hub::in_memory().unwrap()).driver(shell()).start().await.unwrap();
+    let ann = app.as_user("ann");
+    let ask = Event::of(&script("echo x")).unwrap().with_label("private");
+    let done: CommandFinished = ann.request(ask).await.unwrap();
+    let metadata = async |path: String| ann.context().read(&path).await.unwrap().unwrap().metadata;
+    let both = json!({"labels": ["private", "untrusted"]});
+    assert_eq!(metadata(format!("/System/Tasks/.output/{}/stdout", done.task)).await, both);
+    assert_eq!(metadata(format!("/System/Tasks/{}", done.task)).await, json!({"labels": ["private"]}));
 }
 
 #[tokio::test]

@@ -236,6 +236,10 @@ async fn labels_travel_through_documents() {
     assert_eq!(labels_of(&app, read(), "context.data").await, ["untrusted"]);
     let search = plain("context.search", json!({"text": "stranger", "fresh": true}));
     assert_eq!(labels_of(&app, search, "context.found").await, ["untrusted"]);
+    let list = plain("context.list", json!({"path": "/"}));
+    assert_eq!(labels_of(&app, list, "context.items").await, ["untrusted"]);
+    let folder = plain("context.read", json!({"path": "/"}));
+    assert_eq!(labels_of(&app, folder, "context.data").await, ["untrusted"]);
     // What is written over it without a label does not make it trusted; metadata that are set do.
     labels_of(&app, plain("context.append", json!({"path": "/Page", "text": "."})), "context.written").await;
     assert_eq!(labels_of(&app, read(), "context.data").await, ["untrusted"]);

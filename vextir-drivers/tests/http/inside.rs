@@ -44,9 +44,15 @@ async fn names_that_lead_inside_are_refused() {
         assert!(error.contains("which is no public address"), "{host}: {error}");
     }
     assert!(server.asked().is_empty());
-    let known = HttpTools::new().allow_private("inside.example").resolve("inside.example", [ip("127.0.0.1")]);
-    let page = get(known, &format!("http://inside.example:{port}/")).await.unwrap();
+    let known = |host: &str| {
+        HttpTools::new().allow("*").allow_private(host).resolve("inside.example", [ip("127.0.0.1")])
+    };
+    let url = format!("http://inside.example:{port}/");
+    let page = get(known(&format!("inside.example:{port}")), &url).await.unwrap();
     assert_eq!(page.text, "secret");
+    // Without a port it is allowed with the usual ones alone.
+    let error = get(known("inside.example"), &url).await.unwrap_err().to_string();
+    assert!(error.contains("which is no public address"), "{error}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 extern crate vextir_core as vextir;
 
+mod again;
 mod fetch;
 mod inside;
 mod search;
@@ -25,5 +26,5 @@ async fn get(tools: HttpTools, url: &str) -> Result<HttpFetched> {
 
 /// The server's machine is allowed.
 fn here() -> HttpTools {
-    HttpTools::new().allow_private("127.0.0.1")
+    HttpTools::new().allow_private("127.0.0.1:*")
 }

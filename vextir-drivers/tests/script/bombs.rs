@@ -41,7 +41,7 @@ async fn what_grows_without_end_is_stopped() {
         "let a = []; loop { a = [a]; }",
         "let m = #{}; let n = 0; loop { m.fill_with(#{}); m[n.to_string()] = n; n += 1; }",
         "let m = #{}; loop { m = #{ a: m, b: m }; }",
-        "let m = #{}; loop { m = #{ a: [m] }; }",
+        "let m = #{}; loop { m = #{ a: [[[[m]]]] }; }",
         "let b = blob(1000000000, 1);",
         "let b = blob(100); loop { b.append(b); }",
         "fn f(x) { let s = \"\"; s.pad(100000, 'x'); s } let a = []; a.pad(2000, 1); let b = a.map(Fn(\"f\"));",

@@ -170,6 +170,70 @@ async fn labels_travel_through_what_is_read() {
     assert_eq!(copy.metadata, json!({"title": "Copy", "labels": ["untrusted"]}));
 }
 
+/// A document where handlers are is a handler only if those may have written it whose events may install one.
+#[tokio::test]
+async fn what_is_untrusted_installs_nothing_by_writing_documents() {
+    let (_, app) = app().await;
+    let ann = app.as_user("ann");
+    let code = json!({"id": "evil", "type": "note.read", "code": "emit(\"noted\", \"evil\")"});
+    let untrusted = json!({"labels": ["untrusted"]});
+    let place = "/System/Handlers";
+    ann.context().write(&format!("{place}/evil"), code.clone()).metadata(untrusted.clone()).await.unwrap();
+    ann.context().write(&format!("{place}/.types/note.read"), "evil").await.unwrap();
+    let mut errors = app.subscribe("error").await.unwrap();
+    ann.emit(Event::new("note.read")).await.unwrap();
+    let failed = next(&mut errors).await.data.value();
+    let said = failed["error"].as_str().unwrap();
+    assert!(said.contains("/System/Handlers/evil is labelled untrusted"), "{said}");
+    // Nor can it point to one that is there.
+    install(&ann, "good", "note.made", "emit(\"noted\", \"good\")").await.unwrap();
+    ann.context().write(&format!("{place}/.types/note.seen"), "good").metadata(untrusted).await.unwrap();
+    ann.emit(Event::new("note.seen")).await.unwrap();
+    let failed = next(&mut errors).await.data.value();
+    let said = failed["error"].as_str().unwrap();
+    assert!(said.contains(".types/note.seen is labelled untrusted"), "{said}");
+    // It is not listed, stands in nobody's way once it is removed, and the others go on.
+    let list: HandlerItems = ann.request(HandlerList {}).await.unwrap();
+    assert_eq!(list.handlers.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["good"]);
+    let _: HandlerRemoved = ann.request(HandlerRemove { id: "evil".into() }).await.unwrap();
+    let mut noted = app.subscribe("noted").await.unwrap();
+    install(&ann, "evil", "note.read", "emit(\"noted\", \"tamed\")").await.unwrap();
+    ann.emit(Event::new("note.read")).await.unwrap();
+    assert_eq!(next(&mut noted).await.data.value(), "tamed");
+}
+
+#[tokio::test]
+async fn a_handler_writes_nothing_that_says_what_runs() {
+    let (_, app) = app().await;
+    let ann = app.as_user("ann");
+    install(&ann, "mail", "note.mail", "write(event.data.path, event.data.code)").await.unwrap();
+    let mut errors = app.subscribe("error").await.unwrap();
+    for path in
+        ["/System/Handlers/urgent", "System/x", "/System", "//System/x", "/Shared/bob/System/Handlers/x"]
+    {
+        let mail = Event::new("note.mail").with_data(json!({"path": path, "code": "x"}));
+        ann.emit(mail.with_label("untrusted")).await.unwrap();
+        let failed = next(&mut errors).await.data.value();
+        let said = failed["error"].as_str().unwrap();
+        assert!(said.contains("writes nothing below /System"), "{path}: {said}");
+    }
+    assert!(ann.context().read("/System/Handlers/urgent").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_handler_does_carries_the_labels_of_its_own_document() {
+    let (_, app) = app().await;
+    let ann = app.as_user("ann");
+    let form = form("secret", "note.made", "write(\"/Out\", 1); emit(\"noted\", 1)");
+    let _: HandlerInstalled = ann.request(Event::of(&form).unwrap().with_label("private")).await.unwrap();
+    let mut noted = app.subscribe("noted").await.unwrap();
+    ann.emit(Event::new("note.made")).await.unwrap();
+    let labels: Vec<_> = next(&mut noted).await.labels.iter().map(ToString::to_string).collect();
+    assert_eq!(labels, ["private"]);
+    let out = ann.context().read("/Out").await.unwrap().unwrap();
+    assert_eq!(out.metadata, json!({"labels": ["private"]}));
+}
+
 #[tokio::test]
 async fn the_applications_own_are_checked_at_the_start_and_cannot_be_replaced() {
     let bad = Scripts::new().with_handler("bad", "note.made", "let x = 1;\n  let = 2;");

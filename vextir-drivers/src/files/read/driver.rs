@@ -16,9 +16,9 @@ use vextir::{
 /// How much is read when nothing is said, and at most.
 const USUAL: u64 = 64 << 10;
 const LARGEST: u64 = 512 << 10;
-/// The most entries in one answer, and the most that are looked at.
+/// The most entries in one answer, and the most that a folder may have.
 const LISTED: usize = 1_000;
-const LOOKED_AT: usize = 100_000;
+const LOOKED_AT: usize = 1_000_000;
 
 /// Reads files in granted folders, and lists them: `files.read` is answered with `files.content`, `files.list` with
 /// `files.items`, both labelled `untrusted`.
@@ -116,18 +116,35 @@ fn items(ask: &FileList, granted: &[PathBuf]) -> Result<FileItems> {
     let failed = |error: std::io::Error| {
         Error::new(ErrorKind::Denied, format!("{:?} cannot be listed: {error}", ask.path))
     };
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).map_err(failed)?.take(LOOKED_AT) {
-        let entry = entry.map_err(failed)?;
-        let name = escape(entry.file_name());
-        if name > ask.after {
-            found.insert(name, entry.path());
+    let entries = std::fs::read_dir(&folder).map_err(failed)?;
+    let named = entries.map(|entry| entry.map(|entry| (escape(entry.file_name()), entry.path())));
+    let limit = ask.limit.unwrap_or(LISTED).min(LISTED);
+    let (found, more) = first(named, &ask.after, limit).map_err(failed)?;
+    let items = found.into_iter().map(|(name, path)| item(name, &path)).collect();
+    Ok(FileItems { path: escape(folder), items, more })
+}
+
+/// The first of the names after this one, and whether there are more. All entries are looked at, and only so many kept.
+fn first(
+    entries: impl Iterator<Item = std::io::Result<(String, PathBuf)>>,
+    after: &str,
+    limit: usize,
+) -> std::io::Result<(BTreeMap<String, PathBuf>, bool)> {
+    let (mut found, mut more) = (BTreeMap::new(), false);
+    for (number, entry) in entries.enumerate() {
+        if number >= LOOKED_AT {
+            return Err(std::io::Error::other(format!("it has more than {LOOKED_AT} entries")));
+        }
+        let (name, path) = entry?;
+        if name.as_str() > after {
+            found.insert(name, path);
+        }
+        if found.len() > limit {
+            found.pop_last();
+            more = true;
         }
     }
-    let limit = ask.limit.unwrap_or(LISTED).min(LISTED);
-    let more = found.len() > limit;
-    let items = found.into_iter().take(limit).map(|(name, path)| item(name, &path)).collect();
-    Ok(FileItems { path: escape(folder), items, more })
+    Ok((found, more))
 }
 
 fn item(name: String, path: &Path) -> FileItem {
@@ -173,5 +190,24 @@ impl Driver for FileReader {
             FileList::TYPE => event.decode::<FileList>().map(drop),
             _ => event.decode::<FileRead>().map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOKED_AT, first};
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_large_folder_is_listed_to_its_end() {
+        let entries = |many: usize| (0..many).rev().map(|n| Ok((format!("{n:07}"), PathBuf::new())));
+        let (found, more) = first(entries(150_000), "", 2).unwrap();
+        assert_eq!(
+            (found.into_keys().collect::<Vec<_>>(), more),
+            (vec!["0000000".into(), "0000001".into()], true)
+        );
+        let (found, more) = first(entries(150_000), "0149997", 2).unwrap();
+        assert_eq!((found.len(), more), (2, false));
+        assert!(first(entries(LOOKED_AT + 1), "", 2).is_err());
     }
 }
