@@ -7,6 +7,7 @@ mod child;
 mod config;
 mod link;
 mod name;
+mod note;
 mod offer;
 mod payload;
 mod server;

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vextir::Result;
 
@@ -27,6 +28,8 @@ use vextir::Result;
 const MOST_PAGES: usize = 64;
 /// The most entries of one list.
 const MOST_ENTRIES: usize = 4_096;
+/// The most bytes of JSON in all pages of one list.
+const MOST_BYTES: usize = 8 << 20;
 
 /// One connection to a server, from the handshake to its end.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub(super) enum Fault {
     /// The server may have it, or not.
     Lost(String),
     /// There was no answer in time; the server was told to stop.
-    Late(Duration),
+    Late,
 }
 
 /// What is asked for, but for calls of tools.
@@ -151,14 +154,20 @@ impl Session {
 
     /// Asks for something that is in one answer.
     pub(super) async fn ask(&self, ask: Ask, limit: Duration) -> Result<Value, Fault> {
-        self.page(&ask, None, limit).await
+        Ok(self.page(&ask, None, limit).await?.0)
     }
 
     /// Asks for a list, page by page.
     pub(super) async fn list(&self, ask: Ask, key: &str, limit: Duration) -> Result<Vec<Value>, Fault> {
-        let (mut all, mut cursor) = (Vec::new(), None);
+        let (mut all, mut cursor, mut bytes) = (Vec::new(), None, 0);
+        let until = Instant::now() + limit;
         for _ in 0..MOST_PAGES {
-            let mut page = self.page(&ask, cursor, limit).await?;
+            let rest = until.saturating_duration_since(Instant::now());
+            let (mut page, weight) = self.page(&ask, cursor, rest).await?;
+            bytes += weight;
+            if bytes > MOST_BYTES {
+                return Err(Fault::Refused(format!("its list of {key} is larger than {MOST_BYTES} bytes")));
+            }
             match page.get_mut(key).map(Value::take) {
                 Some(Value::Array(entries)) => all.extend(entries),
                 _ => return Err(Fault::Refused(format!("its answer has no list of {key}"))),
@@ -174,7 +183,13 @@ impl Session {
         Err(Fault::Refused(format!("its list of {key} has more than {MOST_PAGES} pages")))
     }
 
-    async fn page(&self, ask: &Ask, cursor: Option<String>, limit: Duration) -> Result<Value, Fault> {
+    /// One answer, and how many bytes of JSON it has.
+    async fn page(
+        &self,
+        ask: &Ask,
+        cursor: Option<String>,
+        limit: Duration,
+    ) -> Result<(Value, usize), Fault> {
         let page = || PaginatedRequestParams::default().with_cursor(cursor.clone());
         let request = match ask {
             Ask::Tools => ClientRequest::ListToolsRequest(ListToolsRequest::with_param(page())),
@@ -193,7 +208,7 @@ impl Session {
         if bytes > self.most && !matches!(ask, Ask::Tools) {
             return Err(Fault::Refused(too_large(self.most)));
         }
-        Ok(value)
+        Ok((value, bytes))
     }
 
     /// Whether nobody waits for an answer.
@@ -208,17 +223,21 @@ impl Session {
     }
 
     async fn request(&self, request: ClientRequest, limit: Duration) -> Result<ServerResult, Fault> {
-        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options()).await;
+        let until = Instant::now() + limit;
+        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options());
         // What the service did not take has not left this process.
+        let Ok(sent) = tokio::time::timeout_at(until, sent).await else {
+            return Err(Fault::Unsent(format!("the server takes nothing within {limit:?}")));
+        };
         let sent = sent.map_err(|error| Fault::Unsent(format!("the server cannot be reached: {error}")))?;
         let _busy = Busy::new(&self.busy);
         let mut pending = Pending(Some(sent));
         let Some(handle) = &mut pending.0 else {
             return Err(Fault::Unsent("it was not sent".into()));
         };
-        let Ok(answer) = tokio::time::timeout(limit, &mut handle.rx).await else {
+        let Ok(answer) = tokio::time::timeout_at(until, &mut handle.rx).await else {
             self.suspect.notify_one();
-            return Err(Fault::Late(limit));
+            return Err(Fault::Late);
         };
         pending.0 = None;
         match answer {
