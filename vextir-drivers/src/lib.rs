@@ -37,7 +37,7 @@ pub mod mcp;
 pub mod script;
 #[cfg(any(feature = "agent", feature = "http", feature = "mcp"))]
 pub mod secret;
-#[cfg(any(feature = "agent", feature = "embed-http"))]
+#[cfg(any(feature = "agent", feature = "embed-http", feature = "mcp"))]
 mod service;
 #[cfg(feature = "workflow")]
 pub mod workflow;

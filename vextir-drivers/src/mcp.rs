@@ -6,6 +6,7 @@ mod answer;
 mod child;
 mod config;
 mod link;
+mod mask;
 mod name;
 mod note;
 mod offer;

@@ -64,17 +64,30 @@ pub(super) struct Ready<'a> {
     until: Instant,
 }
 
+/// Why a call failed, and when the server wants to be asked again, if it says so.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) pause: Option<Duration>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, pause: None }
+    }
+}
+
 impl Ready<'_> {
     /// Sends it, within what is left of the time. When a tool is not repeatable, an error that is transient says that it was
     /// not sent.
-    pub(super) async fn send(self, arguments: Map<String, Value>) -> Result<McpAnswer> {
+    pub(super) async fn send(self, arguments: Map<String, Value>) -> Result<McpAnswer, Failed> {
         let rest = self.until.saturating_duration_since(Instant::now());
         if rest < LEAST_REST {
-            return Err(self.link.error(ErrorKind::Unavailable, "was back too late"));
+            return Err(self.link.error(ErrorKind::Unavailable, "was back too late").into());
         }
         let answered = self.session.call(&self.tool, arguments, rest).await;
         let what = || format!("tool {:?}", self.tool);
-        answered.map_err(|fault| self.link.failure(&what(), self.repeatable, fault))
+        answered.map_err(|fault| self.link.failure(&self.session, &what(), self.repeatable, fault))
     }
 }
 
@@ -172,14 +185,14 @@ impl Link {
     pub(super) async fn ask(&self, ask: Ask, until: Instant) -> Result<Value> {
         let (session, rest) = self.session(until).await?;
         let what = asked(&ask);
-        session.ask(ask, rest).await.map_err(|fault| self.failure(&what, true, fault))
+        session.ask(ask, rest).await.map_err(|fault| self.failure(&session, &what, true, fault).error)
     }
 
     /// Asks for a list.
     pub(super) async fn list(&self, ask: Ask, key: &str, until: Instant) -> Result<Vec<Value>> {
         let (session, rest) = self.session(until).await?;
         let what = asked(&ask);
-        session.list(ask, key, rest).await.map_err(|fault| self.failure(&what, true, fault))
+        session.list(ask, key, rest).await.map_err(|fault| self.failure(&session, &what, true, fault).error)
     }
 
     /// A call that was sent before, whose answer nobody has heard.
@@ -198,10 +211,15 @@ impl Link {
     }
 
     /// What a fault means for who called: whether trying again can help, and does no harm.
-    fn failure(&self, what: &str, repeatable: bool, fault: Fault) -> Error {
+    fn failure(&self, session: &Session, what: &str, repeatable: bool, fault: Fault) -> Failed {
+        let mut pause = None;
         let (kind, why) = match fault {
             Fault::Refused(why) => (ErrorKind::Failed, why),
             Fault::Unsent(why) => (ErrorKind::Unavailable, why),
+            Fault::Busy(why, asked) => {
+                pause = asked;
+                (ErrorKind::Unavailable, why)
+            }
             Fault::Lost(why) if repeatable => (ErrorKind::Unavailable, why),
             Fault::Lost(why) => (ErrorKind::Failed, why + OPEN),
             Fault::Late => {
@@ -209,7 +227,9 @@ impl Link {
                 if repeatable { (ErrorKind::Timeout, why) } else { (ErrorKind::Failed, why + OPEN) }
             }
         };
-        Error::new(kind, format!("MCP server {:?}, {what}: {}", self.name, cut(&why, LONGEST_MESSAGE)))
+        let (what, why) = (session.masks.hide(what), session.masks.hide(&why));
+        let said = format!("MCP server {:?}, {what}: {}", self.name, cut(&why, LONGEST_MESSAGE));
+        Failed { error: Error::new(kind, said), pause }
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
@@ -264,10 +284,14 @@ async fn list(name: &str, config: &McpConfig, session: &Session) -> Result<Catal
     if !session.has_tools() {
         return Ok(Catalogue::default());
     }
-    let place = |error: Error| error.context(format!("MCP server {name:?}"));
+    let place = |error: Error| {
+        let hidden = session.masks.hide(&error.to_string());
+        Error::new(error.kind(), cut(&hidden, LONGEST_MESSAGE).to_owned())
+            .context(format!("MCP server {name:?}"))
+    };
     let listed = session.list(Ask::Tools, "tools", config.timeout).await.map_err(|fault| {
         let why = match fault {
-            Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why) => why,
+            Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why) | Fault::Busy(why, _) => why,
             Fault::Late => format!("no answer within {:?}", config.timeout),
         };
         place(Error::new(ErrorKind::Unavailable, format!("its tools cannot be listed: {why}")))
@@ -276,7 +300,11 @@ async fn list(name: &str, config: &McpConfig, session: &Session) -> Result<Catal
         let what = format!("it lists {} tools; at most {}", listed.len(), super::tool::MOST_TOOLS);
         return Err(place(Error::invalid(what)));
     }
-    Catalogue::of(name, config, listed).map_err(place)
+    let mut catalogue = Catalogue::of(name, config, listed).map_err(place)?;
+    for finding in &mut catalogue.findings {
+        *finding = session.masks.hide(finding);
+    }
+    Ok(catalogue)
 }
 
 fn asked(ask: &Ask) -> String {

@@ -1,7 +1,7 @@
 //! One server: a driver with a capability for each tool, and a handle for handlers of your own.
 
 use super::answer::{McpContent, McpMessage, McpPrompt, McpResource};
-use super::link::{Link, News};
+use super::link::{Failed, Link, News};
 use super::note::Notes;
 use super::tool::McpTool;
 use super::wire::Ask;
@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir::check::{Known, Wire, Wiring};
 use vextir::{
-    Capability, Category, Ctx, Data, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind, Event,
-    HandlerResult, Manifest, OutputSpec, Payload, Result,
+    BoxError, Capability, Category, Ctx, Data, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind,
+    Event, Failure, HandlerResult, Manifest, OutputSpec, Payload, Result,
 };
 
 /// The label of everything that a server says: it is data, and nobody's instruction.
@@ -88,7 +88,7 @@ impl McpServer {
     pub async fn call(&self, tool: &str, arguments: impl Into<Value>) -> Result<McpAnswer> {
         let arguments = object(arguments.into()).map_err(|error| error.context(tool.to_owned()))?;
         let link = &self.0.link;
-        link.ready(tool, link.until()).await?.send(arguments).await
+        link.ready(tool, link.until()).await?.send(arguments).await.map_err(|failed| failed.error)
     }
 
     /// What it keeps to be read.
@@ -146,7 +146,7 @@ impl McpServer {
 
     /// Calls a tool for an event. One that is not repeatable is noted before it is sent: after a crash nobody knows whether it
     /// was done, and it is not done again.
-    async fn call_for(&self, tool: &str, event: &Event) -> Result<McpAnswer> {
+    async fn call_for(&self, tool: &str, event: &Event) -> Result<McpAnswer, Failed> {
         let arguments = object(event.data.value()).map_err(|error| error.context(tool.to_owned()))?;
         let (link, notes) = (&self.0.link, &self.0.notes);
         let until = link.until();
@@ -156,11 +156,11 @@ impl McpServer {
         }
         let (user, id) = (&event.user_id, &event.id);
         if notes.has_begun(user, id).await? {
-            return Err(link.unknown(tool));
+            return Err(link.unknown(tool).into());
         }
         notes.note(user, id, until).await?;
         let answered = ready.send(arguments).await;
-        if answered.as_ref().is_err_and(|error| error.kind().is_transient()) {
+        if answered.as_ref().is_err_and(|failed| failed.error.kind().is_transient()) {
             notes.forget(user, id).await?;
         }
         answered
@@ -180,8 +180,8 @@ impl McpServer {
     }
 
     /// Answers an event with what is read, as JSON.
-    async fn answer(&self, event: &Event) -> Result<Data> {
-        match self.asked(event).unwrap_or_default() {
+    async fn answer(&self, event: &Event) -> Result<Data, Failed> {
+        let answer = match self.asked(event).unwrap_or_default() {
             "resources.list" => Data::new(&Listed { resources: self.resources().await? }),
             "resources.read" => {
                 let ask: ReadResource = event.data.decode()?;
@@ -193,7 +193,8 @@ impl McpServer {
                 Data::new(&Messages { messages: self.prompt(&ask.name, ask.arguments).await? })
             }
             tool => Data::new(&self.call_for(tool, event).await?),
-        }
+        };
+        Ok(answer?)
     }
 
     fn capabilities(&self) -> Vec<Capability> {
@@ -253,7 +254,7 @@ impl Driver for McpServer {
         }
         let data = tokio::select! {
             biased;
-            answer = self.answer(&event) => answer?,
+            answer = self.answer(&event) => answer.map_err(told)?,
             () = cx.cancelled() => return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled").into()),
         };
         let result = Event::new(format!("{}.result", event.event_type)).with_category(Category::Output);
@@ -292,6 +293,14 @@ impl Driver for McpServer {
 
     async fn stop(&self) {
         self.0.link.stop().await;
+    }
+}
+
+/// What a handler fails with: the server may have said when it has time again.
+fn told(failed: Failed) -> BoxError {
+    match failed.pause {
+        Some(pause) => Failure::transient(failed.error).retry_after(pause).into(),
+        None => failed.error.into(),
     }
 }
 

@@ -6,6 +6,7 @@ mod reach;
 pub(super) mod serving;
 
 use super::child::Child;
+use super::mask::Masks;
 use super::{McpAnswer, McpConfig};
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, CustomResult,
@@ -47,6 +48,8 @@ pub(super) struct Session {
     /// Requests that wait for their answers.
     busy: AtomicUsize,
     most: usize,
+    /// What the server was given and may not be shown, though it says it.
+    pub(super) masks: Masks,
 }
 
 /// How a request ends without its answer.
@@ -56,6 +59,8 @@ pub(super) enum Fault {
     Refused(String),
     /// It never reached the server.
     Unsent(String),
+    /// The server did not take it, since it has no time now; when it wants to be asked again, if it says so.
+    Busy(String, Option<Duration>),
     /// The server may have it, or not.
     Lost(String),
     /// There was no answer in time; the server was told to stop.
@@ -219,7 +224,7 @@ impl Session {
     /// Whether the server is alive: it answers, whatever it answers.
     pub(super) async fn ping(&self, limit: Duration) -> bool {
         let request = ClientRequest::PingRequest(PingRequest::default());
-        matches!(self.request(request, limit).await, Ok(_) | Err(Fault::Refused(_)))
+        matches!(self.request(request, limit).await, Ok(_) | Err(Fault::Refused(_) | Fault::Busy(..)))
     }
 
     async fn request(&self, request: ClientRequest, limit: Duration) -> Result<ServerResult, Fault> {
@@ -257,7 +262,7 @@ impl Session {
             }
             ServiceError::TransportSend(error) => {
                 self.suspect.notify_one();
-                reach::send_fault(&error)
+                reach::send_fault(&error, &self.masks)
             }
             ServiceError::TransportClosed => Fault::Lost("the connection was lost before the answer".into()),
             other => Fault::Refused(other.to_string()),
