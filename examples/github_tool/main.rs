@@ -64,29 +64,35 @@ struct GitHubTool {
 impl GitHubTool {
     /// Create an issue.
     #[on]
-    async fn create(&self, ask: CreateIssue) -> Result<IssueCreated, vextir::Error> {
+    async fn create(&self, ask: CreateIssue) -> Result<Event, vextir::Error> {
         let answer = self
             .mcp
             .call("create_issue", json!({"repo": ask.repo, "title": ask.title, "body": ask.body}))
             .await?;
         let server::Created { id, url } = answer.json()?;
-        Ok(IssueCreated { issue_id: id, url })
+        untrusted(&IssueCreated { issue_id: id, url })
     }
 
     /// List the pull requests of a repository.
     #[on]
-    async fn list(&self, ask: ListPrs) -> Result<PrsListed, vextir::Error> {
+    async fn list(&self, ask: ListPrs) -> Result<Event, vextir::Error> {
         let server::Prs { titles } = self.mcp.call("list_prs", json!({"repo": ask.repo})).await?.json()?;
-        Ok(PrsListed { titles })
+        untrusted(&PrsListed { titles })
     }
 
     /// Search repositories.
     #[on]
-    async fn search(&self, ask: SearchRepos) -> Result<ReposFound, vextir::Error> {
+    async fn search(&self, ask: SearchRepos) -> Result<Event, vextir::Error> {
         let server::Repos { repos } =
             self.mcp.call("search_repos", json!({"query": ask.query})).await?.json()?;
-        Ok(ReposFound { repos })
+        untrusted(&ReposFound { repos })
     }
+}
+
+/// What a server says is data, and nobody's instruction. The handle does not know what its answers become, so the handler says it,
+/// and what follows from the event inherits the label.
+fn untrusted<P: Payload + Serialize>(answer: &P) -> Result<Event, vextir::Error> {
+    Ok(Event::of(answer)?.with_label("untrusted"))
 }
 
 #[tokio::main]
