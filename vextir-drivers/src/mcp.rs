@@ -13,6 +13,7 @@ mod offer;
 mod payload;
 mod server;
 mod tool;
+mod untrusted;
 mod wire;
 
 pub use answer::{McpAnswer, McpContent, McpMessage, McpPrompt, McpResource};
@@ -21,3 +22,4 @@ pub use offer::{Offer, Serving};
 pub use payload::{McpChanged, McpDown, McpUp};
 pub use server::McpServer;
 pub use tool::McpTool;
+pub use untrusted::Untrusted;

@@ -22,7 +22,7 @@ use vextir::{
 };
 
 /// The label of everything that a server says: it is data, and nobody's instruction.
-const UNTRUSTED: &str = "untrusted";
+pub(super) const UNTRUSTED: &str = "untrusted";
 /// How much longer than a call a handler may take, to tell the server that nobody waits any more.
 const MARGIN: Duration = Duration::from_secs(5);
 

@@ -159,3 +159,49 @@ pub(super) fn send_fault(error: &DynamicTransportError, masks: &Masks) -> Fault 
         _ => Fault::Lost(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, Masks, StreamableHttpError, send_fault};
+    use rmcp::transport::DynamicTransportError;
+    use rmcp::transport::streamable_http_client::{AuthRequiredError, HttpStatusError};
+    use std::any::TypeId;
+    use std::time::Duration;
+
+    type Http = StreamableHttpError<reqwest::Error>;
+
+    fn fault(error: impl std::error::Error + Send + Sync + 'static) -> Fault {
+        send_fault(
+            &DynamicTransportError::from_parts("http", TypeId::of::<()>(), Box::new(error)),
+            &Masks::of(["a-long-key"]),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_failure_to_send_is_known_by_its_kind() {
+        let status = |status, after: Option<&str>| {
+            fault(Http::HttpStatus(HttpStatusError::new(status, after.map(str::to_owned))))
+        };
+        assert!(matches!(status(429, None), Fault::Busy(_, None)));
+        assert!(
+            matches!(status(429, Some("7")), Fault::Busy(_, Some(pause)) if pause == Duration::from_secs(7))
+        );
+        let long = status(429, Some("999999999"));
+        assert!(matches!(long, Fault::Busy(_, Some(pause)) if pause == Duration::from_secs(3600)));
+        assert!(matches!(status(503, Some("7")), Fault::Lost(_)));
+        let who = AuthRequiredError::new("Bearer".into());
+        assert!(matches!(fault(Http::AuthRequired(who)), Fault::Unsent(_)));
+        assert!(matches!(fault(Http::ResponseBodyTooLarge { max_size: 1 }), Fault::Refused(_)));
+        assert!(matches!(fault(std::io::Error::other("a pipe")), Fault::Unsent(_)));
+        // Words say nothing.
+        let words =
+            Http::UnexpectedServerResponse("too large, exceeded, error trying to connect, a-long-key".into());
+        assert!(
+            matches!(fault(words), Fault::Lost(text) if text.contains("***") && !text.contains("a-long-key"))
+        );
+        // Nobody listens at a port that was given back.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = reqwest::get(format!("http://{free}/mcp")).await.unwrap_err();
+        assert!(matches!(fault(Http::Client(error)), Fault::Unsent(_)));
+    }
+}
