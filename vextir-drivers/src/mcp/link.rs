@@ -81,10 +81,7 @@ impl Ready<'_> {
     /// Sends it, within what is left of the time. When a tool is not repeatable, an error that is transient says that it was
     /// not sent.
     pub(super) async fn send(self, arguments: Map<String, Value>) -> Result<McpAnswer, Failed> {
-        let rest = self.until.saturating_duration_since(Instant::now());
-        if rest < LEAST_REST {
-            return Err(self.link.error(ErrorKind::Unavailable, "was back too late").into());
-        }
+        let rest = self.link.rest(self.until)?;
         let answered = self.session.call(&self.tool, arguments, rest).await;
         let what = || format!("tool {:?}", self.tool);
         answered.map_err(|fault| self.link.failure(&self.session, &what(), self.repeatable, fault))
@@ -146,18 +143,21 @@ impl Link {
         Instant::now() + self.config.timeout
     }
 
+    /// What is left of the time, if that is worth a call.
+    fn rest(&self, until: Instant) -> Result<Duration> {
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest < LEAST_REST.min(self.config.timeout / 2) {
+            return Err(self.error(ErrorKind::Unavailable, "was back too late"));
+        }
+        Ok(rest)
+    }
+
     /// The connection, as soon as there is one, with what is left of the time.
     async fn session(&self, until: Instant) -> Result<(Arc<Session>, Duration)> {
         let mut state = self.state.subscribe();
         loop {
             let why = match &*state.borrow_and_update() {
-                State::Up(session) => {
-                    let rest = until.saturating_duration_since(Instant::now());
-                    if rest < LEAST_REST {
-                        return Err(self.error(ErrorKind::Unavailable, "was back too late"));
-                    }
-                    return Ok((session.clone(), rest));
-                }
+                State::Up(session) => return Ok((session.clone(), self.rest(until)?)),
                 State::Restarting(why) => why.clone(),
                 State::Down(why) => {
                     return Err(self.error(ErrorKind::Unavailable, &format!("is down: {why}")));

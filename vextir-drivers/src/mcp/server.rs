@@ -174,8 +174,11 @@ impl McpServer {
             _ => None,
         };
         match over {
-            Some(call) => self.0.notes.forget(cx.user(), &call).await,
-            None => Ok(()),
+            // Most tools may be repeated, and nothing was noted.
+            Some(call) if self.0.notes.has_begun(cx.user(), &call).await? => {
+                self.0.notes.forget(cx.user(), &call).await
+            }
+            _ => Ok(()),
         }
     }
 

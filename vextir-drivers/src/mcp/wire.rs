@@ -232,6 +232,7 @@ impl Session {
         let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options());
         // What the service did not take has not left this process.
         let Ok(sent) = tokio::time::timeout_at(until, sent).await else {
+            self.suspect.notify_one();
             return Err(Fault::Unsent(format!("the server takes nothing within {limit:?}")));
         };
         let sent = sent.map_err(|error| Fault::Unsent(format!("the server cannot be reached: {error}")))?;

@@ -1,9 +1,10 @@
 //! The process dies while a tool is called.
 
-use crate::stage::{faulty, has_node, next, until};
+use crate::stage::{PATIENCE, faulty, has_node, next, until};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vextir::{Event, EventBus, MemoryBus, Name, Processor, Start};
+use std::time::Duration;
+use vextir::{Clock, Event, EventBus, ManualClock, MemoryBus, Name, Processor, Start, SystemClock};
 use vextir_context::Hub;
 use vextir_drivers::mcp::McpServer;
 
@@ -87,6 +88,35 @@ async fn what_is_over_is_forgotten() {
         app.idle().await;
         let left = bus.checkpoints(&Name::literal("mcp.s"), "", 10).await.unwrap();
         assert!(left.is_empty(), "{left:?}");
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_forgets_goes_after_a_week() {
+    if !has_node() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = async || McpServer::connect("s", faulty("silent", folder.path())).await.unwrap();
+    let bus = MemoryBus::new();
+    let left = async || bus.checkpoints(&Name::literal("mcp.s"), "", 10).await.unwrap();
+    let app = Processor::builder(bus.clone()).driver(server().await).start().await.unwrap();
+    let id = app.emit(Event::new("mcp.s.once")).await.unwrap();
+    let noted = async {
+        while left().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noted).await.unwrap();
+    app.as_user("local").cancel(&id).await.unwrap();
+    app.shutdown().await.unwrap();
+    for (days, expected) in [(6, 1), (8, 0)] {
+        let then = SystemClock.now().after(Duration::from_secs(days * 24 * 60 * 60));
+        let builder =
+            Processor::builder(bus.clone()).driver(server().await).clock(ManualClock::starting(then));
+        let app = builder.start().await.unwrap();
+        assert_eq!(left().await.len(), expected, "after {days} days");
         app.shutdown().await.unwrap();
     }
 }
