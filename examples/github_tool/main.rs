@@ -10,7 +10,7 @@ mod server;
 use std::path::Path;
 use vextir::BoxError;
 use vextir::MemoryBus;
-use vextir::drivers::mcp::{McpConfig, McpServer};
+use vextir::drivers::mcp::{McpConfig, McpServer, Untrusted};
 use vextir::prelude::*;
 
 /// Create an issue.
@@ -60,32 +60,34 @@ struct GitHubTool {
     mcp: McpServer,
 }
 
+/// What a server says is data, and nobody's instruction. The handle does not know what its answers become, so the handlers say it:
+/// what follows from an [`Untrusted`] answer inherits its label.
 #[driver("github_tool", kind = "tool")]
 impl GitHubTool {
     /// Create an issue.
     #[on]
-    async fn create(&self, ask: CreateIssue) -> Result<IssueCreated, vextir::Error> {
+    async fn create(&self, ask: CreateIssue) -> Result<Untrusted<IssueCreated>, vextir::Error> {
         let answer = self
             .mcp
             .call("create_issue", json!({"repo": ask.repo, "title": ask.title, "body": ask.body}))
             .await?;
         let server::Created { id, url } = answer.json()?;
-        Ok(IssueCreated { issue_id: id, url })
+        Ok(Untrusted(IssueCreated { issue_id: id, url }))
     }
 
     /// List the pull requests of a repository.
     #[on]
-    async fn list(&self, ask: ListPrs) -> Result<PrsListed, vextir::Error> {
+    async fn list(&self, ask: ListPrs) -> Result<Untrusted<PrsListed>, vextir::Error> {
         let server::Prs { titles } = self.mcp.call("list_prs", json!({"repo": ask.repo})).await?.json()?;
-        Ok(PrsListed { titles })
+        Ok(Untrusted(PrsListed { titles }))
     }
 
     /// Search repositories.
     #[on]
-    async fn search(&self, ask: SearchRepos) -> Result<ReposFound, vextir::Error> {
+    async fn search(&self, ask: SearchRepos) -> Result<Untrusted<ReposFound>, vextir::Error> {
         let server::Repos { repos } =
             self.mcp.call("search_repos", json!({"query": ask.query})).await?.json()?;
-        Ok(ReposFound { repos })
+        Ok(Untrusted(ReposFound { repos }))
     }
 }
 

@@ -44,7 +44,7 @@ mod note;
 pub mod script;
 #[cfg(any(feature = "agent", feature = "command", feature = "http", feature = "mcp"))]
 pub mod secret;
-#[cfg(any(feature = "agent", feature = "embed-http"))]
+#[cfg(any(feature = "agent", feature = "embed-http", feature = "mcp"))]
 mod service;
 #[cfg(feature = "workflow")]
 pub mod workflow;

@@ -1,6 +1,8 @@
 //! What all who ask services over HTTP share: how long to wait, what is near, and why there is no connection.
 
+#[cfg(any(feature = "agent", feature = "embed-http"))]
 use reqwest::Url;
+#[cfg(any(feature = "agent", feature = "embed-http"))]
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
@@ -15,12 +17,14 @@ pub(crate) fn pause(header: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// Whether an address is on this machine.
+#[cfg(any(feature = "agent", feature = "embed-http"))]
 pub(crate) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The cause at the bottom, which knows of sockets and certificates, and of nothing that was sent.
+#[cfg(any(feature = "agent", feature = "embed-http"))]
 pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     while let Some(below) = cause.and_then(|cause| cause.source()) {
@@ -29,7 +33,7 @@ pub(crate) fn innermost(error: &reqwest::Error) -> String {
     cause.map(ToString::to_string).unwrap_or_else(|| "no cause is known".to_owned())
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "agent", feature = "embed-http")))]
 mod tests {
     use super::{is_local, pause};
     use std::time::{Duration, SystemTime};

@@ -28,9 +28,9 @@ impl McpAnswer {
         Self { content, structured, text }
     }
 
-    /// About how large it is as JSON, in bytes.
+    /// About how large the tool's answer is as JSON, in bytes. The text is in its parts.
     pub(super) fn weight(&self) -> usize {
-        self.content.iter().chain(&self.structured).map(weight).sum::<usize>() + self.text.len()
+        self.content.iter().chain(&self.structured).map(weight).sum()
     }
 
     /// The answer as a value of your own type: what is structured, else the text, read as JSON.

@@ -1,6 +1,7 @@
 //! A server as a child process: in a group of its own, its error output drained, and never left behind.
 
 use super::config::{McpText, Place};
+use super::mask::Masks;
 use super::tool::cut;
 use std::collections::{BTreeMap, VecDeque};
 use std::process::Stdio;
@@ -27,6 +28,8 @@ pub(super) struct Child {
     group: Option<u32>,
     tail: Arc<Mutex<VecDeque<u8>>>,
     drain: JoinHandle<()>,
+    /// What it was given and may not be shown, though it prints it.
+    masks: Masks,
 }
 
 impl Child {
@@ -36,7 +39,8 @@ impl Child {
             return Err(Error::invalid("a URL is not started"));
         };
         let mut command = Command::new(program);
-        command.args(args).env_clear().envs(environment(env).await?);
+        let (environment, masks) = environment(env).await?;
+        command.args(args).env_clear().envs(environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         if let Some(folder) = folder {
             command.current_dir(folder);
@@ -57,7 +61,7 @@ impl Child {
         let tail = Arc::<Mutex<VecDeque<u8>>>::default();
         let drain = tokio::spawn(drain(errors, tail.clone()));
         let group = process.id();
-        Ok((Self { process, group, tail, drain }, output, input))
+        Ok((Self { process, group, tail, drain, masks }, output, input))
     }
 
     /// Ends it, whatever state it is in, and says how it ended: by itself if it can, killed after two seconds.
@@ -81,11 +85,17 @@ impl Child {
         }
     }
 
-    /// The end of what it wrote to its error output.
+    /// What it was given and may not be shown.
+    pub(super) fn masks(&self) -> Masks {
+        self.masks.clone()
+    }
+
+    /// The end of what it wrote to its error output, without its keys.
     fn last_words(&self) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = tail.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
+        let text = if bytes.len() < TAIL { self.masks.hide(&text) } else { self.masks.hide_in_end(&text) };
         let reversed: String = text.trim().chars().rev().collect();
         cut(&reversed, SHOWN).chars().rev().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
@@ -109,17 +119,20 @@ impl Drop for Child {
     }
 }
 
-async fn environment(given: &BTreeMap<String, McpText>) -> Result<BTreeMap<String, String>> {
+/// The variables of a child, and which of their values may not be shown: all that were given, since people write keys there.
+async fn environment(given: &BTreeMap<String, McpText>) -> Result<(BTreeMap<String, String>, Masks)> {
     let own = INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     let mut all: BTreeMap<String, String> = own.collect();
+    let mut values = Vec::new();
     for (name, value) in given {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(Error::invalid(format!("env: {name:?} is no name of a variable")));
         }
         let value = value.resolve().await.map_err(|error| error.context(format!("env {name}")))?;
+        values.push(value.clone());
         all.insert(name.clone(), value);
     }
-    Ok(all)
+    Ok((all, Masks::of(values.iter().map(String::as_str))))
 }
 
 /// Reads all that comes, and keeps the end of it.

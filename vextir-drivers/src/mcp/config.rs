@@ -35,7 +35,7 @@ use vextir::{Error, Result};
 /// | `url`, `headers`, `key` | a running server (streamable HTTP); the key goes out as a bearer token | |
 /// | `allow`, `deny` | names of tools, `*` for any part; what is denied is denied though it is allowed | all are allowed |
 /// | `repeat` | tools that may be called twice, though the server does not say so | none |
-/// | `timeout_ms` | how long one call may take | 30,000 |
+/// | `timeout_ms` | how long one call may take, with the wait for a server that is started again | 20,000 |
 /// | `max_answer_bytes` | how large an answer may be | 1,048,576 |
 /// | `concurrency` | calls at a time, as a driver | 16 |
 /// | `max_restarts`, `restart_window_ms` | so many restarts in that time; then it is down and tried once each window | 5 in 60,000 |
@@ -80,7 +80,7 @@ impl McpConfig {
             allow: Vec::new(),
             deny: Vec::new(),
             repeat: Vec::new(),
-            timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(20),
             max_answer_bytes: 1 << 20,
             concurrency: 16,
             max_restarts: 5,
@@ -170,7 +170,8 @@ impl McpConfig {
         self
     }
 
-    /// Sets how long one call may take, 30 seconds when nothing is said.
+    /// Sets how long one call may take, 20 seconds when nothing is said. The wait for a server that is started again is in it. A
+    /// handler of your own needs more time than the sum of the calls that it makes.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;

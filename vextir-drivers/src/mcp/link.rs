@@ -20,6 +20,10 @@ const MOST_NEWS: usize = 64;
 const LONGEST_MESSAGE: usize = 2 * 1024;
 /// How long stopping may take: a child has two seconds to end by itself.
 const STOPPING: Duration = Duration::from_secs(10);
+/// What is said of a call that may have been done.
+const OPEN: &str = "; it is not known whether it was done, and it is not marked as safe to repeat (`repeat`)";
+/// With less time than this nothing is sent any more: it might be done, and nobody would hear of it.
+const LEAST_REST: Duration = Duration::from_millis(50);
 
 /// What happened to the server, for who announces it.
 #[derive(Debug)]
@@ -49,6 +53,39 @@ pub(super) struct Link {
     stop: CancellationToken,
     /// The task that keeps it up has ended, and with it the child.
     ended: CancellationToken,
+}
+
+/// A call before it is sent: the tool is known, and the server is there.
+pub(super) struct Ready<'a> {
+    link: &'a Link,
+    session: Arc<Session>,
+    tool: String,
+    pub(super) repeatable: bool,
+    until: Instant,
+}
+
+/// Why a call failed, and when the server wants to be asked again, if it says so.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) pause: Option<Duration>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, pause: None }
+    }
+}
+
+impl Ready<'_> {
+    /// Sends it, within what is left of the time. When a tool is not repeatable, an error that is transient says that it was
+    /// not sent.
+    pub(super) async fn send(self, arguments: Map<String, Value>) -> Result<McpAnswer, Failed> {
+        let rest = self.link.rest(self.until)?;
+        let answered = self.session.call(&self.tool, arguments, rest).await;
+        let what = || format!("tool {:?}", self.tool);
+        answered.map_err(|fault| self.link.failure(&self.session, &what(), self.repeatable, fault))
+    }
 }
 
 impl Link {
@@ -101,13 +138,26 @@ impl Link {
         }
     }
 
-    /// The connection, as soon as there is one.
-    pub(super) async fn session(&self, limit: Duration) -> Result<Arc<Session>> {
-        let until = Instant::now() + limit;
+    /// When a call that begins now is given up: it waits for the server and for the answer, and both are in this one limit.
+    pub(super) fn until(&self) -> Instant {
+        Instant::now() + self.config.timeout
+    }
+
+    /// What is left of the time, if that is worth a call.
+    fn rest(&self, until: Instant) -> Result<Duration> {
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest < LEAST_REST.min(self.config.timeout / 2) {
+            return Err(self.error(ErrorKind::Unavailable, "was back too late"));
+        }
+        Ok(rest)
+    }
+
+    /// The connection, as soon as there is one, with what is left of the time.
+    async fn session(&self, until: Instant) -> Result<(Arc<Session>, Duration)> {
         let mut state = self.state.subscribe();
         loop {
             let why = match &*state.borrow_and_update() {
-                State::Up(session) => return Ok(session.clone()),
+                State::Up(session) => return Ok((session.clone(), self.rest(until)?)),
                 State::Restarting(why) => why.clone(),
                 State::Down(why) => {
                     return Err(self.error(ErrorKind::Unavailable, &format!("is down: {why}")));
@@ -120,31 +170,35 @@ impl Link {
         }
     }
 
-    /// Calls a tool, by its own name or by its segment of the event type.
-    pub(super) async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<McpAnswer> {
-        let limit = self.config.timeout;
-        let (name, repeatable) = {
+    /// A tool that is called as soon as the caller wants, by its own name or by its segment of the event type.
+    pub(super) async fn ready(&self, tool: &str, until: Instant) -> Result<Ready<'_>> {
+        let (tool, repeatable) = {
             let catalogue = self.catalogue();
             let tool = self.find(&catalogue, tool)?;
             (tool.name.clone(), tool.repeatable)
         };
-        let session = self.session(limit).await?;
-        let answered = session.call(&name, arguments, limit).await;
-        answered.map_err(|fault| self.failure(&format!("tool {name:?}"), repeatable, fault))
+        let (session, _) = self.session(until).await?;
+        Ok(Ready { link: self, session, tool, repeatable, until })
     }
 
     /// Asks for something that changes nothing.
-    pub(super) async fn ask(&self, ask: Ask) -> Result<Value> {
-        let session = self.session(self.config.timeout).await?;
+    pub(super) async fn ask(&self, ask: Ask, until: Instant) -> Result<Value> {
+        let (session, rest) = self.session(until).await?;
         let what = asked(&ask);
-        session.ask(ask, self.config.timeout).await.map_err(|fault| self.failure(&what, true, fault))
+        session.ask(ask, rest).await.map_err(|fault| self.failure(&session, &what, true, fault).error)
     }
 
     /// Asks for a list.
-    pub(super) async fn list(&self, ask: Ask, key: &str) -> Result<Vec<Value>> {
-        let session = self.session(self.config.timeout).await?;
+    pub(super) async fn list(&self, ask: Ask, key: &str, until: Instant) -> Result<Vec<Value>> {
+        let (session, rest) = self.session(until).await?;
         let what = asked(&ask);
-        session.list(ask, key, self.config.timeout).await.map_err(|fault| self.failure(&what, true, fault))
+        session.list(ask, key, rest).await.map_err(|fault| self.failure(&session, &what, true, fault).error)
+    }
+
+    /// A call that was sent before, whose answer nobody has heard.
+    pub(super) fn unknown(&self, tool: &str) -> Error {
+        let why = format!("tool {tool:?}: it was called before{OPEN}");
+        Error::new(ErrorKind::Failed, format!("MCP server {:?}, {why}", self.name))
     }
 
     fn find<'a>(&self, catalogue: &'a Catalogue, tool: &str) -> Result<&'a McpTool> {
@@ -157,19 +211,25 @@ impl Link {
     }
 
     /// What a fault means for who called: whether trying again can help, and does no harm.
-    fn failure(&self, what: &str, repeatable: bool, fault: Fault) -> Error {
-        let open = "; it is not known whether it was done, and it is not marked as safe to repeat (`repeat`)";
+    fn failure(&self, session: &Session, what: &str, repeatable: bool, fault: Fault) -> Failed {
+        let mut pause = None;
         let (kind, why) = match fault {
             Fault::Refused(why) => (ErrorKind::Failed, why),
             Fault::Unsent(why) => (ErrorKind::Unavailable, why),
+            Fault::Busy(why, asked) => {
+                pause = asked;
+                (ErrorKind::Unavailable, why)
+            }
             Fault::Lost(why) if repeatable => (ErrorKind::Unavailable, why),
-            Fault::Lost(why) => (ErrorKind::Failed, why + open),
-            Fault::Late(limit) => {
-                let why = format!("no answer within {limit:?}");
-                if repeatable { (ErrorKind::Timeout, why) } else { (ErrorKind::Failed, why + open) }
+            Fault::Lost(why) => (ErrorKind::Failed, why + OPEN),
+            Fault::Late => {
+                let why = format!("no answer within {:?}", self.config.timeout);
+                if repeatable { (ErrorKind::Timeout, why) } else { (ErrorKind::Failed, why + OPEN) }
             }
         };
-        Error::new(kind, format!("MCP server {:?}, {what}: {}", self.name, cut(&why, LONGEST_MESSAGE)))
+        let (what, why) = (session.masks.hide(what), session.masks.hide(&why));
+        let said = format!("MCP server {:?}, {what}: {}", self.name, cut(&why, LONGEST_MESSAGE));
+        Failed { error: Error::new(kind, said), pause }
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
@@ -224,11 +284,15 @@ async fn list(name: &str, config: &McpConfig, session: &Session) -> Result<Catal
     if !session.has_tools() {
         return Ok(Catalogue::default());
     }
-    let place = |error: Error| error.context(format!("MCP server {name:?}"));
+    let place = |error: Error| {
+        let hidden = session.masks.hide(&error.to_string());
+        Error::new(error.kind(), cut(&hidden, LONGEST_MESSAGE).to_owned())
+            .context(format!("MCP server {name:?}"))
+    };
     let listed = session.list(Ask::Tools, "tools", config.timeout).await.map_err(|fault| {
         let why = match fault {
-            Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why) => why,
-            Fault::Late(limit) => format!("no answer within {limit:?}"),
+            Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why) | Fault::Busy(why, _) => why,
+            Fault::Late => format!("no answer within {:?}", config.timeout),
         };
         place(Error::new(ErrorKind::Unavailable, format!("its tools cannot be listed: {why}")))
     })?;
@@ -236,7 +300,11 @@ async fn list(name: &str, config: &McpConfig, session: &Session) -> Result<Catal
         let what = format!("it lists {} tools; at most {}", listed.len(), super::tool::MOST_TOOLS);
         return Err(place(Error::invalid(what)));
     }
-    Catalogue::of(name, config, listed).map_err(place)
+    let mut catalogue = Catalogue::of(name, config, listed).map_err(place)?;
+    for finding in &mut catalogue.findings {
+        *finding = session.masks.hide(finding);
+    }
+    Ok(catalogue)
 }
 
 fn asked(ask: &Ask) -> String {

@@ -9,12 +9,12 @@ pub use http::Serving;
 use super::wire::serving;
 use documents::Documents;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use vextir::check::Known;
-use vextir::{Error, ErrorKind, Manifest, Pattern, Processor, Result, Tenant};
+use vextir::{Error, ErrorKind, Manifest, Name, Pattern, Processor, Result, Tenant};
 
 /// The most tools that are offered.
 const MOST_TOOLS: usize = 1_000;
@@ -69,6 +69,9 @@ pub(super) struct Menu {
     timeout: Duration,
     calls: Semaphore,
     most_calls: usize,
+    /// How many calls run of each user, and how many may.
+    of_users: Mutex<HashMap<Name, usize>>,
+    most_of_user: usize,
     longest: usize,
 }
 
@@ -107,14 +110,16 @@ impl Offer {
         self
     }
 
-    /// Sets how many calls run at a time, 64 when nothing is said; what comes beyond that is told so.
+    /// Sets how many calls run at a time, 64 when nothing is said; what comes beyond that is told so. Over HTTP one user
+    /// gets an eighth of them, and at least 4.
     #[must_use]
     pub fn most_calls(mut self, calls: usize) -> Self {
         self.limits.calls = calls;
         self
     }
 
-    /// Sets how many sessions there are over HTTP, 256 when nothing is said. One that is idle for five minutes ends.
+    /// Sets how many sessions there are over HTTP, 256 when nothing is said. One user gets an eighth of them, and at least 4.
+    /// One that is idle for five minutes ends.
     #[must_use]
     pub fn most_sessions(mut self, sessions: usize) -> Self {
         self.limits.sessions = sessions;
@@ -150,11 +155,11 @@ impl Offer {
     /// `NotFound`: no driver handles what is offered. `Invalid`: a bad pattern, or two types with one name. `Unavailable`: the
     /// client speaks no MCP.
     pub async fn serve_stdio(&self, user: Tenant) -> Result<()> {
-        serving::stdio(Arc::new(self.menu()?), user, self.limits.body).await
+        serving::stdio(Arc::new(self.menu(self.limits.calls)?), user, self.limits.body).await
     }
 
-    /// What is served, checked.
-    fn menu(&self) -> Result<Menu> {
+    /// What is served, checked; so many calls of one user may run.
+    fn menu(&self, most_of_user: usize) -> Result<Menu> {
         let known = Known::of(self.manifests.clone());
         let mut tools = BTreeMap::<String, Offered>::new();
         for wanted in &self.wanted {
@@ -183,6 +188,8 @@ impl Offer {
             timeout: self.limits.timeout,
             calls: Semaphore::new(self.limits.calls),
             most_calls: self.limits.calls,
+            of_users: Mutex::default(),
+            most_of_user,
             longest: self.limits.body,
         })
     }
@@ -245,12 +252,12 @@ mod tests {
         let many = Many(&["a.b", "a_b", "a.c", "x.*"]);
         let app = Processor::builder(MemoryBus::new()).driver(many).start().await.unwrap();
         let offer = || Offer::new(&app);
-        let names = |offer: Offer| offer.menu().unwrap().tools.into_keys().collect::<Vec<_>>();
+        let names = |offer: Offer| offer.menu(4).unwrap().tools.into_keys().collect::<Vec<_>>();
         assert_eq!(names(offer().tool("a.*").tool("a.b").tool("x.y")), ["a_b", "a_c", "x_y"]);
-        let error = offer().tool("a.*").tool("a_b").menu().unwrap_err();
+        let error = offer().tool("a.*").tool("a_b").menu(4).unwrap_err();
         assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("a.b and a_b"), "{error}");
-        assert_eq!(offer().tool("b.*").menu().unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(offer().tool("a**").menu().unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(offer().tool("b.*").menu(4).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(offer().tool("a**").menu(4).unwrap_err().kind(), ErrorKind::Invalid);
         app.shutdown().await.unwrap();
     }
 }

@@ -1,7 +1,8 @@
 //! One server: a driver with a capability for each tool, and a handle for handlers of your own.
 
 use super::answer::{McpContent, McpMessage, McpPrompt, McpResource};
-use super::link::{Link, News};
+use super::link::{Failed, Link, News};
+use super::note::Notes;
 use super::tool::McpTool;
 use super::wire::Ask;
 use super::{McpAnswer, McpChanged, McpConfig, McpDown, McpUp, name};
@@ -16,12 +17,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use vextir::check::{Known, Wire, Wiring};
 use vextir::{
-    Capability, Category, Ctx, Data, Driver, Effect, Emitter, Error, ErrorKind, Event, HandlerResult,
-    Manifest, OutputSpec, Result,
+    BoxError, Capability, Category, Ctx, Data, DeliveryFailed, Driver, Effect, Emitter, Error, ErrorKind,
+    Event, Failure, HandlerResult, Manifest, OutputSpec, Payload, Result,
 };
 
 /// The label of everything that a server says: it is data, and nobody's instruction.
-const UNTRUSTED: &str = "untrusted";
+pub(super) const UNTRUSTED: &str = "untrusted";
 /// How much longer than a call a handler may take, to tell the server that nobody waits any more.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -36,6 +37,7 @@ struct Inner {
     link: Arc<Link>,
     /// What is announced; taken by who starts the driver.
     news: Mutex<Option<mpsc::Receiver<News>>>,
+    notes: Notes,
 }
 
 impl Drop for Inner {
@@ -56,7 +58,7 @@ impl McpServer {
         let place = format!("MCP server {server:?}");
         let opened = Link::open(server, config).await;
         let (link, news) = opened.map_err(|error| error.context(place))?;
-        Ok(Self(Arc::new(Inner { link, news: Mutex::new(Some(news)) })))
+        Ok(Self(Arc::new(Inner { link, news: Mutex::new(Some(news)), notes: Notes::default() })))
     }
 
     /// The server's name.
@@ -85,7 +87,8 @@ impl McpServer {
     /// `NotFound`: no such tool. `Closed`: the driver was stopped.
     pub async fn call(&self, tool: &str, arguments: impl Into<Value>) -> Result<McpAnswer> {
         let arguments = object(arguments.into()).map_err(|error| error.context(tool.to_owned()))?;
-        self.0.link.call(tool, arguments).await
+        let link = &self.0.link;
+        link.ready(tool, link.until()).await?.send(arguments).await.map_err(|failed| failed.error)
     }
 
     /// What it keeps to be read.
@@ -93,7 +96,7 @@ impl McpServer {
     /// # Errors
     /// As [`McpServer::call`].
     pub async fn resources(&self) -> Result<Vec<McpResource>> {
-        self.0.link.list(Ask::Resources, "resources").await?.into_iter().map(read).collect()
+        self.list(Ask::Resources, "resources").await?.into_iter().map(read).collect()
     }
 
     /// Reads a resource, by its address.
@@ -101,7 +104,7 @@ impl McpServer {
     /// # Errors
     /// As [`McpServer::call`].
     pub async fn read_resource(&self, uri: &str) -> Result<Vec<McpContent>> {
-        let mut answer = self.0.link.ask(Ask::Read(uri.to_owned())).await?;
+        let mut answer = self.ask(Ask::Read(uri.to_owned())).await?;
         read(answer.get_mut("contents").map(Value::take).unwrap_or_default())
     }
 
@@ -110,7 +113,7 @@ impl McpServer {
     /// # Errors
     /// As [`McpServer::call`].
     pub async fn prompts(&self) -> Result<Vec<McpPrompt>> {
-        self.0.link.list(Ask::Prompts, "prompts").await?.into_iter().map(read).collect()
+        self.list(Ask::Prompts, "prompts").await?.into_iter().map(read).collect()
     }
 
     /// One of its prompts, filled in.
@@ -119,8 +122,21 @@ impl McpServer {
     /// As [`McpServer::call`].
     pub async fn prompt(&self, prompt: &str, arguments: impl Into<Value>) -> Result<Vec<McpMessage>> {
         let arguments = object(arguments.into()).map_err(|error| error.context(prompt.to_owned()))?;
-        let mut answer = self.0.link.ask(Ask::Prompt(prompt.to_owned(), arguments)).await?;
+        let mut answer = self.ask(Ask::Prompt(prompt.to_owned(), arguments)).await?;
         read(answer.get_mut("messages").map(Value::take).unwrap_or_default())
+    }
+
+    /// Whether it is the answer of a tool. A tool can have the name `result`.
+    fn is_result(&self, event: &Event) -> bool {
+        self.asked(event).is_some_and(|asked| asked.ends_with(".result"))
+    }
+
+    async fn list(&self, ask: Ask, key: &str) -> Result<Vec<Value>> {
+        self.0.link.list(ask, key, self.0.link.until()).await
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<Value> {
+        self.0.link.ask(ask, self.0.link.until()).await
     }
 
     /// What comes behind `mcp.<server>.` in an event's type.
@@ -128,9 +144,47 @@ impl McpServer {
         event.event_type.strip_prefix("mcp.")?.strip_prefix(self.name())?.strip_prefix('.')
     }
 
+    /// Calls a tool for an event. One that is not repeatable is noted before it is sent: after a crash nobody knows whether it
+    /// was done, and it is not done again.
+    async fn call_for(&self, tool: &str, event: &Event) -> Result<McpAnswer, Failed> {
+        let arguments = object(event.data.value()).map_err(|error| error.context(tool.to_owned()))?;
+        let (link, notes) = (&self.0.link, &self.0.notes);
+        let until = link.until();
+        let ready = link.ready(tool, until).await?;
+        if ready.repeatable {
+            return ready.send(arguments).await;
+        }
+        let (user, id) = (&event.user_id, &event.id);
+        if notes.has_begun(user, id).await? {
+            return Err(link.unknown(tool).into());
+        }
+        notes.note(user, id, until).await?;
+        let answered = ready.send(arguments).await;
+        if answered.as_ref().is_err_and(|failed| failed.error.kind().is_transient()) {
+            notes.forget(user, id).await?;
+        }
+        answered
+    }
+
+    /// Forgets the note of a call that is over: its result was committed, or it is a dead letter.
+    async fn forget(&self, event: &Event, cx: &Ctx) -> Result<()> {
+        let over = match event.event_type.as_str() {
+            DeliveryFailed::TYPE => Some(event.decode::<DeliveryFailed>()?.event_id),
+            _ if event.source == *cx.driver() => event.correlation_id.clone(),
+            _ => None,
+        };
+        match over {
+            // Most tools may be repeated, and nothing was noted.
+            Some(call) if self.0.notes.has_begun(cx.user(), &call).await? => {
+                self.0.notes.forget(cx.user(), &call).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Answers an event with what is read, as JSON.
-    async fn answer(&self, event: &Event) -> Result<Data> {
-        match self.asked(event).unwrap_or_default() {
+    async fn answer(&self, event: &Event) -> Result<Data, Failed> {
+        let answer = match self.asked(event).unwrap_or_default() {
             "resources.list" => Data::new(&Listed { resources: self.resources().await? }),
             "resources.read" => {
                 let ask: ReadResource = event.data.decode()?;
@@ -141,8 +195,9 @@ impl McpServer {
                 let ask: GetPrompt = event.data.decode()?;
                 Data::new(&Messages { messages: self.prompt(&ask.name, ask.arguments).await? })
             }
-            tool => Data::new(&self.call(tool, event.data.value()).await?),
-        }
+            tool => Data::new(&self.call_for(tool, event).await?),
+        };
+        Ok(answer?)
     }
 
     fn capabilities(&self) -> Vec<Capability> {
@@ -188,13 +243,21 @@ impl Driver for McpServer {
             .with_concurrency(config.concurrency);
         manifest.description = format!("Tools of the MCP server {}.", self.name());
         manifest.capabilities = self.capabilities();
+        let over = "Forget that a call has begun.";
+        let result = Capability::new(format!("mcp.{}.*.result", self.name())).describe(over);
         manifest
+            .can(result.effect(Effect::Reads))
+            .can(Capability::of::<DeliveryFailed>().effect(Effect::Reads))
     }
 
     async fn handle_event(&self, event: Event, cx: &Ctx) -> HandlerResult {
+        if event.event_type == DeliveryFailed::TYPE || self.is_result(&event) {
+            self.forget(&event, cx).await?;
+            return Ok(Vec::new());
+        }
         let data = tokio::select! {
             biased;
-            answer = self.answer(&event) => answer?,
+            answer = self.answer(&event) => answer.map_err(told)?,
             () = cx.cancelled() => return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled").into()),
         };
         let result = Event::new(format!("{}.result", event.event_type)).with_category(Category::Output);
@@ -225,12 +288,22 @@ impl Driver for McpServer {
     async fn start(&self, emitter: Emitter) -> Result<()> {
         let news = self.0.news.lock().unwrap_or_else(PoisonError::into_inner).take();
         let twice = || Error::invalid(format!("the MCP server {:?} is registered already", self.name()));
-        tokio::spawn(announce(emitter, news.ok_or_else(twice)?));
+        let news = news.ok_or_else(twice)?;
+        self.0.notes.begin(emitter.clone()).await?;
+        tokio::spawn(announce(emitter, news));
         Ok(())
     }
 
     async fn stop(&self) {
         self.0.link.stop().await;
+    }
+}
+
+/// What a handler fails with: the server may have said when it has time again.
+fn told(failed: Failed) -> BoxError {
+    match failed.pause {
+        Some(pause) => Failure::transient(failed.error).retry_after(pause).into(),
+        None => failed.error.into(),
     }
 }
 

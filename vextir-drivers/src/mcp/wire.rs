@@ -6,6 +6,7 @@ mod reach;
 pub(super) mod serving;
 
 use super::child::Child;
+use super::mask::Masks;
 use super::{McpAnswer, McpConfig};
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, CustomResult,
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vextir::Result;
 
@@ -27,6 +29,8 @@ use vextir::Result;
 const MOST_PAGES: usize = 64;
 /// The most entries of one list.
 const MOST_ENTRIES: usize = 4_096;
+/// The most bytes of JSON in all pages of one list.
+const MOST_BYTES: usize = 8 << 20;
 
 /// One connection to a server, from the handshake to its end.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) struct Session {
     /// Requests that wait for their answers.
     busy: AtomicUsize,
     most: usize,
+    /// What the server was given and may not be shown, though it says it.
+    pub(super) masks: Masks,
 }
 
 /// How a request ends without its answer.
@@ -53,10 +59,12 @@ pub(super) enum Fault {
     Refused(String),
     /// It never reached the server.
     Unsent(String),
+    /// The server did not take it, since it has no time now; when it wants to be asked again, if it says so.
+    Busy(String, Option<Duration>),
     /// The server may have it, or not.
     Lost(String),
     /// There was no answer in time; the server was told to stop.
-    Late(Duration),
+    Late,
 }
 
 /// What is asked for, but for calls of tools.
@@ -151,14 +159,20 @@ impl Session {
 
     /// Asks for something that is in one answer.
     pub(super) async fn ask(&self, ask: Ask, limit: Duration) -> Result<Value, Fault> {
-        self.page(&ask, None, limit).await
+        Ok(self.page(&ask, None, limit).await?.0)
     }
 
     /// Asks for a list, page by page.
     pub(super) async fn list(&self, ask: Ask, key: &str, limit: Duration) -> Result<Vec<Value>, Fault> {
-        let (mut all, mut cursor) = (Vec::new(), None);
+        let (mut all, mut cursor, mut bytes) = (Vec::new(), None, 0);
+        let until = Instant::now() + limit;
         for _ in 0..MOST_PAGES {
-            let mut page = self.page(&ask, cursor, limit).await?;
+            let rest = until.saturating_duration_since(Instant::now());
+            let (mut page, weight) = self.page(&ask, cursor, rest).await?;
+            bytes += weight;
+            if bytes > MOST_BYTES {
+                return Err(Fault::Refused(format!("its list of {key} is larger than {MOST_BYTES} bytes")));
+            }
             match page.get_mut(key).map(Value::take) {
                 Some(Value::Array(entries)) => all.extend(entries),
                 _ => return Err(Fault::Refused(format!("its answer has no list of {key}"))),
@@ -174,7 +188,13 @@ impl Session {
         Err(Fault::Refused(format!("its list of {key} has more than {MOST_PAGES} pages")))
     }
 
-    async fn page(&self, ask: &Ask, cursor: Option<String>, limit: Duration) -> Result<Value, Fault> {
+    /// One answer, and how many bytes of JSON it has.
+    async fn page(
+        &self,
+        ask: &Ask,
+        cursor: Option<String>,
+        limit: Duration,
+    ) -> Result<(Value, usize), Fault> {
         let page = || PaginatedRequestParams::default().with_cursor(cursor.clone());
         let request = match ask {
             Ask::Tools => ClientRequest::ListToolsRequest(ListToolsRequest::with_param(page())),
@@ -193,7 +213,7 @@ impl Session {
         if bytes > self.most && !matches!(ask, Ask::Tools) {
             return Err(Fault::Refused(too_large(self.most)));
         }
-        Ok(value)
+        Ok((value, bytes))
     }
 
     /// Whether nobody waits for an answer.
@@ -204,21 +224,26 @@ impl Session {
     /// Whether the server is alive: it answers, whatever it answers.
     pub(super) async fn ping(&self, limit: Duration) -> bool {
         let request = ClientRequest::PingRequest(PingRequest::default());
-        matches!(self.request(request, limit).await, Ok(_) | Err(Fault::Refused(_)))
+        matches!(self.request(request, limit).await, Ok(_) | Err(Fault::Refused(_) | Fault::Busy(..)))
     }
 
     async fn request(&self, request: ClientRequest, limit: Duration) -> Result<ServerResult, Fault> {
-        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options()).await;
+        let until = Instant::now() + limit;
+        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options());
         // What the service did not take has not left this process.
+        let Ok(sent) = tokio::time::timeout_at(until, sent).await else {
+            self.suspect.notify_one();
+            return Err(Fault::Unsent(format!("the server takes nothing within {limit:?}")));
+        };
         let sent = sent.map_err(|error| Fault::Unsent(format!("the server cannot be reached: {error}")))?;
         let _busy = Busy::new(&self.busy);
         let mut pending = Pending(Some(sent));
         let Some(handle) = &mut pending.0 else {
             return Err(Fault::Unsent("it was not sent".into()));
         };
-        let Ok(answer) = tokio::time::timeout(limit, &mut handle.rx).await else {
+        let Ok(answer) = tokio::time::timeout_at(until, &mut handle.rx).await else {
             self.suspect.notify_one();
-            return Err(Fault::Late(limit));
+            return Err(Fault::Late);
         };
         pending.0 = None;
         match answer {
@@ -238,7 +263,7 @@ impl Session {
             }
             ServiceError::TransportSend(error) => {
                 self.suspect.notify_one();
-                reach::send_fault(&error)
+                reach::send_fault(&error, &self.masks)
             }
             ServiceError::TransportClosed => Fault::Lost("the connection was lost before the answer".into()),
             other => Fault::Refused(other.to_string()),

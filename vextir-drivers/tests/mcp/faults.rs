@@ -260,6 +260,25 @@ async fn tools_that_appear_are_called_by_the_pattern() {
 }
 
 #[tokio::test]
+async fn a_refused_list_is_told_once_and_the_next_one_is_read() {
+    let Some((server, _folder)) = server("spoils").await else { return };
+    let app = app(server).await;
+    let mut changes = app.subscribe("mcp.changed").await.unwrap();
+    app.emit(Event::new("mcp.s.echo")).await.unwrap();
+    let change: McpChanged = next(&mut changes).await.decode().unwrap();
+    assert!(change.added.is_empty() && change.findings[0].contains("mcp.s.a_b"), "{change:?}");
+    let change: McpChanged = next(&mut changes).await.decode().unwrap();
+    assert_eq!(change.added, ["mcp.s.late"], "{change:?}");
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_without_end_is_refused() {
+    let Some(error) = refused("bomb").await else { return };
+    assert!(error.to_string().contains("larger than 8388608 bytes"), "{error}");
+}
+
+#[tokio::test]
 async fn who_does_not_wait_any_more_tells_the_server() {
     let Some((server, folder)) = server("cancels").await else { return };
     let seen = move || std::fs::read_to_string(folder.path().join("starts.seen")).unwrap_or_default();

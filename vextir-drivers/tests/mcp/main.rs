@@ -7,7 +7,10 @@
 
 extern crate vextir_core as vextir;
 
+mod crash;
 mod faults;
+mod http;
+mod keys;
 mod npm;
 mod offer;
 mod stage;

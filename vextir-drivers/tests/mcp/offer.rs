@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use vextir::prelude::*;
 use vextir::{AuthorizeRequest, Authorizer, Decision, MemoryBus, Verdict};
@@ -275,12 +275,17 @@ async fn by_hand(serving: &Serving, headers: &str, body: &str) -> String {
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
+/// The first message of a client.
+fn hello() -> String {
+    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}});
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string()
+}
+
 #[tokio::test]
 async fn the_door_over_http_is_narrow() {
     let app = app(&Arc::default()).await;
     let (serving, _) = http(&app, offer(&app).max_message_bytes(10_000).most_sessions(1)).await;
-    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}});
-    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+    let hello = hello();
     let host = format!("Host: {}\r\n", serving.address());
     let bob = format!("{host}Authorization: Bearer key-bob\r\n");
     let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -305,6 +310,63 @@ async fn the_door_over_http_is_narrow() {
     assert_eq!(status(&by_hand(&serving, &eve, &list).await), "404", "another's session");
     serving.shutdown().await.unwrap();
     app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_user_does_not_take_all_sessions() {
+    let app = app(&Arc::default()).await;
+    let (serving, _) = http(&app, offer(&app).most_sessions(5)).await;
+    let hello = hello();
+    let opened = async |user: &str| {
+        let headers = format!("Host: {}\r\nAuthorization: Bearer key-{user}\r\n", serving.address());
+        by_hand(&serving, &headers, &hello).await.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    for _ in 0..4 {
+        assert_eq!(opened("bob").await, "200");
+    }
+    assert_eq!(opened("bob").await, "503", "bob has his part");
+    assert_eq!(opened("eve").await, "200");
+    assert_eq!(opened("ann").await, "503", "all are open");
+    serving.shutdown().await.unwrap();
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_answered_over_stdio() {
+    let own = std::env::current_exe().unwrap();
+    let mut server = tokio::process::Command::new(own)
+        .args(["--exact", "offer::serves_when_it_is_asked_to", "--nocapture"])
+        .env(SERVE, "ada")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
+    let mut lines = tokio::io::BufReader::new(output).lines();
+    let long = "x".repeat(2 << 20);
+    let call = json!({"method": "tools/call", "params": {"name": "weather_get", "arguments": {"location": long}}, "id": 2});
+    for message in [
+        hello(),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string(),
+        call.to_string(),
+    ] {
+        input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+    }
+    let answered = async {
+        loop {
+            // The test program itself writes there, too.
+            let line = lines.next_line().await.unwrap().expect("the server ended");
+            match serde_json::from_str::<Value>(&line) {
+                Ok(answer) if answer["id"] == 2 => break answer,
+                _ => {}
+            }
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, answered).await.unwrap();
+    assert_eq!(answer["error"], json!({"code": -32600, "message": "larger than 1048576 bytes"}));
+    drop(input);
+    assert!(tokio::time::timeout(PATIENCE, server.wait()).await.unwrap().unwrap().success());
 }
 
 #[tokio::test]

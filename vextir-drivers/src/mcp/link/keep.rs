@@ -12,6 +12,8 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The least time between two lists of tools that the server asked us to read.
+const BETWEEN_LISTS: Duration = Duration::from_secs(1);
 /// How long a server may take to say that it is alive.
 const ALIVE: Duration = Duration::from_secs(10);
 
@@ -47,15 +49,18 @@ pub(super) async fn keep(link: &Link, mut session: Arc<Session>) {
 
 /// Watches over a server, and says why it is lost.
 async fn watch(link: &Link, session: &Session) -> &'static str {
+    let (mut refused, mut again) = (String::new(), Instant::now());
     loop {
         let is_asked = tokio::select! {
             biased;
             () = session.ended() => return "the connection was lost",
-            () = session.changed.notified() => {
-                relist(link, session).await;
+            () = session.suspect.notified() => true,
+            // A server that says without end that it has other tools is asked for them once a second.
+            () = async { tokio::time::sleep_until(again).await; session.changed.notified().await } => {
+                relist(link, session, &mut refused).await;
+                again = Instant::now() + BETWEEN_LISTS;
                 false
             }
-            () = session.suspect.notified() => true,
             // A server that computes may have no time for a ping; who waits for it has a limit of his own.
             () = tokio::time::sleep(link.config.ping) => session.is_idle(),
         };
@@ -65,12 +70,18 @@ async fn watch(link: &Link, session: &Session) -> &'static str {
     }
 }
 
-async fn relist(link: &Link, session: &Session) {
+/// Takes the new list of tools. A refusal is told unless it is the one that was told last.
+async fn relist(link: &Link, session: &Session, refused: &mut String) {
     match list(&link.name, &link.config, session).await {
-        Ok(catalogue) => link.replace(catalogue),
+        Ok(catalogue) => {
+            refused.clear();
+            link.replace(catalogue);
+        }
+        Err(error) if error.to_string() == *refused => {}
         Err(error) => {
+            *refused = error.to_string();
             tracing::warn!(server = %link.name, %error, "the new list of tools is refused; the old one stands");
-            let findings = vec![error.to_string()];
+            let findings = vec![refused.clone()];
             let (added, removed) = (Vec::new(), Vec::new());
             link.tell(News::Changed(McpChanged { server: link.name.clone(), added, removed, findings }));
         }

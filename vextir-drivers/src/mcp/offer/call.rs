@@ -2,8 +2,9 @@
 
 use super::Menu;
 use serde_json::{Map, Value, json};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
-use vextir::{Error, ErrorKind, Event, EventId, Result, Tenant};
+use vextir::{Error, ErrorKind, Event, EventId, Name, Result, Tenant};
 
 /// How many held events are looked through for the one that was called.
 const HELD: usize = 1_000;
@@ -25,6 +26,10 @@ impl Menu {
             let what = format!("{} calls run already; try again later", self.most_calls);
             return Err(Error::new(ErrorKind::Busy, what));
         };
+        let Some(_turn) = Turn::take(self, user.user()) else {
+            let what = format!("{} calls of yours run already; try again later", self.most_of_user);
+            return Err(Error::new(ErrorKind::Busy, what));
+        };
         let id = fresh_id();
         let event =
             Event::new(offered.event_type.as_str()).with_id(id.clone()).with_data(Value::Object(arguments));
@@ -43,6 +48,35 @@ impl Menu {
     /// How large a message may be, in bytes.
     pub(in crate::mcp) fn longest(&self) -> usize {
         self.longest
+    }
+}
+
+/// One of the calls of a user that may run at a time.
+struct Turn<'a> {
+    menu: &'a Menu,
+    user: Name,
+}
+
+impl<'a> Turn<'a> {
+    fn take(menu: &'a Menu, user: &Name) -> Option<Self> {
+        let mut running = menu.of_users.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.get(user).is_some_and(|count| *count >= menu.most_of_user) {
+            return None;
+        }
+        *running.entry(user.clone()).or_default() += 1;
+        Some(Self { menu, user: user.clone() })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut running = self.menu.of_users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.user);
+            }
+        }
     }
 }
 

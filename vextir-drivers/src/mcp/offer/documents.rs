@@ -54,6 +54,7 @@ impl Documents {
         match user.context().read(&path).await {
             Ok(Some(document)) => Ok(document.content.to_text().into_owned()),
             Ok(None) => Err(missing()),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => Err(missing()),
             Err(error) => Err(error),
         }
     }

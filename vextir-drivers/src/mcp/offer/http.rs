@@ -7,13 +7,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vextir::{Error, ErrorKind, Name, Result, Tenant};
@@ -22,6 +21,8 @@ use vextir::{Error, ErrorKind, Name, Result, Tenant};
 const GRACE: Duration = Duration::from_secs(5);
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
+/// How long a request's body may take to come.
+const BODY: Duration = Duration::from_secs(30);
 
 type Admit = Arc<dyn Fn(&str) -> Option<Tenant> + Send + Sync>;
 
@@ -36,11 +37,36 @@ pub struct Serving {
 struct Gate {
     admit: Admit,
     http: Http,
+    longest: usize,
     most_sessions: usize,
+    book: Arc<Mutex<Book>>,
+}
+
+/// Who has which sessions.
+#[derive(Default)]
+struct Book {
     /// Whose a session is: nobody else's token opens it.
-    owners: Arc<Mutex<HashMap<String, Name>>>,
-    /// One permit for each request that names no session: it may be opening one.
-    opening: Arc<Semaphore>,
+    owners: HashMap<String, Name>,
+    /// How many requests of a user name no session: each may be opening one.
+    opening: HashMap<Name, usize>,
+}
+
+/// A request that may be opening a session.
+struct Opening {
+    book: Arc<Mutex<Book>>,
+    user: Name,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = book.opening.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                book.opening.remove(&self.user);
+            }
+        }
+    }
 }
 
 impl Offer {
@@ -54,7 +80,7 @@ impl Offer {
         listener: TcpListener,
         admit: impl Fn(&str) -> Option<Tenant> + Send + Sync + 'static,
     ) -> Result<Serving> {
-        let menu: Arc<Menu> = Arc::new(self.menu()?);
+        let menu: Arc<Menu> = Arc::new(self.menu(of_one_user(self.limits.calls))?);
         let bad =
             |error: std::io::Error| Error::new(ErrorKind::Unavailable, format!("the listener: {error}"));
         let address = listener.local_addr().map_err(bad)?;
@@ -63,9 +89,9 @@ impl Offer {
         let gate = Gate {
             admit: Arc::new(admit),
             http,
+            longest: self.limits.body,
             most_sessions: self.limits.sessions,
-            owners: Arc::default(),
-            opening: Arc::new(Semaphore::new(self.limits.sessions)),
+            book: Arc::default(),
         };
         let router = Router::new().route("/mcp", axum::routing::any(enter)).with_state(gate);
         let ended = stop.clone().cancelled_owned();
@@ -127,47 +153,86 @@ async fn enter(State(gate): State<Gate>, mut request: Request<Body>) -> Response
         return (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed").into_response();
     };
     let session = request.headers().get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let opening = match &session {
-        Some(session) if !gate.is_owner(session, user.user()) => {
-            return (StatusCode::NOT_FOUND, "there is no such session").into_response();
-        }
-        Some(_) => None,
-        None => match gate.opens().await {
-            Some(permit) => Some(permit),
-            None => {
-                let what = "too many sessions; try again later";
-                return (StatusCode::SERVICE_UNAVAILABLE, what).into_response();
-            }
-        },
-    };
+    if session.as_ref().is_some_and(|session| !gate.is_owner(session, user.user())) {
+        return (StatusCode::NOT_FOUND, "there is no such session").into_response();
+    }
     let name = user.user().clone();
     request.extensions_mut().insert(user);
-    let response = gate.http.handle(request).await;
-    let opened = response.headers().get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if let (None, Some(opened)) = (session, opened) {
-        gate.own(opened, name).await;
+    let request = match whole(request, gate.longest).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if session.is_some() {
+        return gate.http.handle(request).await;
     }
-    drop(opening);
-    response
+    let Some(opening) = gate.opens(name).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many sessions; try again later").into_response();
+    };
+    // Who goes away meanwhile has opened a session nevertheless, and it is noted as his.
+    let opened = tokio::spawn(async move {
+        let response = gate.http.handle(request).await;
+        let opened = response.headers().get(SESSION).and_then(|value| value.to_str().ok());
+        if let Some(opened) = opened.map(str::to_owned) {
+            gate.own(opened, opening.user.clone()).await;
+        }
+        response
+    });
+    opened.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// A request with its body, which comes in time and is not too large.
+async fn whole(
+    request: Request<Body>,
+    longest: usize,
+) -> std::result::Result<Request<Body>, (StatusCode, &'static str)> {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(BODY, axum::body::to_bytes(body, longest)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(head, Body::from(bytes))),
+        // Or it was broken off, and nobody reads this.
+        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "the message is too large")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the message does not come")),
+    }
+}
+
+/// What one user may have of something that all share: nobody can take it all.
+fn of_one_user(most: usize) -> usize {
+    (most / 8).max(4).min(most)
 }
 
 impl Gate {
-    /// Whether one more session may be opened: those that are open and those that are being opened are within the bound.
-    async fn opens(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = self.opening.clone().try_acquire_owned().ok()?;
-        let opening = self.most_sessions - self.opening.available_permits().min(self.most_sessions);
-        (self.http.sessions().await.len() + opening <= self.most_sessions).then_some(permit)
+    /// Whether one more session may be opened: those that are open and those that are being opened are within the bounds, that
+    /// of all and that of the user.
+    async fn opens(&self, user: Name) -> Option<Opening> {
+        let open = self.tidy().await;
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = open + book.opening.values().sum::<usize>();
+        let own = book.owners.values().filter(|owner| **owner == user).count();
+        let own = own + book.opening.get(&user).copied().unwrap_or_default();
+        if all >= self.most_sessions || own >= of_one_user(self.most_sessions) {
+            return None;
+        }
+        *book.opening.entry(user.clone()).or_default() += 1;
+        Some(Opening { book: self.book.clone(), user })
     }
 
     fn is_owner(&self, session: &str, user: &Name) -> bool {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(session) == Some(user)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).owners.get(session) == Some(user)
     }
 
     /// Notes whose a new session is, and forgets those that are over.
     async fn own(&self, session: String, user: Name) {
+        self.tidy().await;
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).owners.insert(session, user);
+    }
+
+    /// Forgets the sessions that are over, and says how many are open. Only those that were known before it was asked which ones
+    /// live: others may have been opened meanwhile.
+    async fn tidy(&self) -> usize {
+        let known: HashSet<String> =
+            self.book.lock().unwrap_or_else(PoisonError::into_inner).owners.keys().cloned().collect();
         let live = self.http.sessions().await;
-        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        owners.retain(|session, _| live.contains(session));
-        owners.insert(session, user);
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.owners.retain(|session, _| !known.contains(session) || live.contains(session));
+        live.len()
     }
 }

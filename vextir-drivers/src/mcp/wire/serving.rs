@@ -1,23 +1,24 @@
 //! The server's side of the protocol: what is offered, as rmcp wants it told.
 
+use super::lines::{Lines, TOO_LARGE_ASKED};
 use crate::mcp::offer::Menu;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig,
-    Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    ErrorCode, ErrorData, Implementation, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, ServiceExt};
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData as McpError, ServerHandler};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 use vextir::{Error, ErrorKind, Result, Tenant};
 
@@ -31,11 +32,16 @@ struct Counter {
 /// Serves one user over our input and output.
 pub(in crate::mcp) async fn stdio(menu: Arc<Menu>, user: Tenant, longest: usize) -> Result<()> {
     let (input, output) = rmcp::transport::stdio_pipes();
-    let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(longest);
+    let lines = Lines::new(input, output, longest);
+    let is_broken = lines.broken.clone();
     let broken = |what: String| Error::new(ErrorKind::Unavailable, what);
-    let serving = Counter { menu, user: Some(user) }.serve(transport).await;
+    let serving = Counter { menu, user: Some(user) }.serve(lines).await;
     let serving = serving.map_err(|error| broken(format!("the client speaks no MCP: {error}")))?;
-    serving.waiting().await.map(drop).map_err(|error| broken(error.to_string()))
+    serving.waiting().await.map_err(|error| broken(error.to_string()))?;
+    if is_broken.load(Ordering::Acquire) {
+        return Err(broken(format!("the client sends a message that is larger than {longest} bytes")));
+    }
+    Ok(())
 }
 
 /// The server over HTTP, behind the door: who comes in is known.
@@ -90,6 +96,18 @@ impl ServerHandler for Counter {
             self.menu.documents.as_ref().map(|_| rmcp::model::ResourcesCapability::default());
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("vextir", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, McpError> {
+        if request.method == TOO_LARGE_ASKED {
+            let what = format!("larger than {} bytes", self.menu.longest());
+            return Err(ErrorData::invalid_request(what, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
 
     async fn list_tools(

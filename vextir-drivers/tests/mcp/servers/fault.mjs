@@ -11,6 +11,10 @@ if (mode === 'dies-at-start') {
   console.error('no licence found');
   process.exit(3);
 }
+if (mode === 'blabs-at-start') {
+  console.error(`cannot log in with ${process.env.SECRET}`);
+  process.exit(3);
+}
 if (mode === 'crash-loop' && starts > 1) {
   console.error(`start ${starts} fails`);
   process.exit(4);
@@ -30,6 +34,7 @@ const answer = (id, result) => send({ result, jsonrpc: '2.0', id });
 const text = (text) => ({ content: [{ type: 'text', text }] });
 const schema = { type: 'object' };
 
+let wrong = 0;
 let tools = [
   { name: 'echo', inputSchema: schema, annotations: { readOnlyHint: true } },
   { name: 'once', inputSchema: schema },
@@ -45,6 +50,21 @@ if (mode === 'lies') {
 if (mode === 'collide') tools = [{ name: 'a.b', inputSchema: schema }, { name: 'a_b', inputSchema: schema }];
 
 function call(id, { name, arguments: given }) {
+  if (mode === 'crash') {
+    appendFileSync(`${file}.calls`, `${name}\n`);
+    if (starts === 1) return;
+  }
+  if (mode === 'blabs') {
+    const said = `no access with ${process.env.SECRET}`;
+    if (given?.refuse) return send({ jsonrpc: '2.0', id, error: { code: -32000, message: said } });
+    if (!given?.die) return answer(id, { ...text(said), isError: true });
+    console.error('x'.repeat(20_000) + ` ${process.env.SECRET}`.repeat(40) + ' is wrong');
+    process.exit(5);
+  }
+  if (mode === 'spoils') {
+    tools = [{ name: 'a.b', inputSchema: schema }, { name: 'a_b', inputSchema: schema }];
+    send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+  }
   if (mode === 'dies' && (given?.die === 'always' || starts === 1)) {
     console.error('out of memory');
     process.exit(9);
@@ -81,7 +101,17 @@ for await (const line of createInterface({ input: process.stdin })) {
     const capabilities = { tools: { listChanged: true } };
     answer(id, { protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: mode, version: '1' } });
   } else if (method === 'tools/list') {
+    if (mode === 'bomb') {
+      const tool = { name: `t${id}`, inputSchema: schema, description: 'x'.repeat(1 << 20) };
+      answer(id, { tools: [tool], nextCursor: String(id) });
+      continue;
+    }
     answer(id, { tools });
+    if (mode === 'spoils' && tools.length === 2 && tools[0].name === 'a.b') {
+      // Wrong three times, and then with one more tool than at the start.
+      if (++wrong === 3) tools = ['echo', 'once', 'late'].map((name) => ({ name, inputSchema: schema }));
+      send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+    }
   } else if (method === 'tools/call') {
     if (mode !== 'cancels') call(id, params);
   } else if (method === 'ping') {
