@@ -29,12 +29,7 @@ pub mod embed;
 pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(any(
-    feature = "agent",
-    all(feature = "command", unix),
-    feature = "context",
-    feature = "script"
-))]
+#[cfg(any(feature = "agent", all(feature = "command", unix), feature = "context", feature = "script"))]
 mod labels;
 #[cfg(feature = "mcp")]
 pub mod mcp;
