@@ -32,6 +32,9 @@ const MOST_ENTRIES: usize = 4_096;
 /// The most bytes of JSON in all pages of one list.
 const MOST_BYTES: usize = 8 << 20;
 
+/// What rmcp says when the server forgot the session of a request, whose code says nothing.
+const SESSION_RENEWED: &str = "streamable HTTP session was re-initialized before the response arrived";
+
 /// One connection to a server, from the handshake to its end.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -257,6 +260,9 @@ impl Session {
         match error {
             ServiceError::McpError(data) if data.code.0 == lines::TOO_LARGE => {
                 Fault::Refused(too_large(self.most))
+            }
+            ServiceError::McpError(data) if data.message == SESSION_RENEWED => {
+                Fault::Lost(data.message.into_owned())
             }
             ServiceError::McpError(data) => {
                 Fault::Refused(format!("{} (code {})", data.message, data.code.0))

@@ -1,4 +1,4 @@
-// An MCP server over HTTP that has no time for the first call of a tool. node busy.mjs FILE: its port is written there.
+// An MCP server over HTTP that has no time for the first call of a tool, and cuts answers off. node busy.mjs FILE: its port is written there.
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -21,6 +21,7 @@ const server = createServer(async (request, response) => {
   }
   if (method === 'tools/list') return answer({ tools: [{ name: 'once', inputSchema: { type: 'object' } }] });
   if (method !== 'tools/call') return answer({});
+  if (params.arguments?.cut) return response.writeHead(200, { 'content-type': 'text/event-stream' }).end();
   calls += 1;
   if (calls === 1) return response.writeHead(429, { 'retry-after': '0' }).end();
   appendFileSync(`${file}.done`, '.');
