@@ -1,4 +1,4 @@
-//! The key goes to the service, and nowhere else: not into events, the hub's file, spans, errors or `Debug`.
+//! The key goes to the service, and nowhere else: not into events, the hub's file, tapes, spans, errors or `Debug`.
 
 use crate::hello;
 use crate::server::{Answer, Server, said, status};
@@ -10,7 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event as Log, Metadata, Subscriber};
 use vextir_context::Hub;
 use vextir_core::{EventFilter, Processor, RetryPolicy};
-use vextir_drivers::agent::{ModelComplete, ModelRegistry, ModelSpec, Models};
+use vextir_drivers::agent::{ModelComplete, ModelRegistry, ModelSpec, Models, Tape};
 use vextir_drivers::secret::SecretRef;
 
 const KEY: &str = "sk-test-0123456789abcdef";
@@ -82,7 +82,9 @@ async fn the_key_is_nowhere_but_in_the_request() {
     let file = folder.path().join("key");
     std::fs::write(&file, KEY).unwrap();
     let spec = ModelSpec::openai("gpt").with_endpoint(&server.base).with_key(SecretRef::file(&file));
-    let models = Models::new(ModelRegistry::new().with("m", spec)).record_contents(true);
+    let tape = Tape::record(folder.path().join("run.tape")).unwrap();
+    let registry = ModelRegistry::new().with("m", spec).on_tape(&tape);
+    let models = Models::new(registry).record_contents(true);
     assert!(!has_key(format!("{models:?} {:?}", models.get("m")).as_bytes()));
     let retry = RetryPolicy { base: Duration::from_millis(1), cap: Duration::from_millis(5) };
     let app = Processor::builder(hub.clone()).retry(retry).driver(models).start().await.unwrap();
