@@ -12,7 +12,8 @@ const WHAT: What = What {
     example: "write `web_search: {type: mcp_server, url: ..}` or `notes: {type: native, handler: context.read}` for each tool",
 };
 const KINDS: [&str; 2] = ["mcp_server", "native"];
-const OF_SERVER: [&str; 12] = [
+/// What `mcp::McpConfig` reads.
+const OF_SERVER: [&str; 18] = [
     "type",
     "url",
     "command",
@@ -24,7 +25,13 @@ const OF_SERVER: [&str; 12] = [
     "capabilities",
     "allow",
     "deny",
-    "timeout",
+    "repeat",
+    "timeout_ms",
+    "max_answer_bytes",
+    "concurrency",
+    "max_restarts",
+    "restart_window_ms",
+    "ping_ms",
 ];
 
 /// Tools by name. Every event that a driver handles is a tool without an entry here; an entry gives one another name, or stands for
@@ -181,6 +188,9 @@ fn tool(node: &Node, found: &mut Found) -> Option<ToolEntry> {
             let form = Form::read(node, "an MCP server", &OF_SERVER, found)?;
             if form.lacks("url") && form.lacks("command") {
                 found.add(form.at.clone(), "an MCP server needs `url` or `command`");
+            }
+            if let (Some(_), Some(allow)) = (form.entry("capabilities"), form.entry("allow")) {
+                found.add(allow.at.clone(), "`allow` says what `capabilities` says: write one of them");
             }
             let Value::Object(mut config) = node.to_json(found) else { return None };
             config.remove("type");

@@ -226,3 +226,27 @@ async fn nobody_begins_a_run_but_by_the_event_of_the_agent() {
     assert_eq!(world.model.asked().len(), 1);
     assert_eq!(world.run_of("helper", &run.cause).await, run);
 }
+
+#[cfg(feature = "mcp")]
+#[test]
+fn an_entry_of_the_tool_registry_is_what_a_server_is_connected_by() {
+    use vextir_drivers::agent::ToolRegistry;
+    use vextir_drivers::mcp::McpConfig;
+
+    let text = "tools:\n  notes:\n    type: mcp_server\n    command: node\n    args: [server.js]\n    env: {TOKEN: \"env:TOKEN\"}\n    capabilities: [search]\n    timeout_ms: 500\n";
+    let tools = ToolRegistry::from_yaml("tools.yaml", text).unwrap();
+    let (name, entry) = tools.mcp_servers().next().unwrap();
+    assert_eq!(name, "notes");
+    let config: McpConfig = serde_json::from_value(entry.config.clone().into()).unwrap();
+    assert!(format!("{config:?}").contains("node"));
+    assert!(!format!("{tools:?}").contains("server.js"));
+    let faults =
+        ToolRegistry::from_yaml("tools.yaml", "a: {type: mcp_server, command: x, timeout: 5}\n").unwrap_err();
+    assert!(faults.to_string().contains("`timeout_ms`"), "{faults}");
+    // Where a server can be had is no address of one.
+    let printed = "web_search: {type: mcp_server, url: github.com/example/search-mcp, capabilities: [search, scrape]}\n";
+    let tools = ToolRegistry::from_yaml("tools.yaml", printed).unwrap();
+    let agent = Agent::new("a").model("m").tools(["web_search"]).with_tools(tools).handles("x");
+    let missing = agent.missing(&[]).join("; ");
+    assert!(missing.contains("no address of a running one: install it, say `command:`"), "{missing}");
+}
