@@ -225,6 +225,7 @@ impl Found {
     }
 
     /// Draws what stands there as stars, in all faults of its line: it may be a secret.
+    #[cfg_attr(not(feature = "agent"), allow(dead_code, reason = "only files of models hold keys"))]
     pub(crate) fn veil(&mut self, at: Range<usize>) {
         self.veiled.push(at);
     }
