@@ -1,4 +1,4 @@
-//! Run with `cargo run --example meeting_prep`, or without a model: `-- --tape`.
+//! Run with `cargo run --example meeting_prep --features agent`, or without a model: `-- --tape`.
 //!
 //! The specification's second scenario. A meeting is coming up, and an instruction (`meeting_prep.yaml`) prepares it in its five steps: a
 //! research agent gathers what is known, the notes of the last meeting and the open actions are read, another agent writes the agenda,

@@ -1,4 +1,4 @@
-//! Run with `cargo run --example plan_from_words`, or without a model: `-- --tape`.
+//! Run with `cargo run --example plan_from_words --features agent`, or without a model: `-- --tape`.
 //!
 //! An instruction is written from a sentence. The model is told what the drivers of the application can do; what it writes is checked
 //! as every instruction is, and what is wrong with it goes back to the model, in four rounds at most. What holds is kept as a draft;

@@ -1,4 +1,4 @@
-//! Run with `cargo run --example research_agent`, or without a model: `-- --tape`.
+//! Run with `cargo run --example research_agent --features agent`, or without a model: `-- --tape`.
 //!
 //! A question over a folder of documents. The agent is shown the folder's guide, what is in it, and the documents that a search for
 //! the question finds; it may read and search more. Its answer names its sources. Each call of the model and of a tool is an event, and
